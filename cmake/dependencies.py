@@ -1,0 +1,252 @@
+#!/usr/bin/env python3
+"""Fetches the archives of pins.txt into the cache folder and tells CMake where they are.
+
+Every archive is checked against its pinned hash before it is unpacked. Every result appears by one rename, so a
+run that is killed anywhere leaves nothing that the next run would trust. Safe to run twice at once (one waits).
+"""
+
+import argparse
+import collections
+import fcntl
+import glob
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+LIGHTGBM_FLAGS = ["-DBUILD_STATIC_LIB=ON", "-DBUILD_CLI=OFF", "-DCMAKE_BUILD_TYPE=Release"]
+# What is unpacked of an archive; everything when it is not listed.
+UNPACKED_PARTS = {"duckdb": ["external/duckdb/src/include/", "external/duckdb/third_party/"]}
+ATTEMPTS = 3
+
+Pin = collections.namedtuple("Pin", "kind name version hash licence purpose")
+
+
+class Failure(Exception):
+    """A message for the person at the terminal: what happened, and what to do."""
+
+
+def read_pins(path=HERE / "pins.txt"):
+    """The pins in file order."""
+    lines = (line.strip() for line in path.read_text(encoding="utf-8").splitlines())
+    return [Pin(*line.split(None, 5)) for line in lines if line and not line.startswith("#")]
+
+
+def pin(name):
+    """The pin whose name is, or ends in, `name`."""
+    return next(p for p in read_pins() if p.name == name or p.name.endswith("/" + name))
+
+
+def cache_folder():
+    """The one folder for everything that is fetched."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    return pathlib.Path(os.environ.get("TRIMTAB_CACHE") or os.path.join(base, "trimtab"))
+
+
+def say(text):
+    print(f"-- {text}", file=sys.stderr, flush=True)
+
+
+def run(command, **options):
+    """Runs a command; its output is shown only when it fails."""
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, check=False, **options)
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(map(str, command))}\nfailed:\n{(done.stderr + done.stdout)[-4000:]}")
+    return done.stdout
+
+
+def retry(what, action):
+    """Calls action up to three times, because networks fail for a moment more often than for good."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            return action()
+        except Failure as failure:
+            if attempt == ATTEMPTS:
+                raise Failure(f"could not fetch {what} after {ATTEMPTS} attempts.\n{failure}\nCheck the network "
+                              f"(proxy settings of pip and go are honoured) and run the same command again; "
+                              f"what is already fetched is kept in {cache_folder()}.") from failure
+            say(f"fetching {what} failed, trying again ({attempt} of {ATTEMPTS - 1})")
+            time.sleep(2 * attempt)
+    return None
+
+
+def sha256_of(path):
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def scratch(cache):
+    """A temporary folder on the cache's file system, so that a rename out of it is atomic."""
+    (cache / "tmp").mkdir(parents=True, exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=cache / "tmp", ignore_cleanup_errors=True)
+
+
+def venv(cache, name, requirements=""):
+    """A private Python environment with these requirements; returns its python."""
+    folder = cache / "venv" / name
+    key = hashlib.sha256((sys.version + requirements).encode()).hexdigest()
+    marker = folder / "complete"
+    if not marker.exists() or marker.read_text(encoding="utf-8") != key:
+        say(f"making the Python environment '{name}'")
+        shutil.rmtree(folder, ignore_errors=True)
+        run([sys.executable, "-m", "venv", folder])
+        if requirements:
+            listed = folder / "requirements.txt"
+            listed.write_text(requirements, encoding="utf-8")
+            retry(f"the Python packages of '{name}'", lambda: run(
+                [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", listed]))
+        marker.write_text(key, encoding="utf-8")
+    return folder / "bin/python"
+
+
+def fetch_sdist(cache, wanted):
+    """Downloads one source archive; returns the checked file."""
+    archive = cache / "dl" / f"{wanted.name}-{wanted.version}.tar.gz"
+    if archive.exists() and sha256_of(archive) == wanted.hash:
+        return archive
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    python = venv(cache, "fetch")
+
+    def download():
+        with scratch(cache) as folder:
+            run([python, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "-d", folder,
+                 "--no-binary", wanted.name, f"{wanted.name}=={wanted.version}"])
+            files = glob.glob(f"{folder}/*.tar.gz")
+            found = sha256_of(files[0]) if files else "no archive"
+            if found != wanted.hash:
+                raise Failure(f"expected sha256 {wanted.hash}, found {found}")
+            os.replace(files[0], archive)
+
+    say(f"fetching {wanted.name} {wanted.version}")
+    retry(f"{wanted.name} {wanted.version}", download)
+    return archive
+
+
+def unpack(cache, wanted):
+    """The folder with the unpacked parts of a source archive."""
+    folder = cache / "src" / f"{wanted.name}-{wanted.version}-{wanted.hash[:12]}"
+    if folder.exists():
+        return folder
+    archive = fetch_sdist(cache, wanted)
+    parts = UNPACKED_PARTS.get(wanted.name, [""])
+    say(f"unpacking {wanted.name}")
+    with scratch(cache) as temporary, tarfile.open(archive) as tar:
+        for member in tar:
+            member.name = member.name.partition("/")[2]
+            if member.name and ".." not in member.name and any(member.name.startswith(part) for part in parts):
+                tar.extract(member, temporary + "/new")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(temporary + "/new", folder)
+    return folder
+
+
+def fetch_go(cache, wanted):
+    """Downloads one Go module and checks its sum. The link that marks it as checked is made last."""
+    link = cache / "src" / f"{wanted.name.replace('/', '_')}-{wanted.version}"
+    if link.exists():
+        return link
+    # The sum is compared with the pin, so nobody else needs to be asked about it.
+    env = dict(os.environ, GOFLAGS="-mod=mod -modcacherw", GOTOOLCHAIN="local", GOSUMDB="off",
+               GOMODCACHE=str(cache / "go"), GOPATH=str(cache / "go"), GOCACHE=str(cache / "tmp" / "gocache"))
+
+    def download():
+        with scratch(cache) as empty:
+            reply = json.loads(run(["go", "mod", "download", "-json", f"{wanted.name}@{wanted.version}"],
+                                   cwd=empty, env=env))
+        if reply.get("Sum") != wanted.hash:
+            raise Failure(f"expected {wanted.hash}, found {reply.get('Sum')}")
+        return reply["Dir"]
+
+    say(f"fetching {wanted.name} {wanted.version}")
+    folder = retry(f"{wanted.name} {wanted.version}", download)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    temporary = link.with_suffix(".new")
+    temporary.unlink(missing_ok=True)
+    temporary.symlink_to(folder)
+    os.replace(temporary, link)
+    return link
+
+
+def build_lightgbm(cache, wanted):
+    """Compiles LightGBM once per archive, compiler and flags; returns the folder with lib_lightgbm.a and include/."""
+    compiler = run(["g++", "--version"]).splitlines()[0]
+    key = hashlib.sha256("\n".join([wanted.hash, compiler, *LIGHTGBM_FLAGS]).encode()).hexdigest()[:12]
+    folder = cache / "built" / f"lightgbm-{wanted.version}-{key}"
+    if folder.exists():
+        return folder
+    source = unpack(cache, wanted)
+    say(f"compiling LightGBM {wanted.version} (once; about three minutes on two cores)")
+    with scratch(cache) as temporary:
+        # LightGBM writes its library into its source folder, hence the copy.
+        copy = pathlib.Path(temporary) / "source"
+        shutil.copytree(source, copy)
+        run(["cmake", "-S", copy, "-B", f"{temporary}/build", "-G", "Ninja", *LIGHTGBM_FLAGS])
+        run(["cmake", "--build", f"{temporary}/build"])
+        made = pathlib.Path(temporary) / "new"
+        shutil.copytree(copy / "include", made / "include")
+        shutil.move(copy / "lib_lightgbm.a", made / "lib_lightgbm.a")
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        os.rename(made, folder)
+    return folder
+
+
+def write_if_changed(path, text):
+    """Leaves the file's time alone when nothing changed, so that CMake does not configure again."""
+    path = pathlib.Path(path)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def fetch_for_build(cache, cmake_file):
+    """Everything that the C++ build needs, and the file that tells CMake about it."""
+    archives = fetch_go(cache, pin("linux-amd64"))
+    headers = unpack(cache, pin("duckdb"))
+    lightgbm = build_lightgbm(cache, pin("lightgbm"))
+    write_if_changed(cmake_file, f"""# Written by cmake/dependencies.py; run ./dev build to renew it.
+set(TRIMTAB_DUCKDB_ARCHIVES "{archives}")
+set(TRIMTAB_DUCKDB_HEADERS "{headers}/external/duckdb")
+set(TRIMTAB_DUCKDB_VERSION "{pin("duckdb").version}")
+set(TRIMTAB_LIGHTGBM "{lightgbm}")
+set(TRIMTAB_LIGHTGBM_VERSION "{pin("lightgbm").version}")
+""")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    verbs.add_parser("build", help="fetch and build what the C++ build links").add_argument("cmake_file")
+    verbs.add_parser("source", help="print the folder of one unpacked archive").add_argument("name")
+    python = verbs.add_parser("venv", help="print the python of a private environment")
+    python.add_argument("name")
+    python.add_argument("requirements")
+    options = parser.parse_args()
+    cache = cache_folder()
+    cache.mkdir(parents=True, exist_ok=True)
+    with open(cache / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            if options.verb == "build":
+                fetch_for_build(cache, options.cmake_file)
+            elif options.verb == "source":
+                print(unpack(cache, pin(options.name)))
+            else:
+                requirements = pathlib.Path(options.requirements).read_text(encoding="utf-8")
+                print(venv(cache, options.name, requirements))
+        except Failure as failure:
+            sys.exit(f"error: {failure}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,43 @@
+# How our own code is compiled, in every preset.
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(THREADS_PREFER_PTHREAD_FLAG ON)
+# No -DNDEBUG: checks stay on in what users run.
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1")
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1 -fno-omit-frame-pointer")
+
+set(TRIMTAB_SANITIZE "" CACHE STRING "Sanitizers for our code, as in -fsanitize=")
+set(TRIMTAB_ONLY_ROOMS "" CACHE STRING "Build these rooms only; all when empty")
+set(TRIMTAB_TEST_PROGRAM "" CACHE STRING "Name of one more test program, made of the tests of several rooms")
+set(TRIMTAB_TEST_PROGRAM_ROOMS "" CACHE STRING "The rooms of that program")
+set(TRIMTAB_PROGRAM_FOLDER "${PROJECT_BINARY_DIR}/bin" CACHE STRING "Where the program is put")
+
+# ./dev fetches the pinned archives before it runs CMake, and says here where they are.
+include(${PROJECT_SOURCE_DIR}/build/dependencies.cmake OPTIONAL RESULT_VARIABLE TRIMTAB_DEPENDENCIES)
+if(NOT TRIMTAB_DEPENDENCIES)
+  message(FATAL_ERROR "The pinned archives are not here yet: run ./dev build once, then cmake works by itself.")
+endif()
+
+add_compile_options(
+  -Wall -Wextra -Wpedantic -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  -Werror=vla -Werror=return-type -Werror=uninitialized -Werror=format-security -Werror=switch
+  -fstack-protector-strong -fno-plt -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+add_compile_definitions(_GLIBCXX_ASSERTIONS)
+add_link_options(-Wl,-z,relro,-z,now)
+if(TRIMTAB_SANITIZE)
+  add_compile_options(-fsanitize=${TRIMTAB_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${TRIMTAB_SANITIZE})
+else()
+  add_compile_options(-U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
+endif()
+
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()
