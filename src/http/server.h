@@ -1,0 +1,50 @@
+// The HTTP server: Boost.Beast callbacks, one io_context per thread, a bounded pool for handlers that read disk.
+// Refuses before any handler: a foreign Host (DNS rebinding), a foreign Origin or Sec-Fetch-Site on anything but
+// GET and HEAD, bodies and headers over the limit, a missing token. Knows no domain.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "http/route.h"
+
+namespace trimtab::http {
+
+struct ServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 0;                                // 0: any free one.
+  int io_threads = 2;
+  int pool_threads = 2;
+  int pool_queue_max = 1024;                   // More waiting than this is answered 503.
+  std::uint64_t body_bytes_max = 16u << 20;
+  std::uint64_t header_bytes_max = 32u << 10;
+  base::TimeUs idle_timeout = 60 * base::kSecondUs;   // Between requests, and for a slow sender.
+  int connections_max = 4096;
+  std::vector<std::string> hosts_allowed;      // Beside 127.0.0.1, localhost, [::1] and `host`.
+  std::string token;                           // For Permission::token.
+  bool clock_is_manual = false;                // For Permission::clock.
+};
+
+// Thread-safe.
+class Server {
+ public:
+  // Binds and starts to answer. Errors: address_in_use (names the address), internal.
+  static Result<std::unique_ptr<Server>> start(ServerOptions options, Router router);
+  ~Server();  // stop().
+
+  int port() const;
+  // Stops accepting, lets requests in flight finish (at most `drain`), then closes.
+  void stop(base::TimeUs drain = 5 * base::kSecondUs);
+
+ private:
+  struct State;
+  explicit Server(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trimtab::http

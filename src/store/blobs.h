@@ -1,0 +1,41 @@
+// Immutable files named by the SHA-256 of their content: the only place where data, models and reports live.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace trimtab::store {
+
+// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the home
+// alone writes.
+class Blobs {
+ public:
+  explicit Blobs(std::filesystem::path folder) : folder_(std::move(folder)) {}
+
+  // Idempotent. Durable when it returns. Errors: storage_full, storage_broken.
+  Result<std::string> put(std::string_view bytes);
+  // Moves a file of the same file system in (a worker's staging). Returns its SHA-256. Durable.
+  Result<std::string> put_file(const std::filesystem::path& staged);
+  // Errors: not_found, storage_broken (bytes do not match the name).
+  Result<std::string> get(const std::string& sha256) const;
+  bool has(const std::string& sha256) const;
+  // Where the bytes are; the file may be absent.
+  std::filesystem::path path(const std::string& sha256) const;
+  // Recomputes the hash. Errors: not_found, storage_broken naming the file.
+  Status verify(const std::string& sha256) const;
+  // All names present, sorted. For fsck.
+  std::vector<std::string> list() const;
+  Status remove(const std::string& sha256);
+
+  const std::filesystem::path& folder() const { return folder_; }
+
+ private:
+  std::filesystem::path folder_;
+};
+
+}  // namespace trimtab::store
