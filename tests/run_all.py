@@ -53,11 +53,24 @@ def gtest_suite(program, preset):
     return Suite(pathlib.Path(program).name, [program, "--gtest_output=json:{out}"], read_gtest, preset)
 
 
+def has_tests(room):
+    return any((ROOT / "src" / room).rglob("*_test.cc"))
+
+
 def rooms_with_tests():
-    """The test programs of the release build, in the order of layers.txt. Known before anything is built."""
+    """The rooms that get a test program, in the order of layers.txt. Known before anything is built."""
     lines = (ROOT / "layers.txt").read_text(encoding="utf-8").splitlines()
     rooms = [line.split()[0] for line in lines if re.match(r"[a-z_]+ +\d+ ", line)]
-    return [room for room in rooms if any((ROOT / "src" / room).rglob("*_test.cc"))]
+    return [room for room in rooms if has_tests(room)]
+
+
+def sanitizer_presets():
+    """The presets that make one test program of several rooms, when there are tests for it."""
+    presets = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))["configurePresets"]
+    for preset in presets:
+        rooms = preset["cacheVariables"].get("TRIMTAB_TEST_PROGRAM_ROOMS", "")
+        if any(has_tests(room) for room in rooms.split(";") if room):
+            yield preset["name"]
 
 
 def suites():
@@ -72,7 +85,7 @@ def suites():
         if (ROOT / "tests" / name / "run.py").exists():
             command = ["python3", f"tests/{name}/run.py", "--program", PROGRAM, "--json", "{out}"]
             yield Suite(name, command, read_totals, "release")
-    for preset in ("asan", "tsan"):
+    for preset in sanitizer_presets():
         yield gtest_suite(f"build/{preset}/tests/test_{preset}", preset)
 
 
