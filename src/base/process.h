@@ -35,7 +35,8 @@ struct ProcessOutcome {
   std::string log;       // Tail of standard error.
   TimeUs wall_us = 0;
   TimeUs cpu_us = 0;            // User and system.
-  // Exact when above our own peak, otherwise the highest seen while it ran; 0 when it was too short to be seen.
+  // Exact when above our own peak, otherwise the highest seen while it ran; 0 when it was too short to be
+  // seen.
   std::uint64_t peak_rss_bytes = 0;
 
   bool ok() const { return exit_code == 0 && signal == 0 && !timed_out && !cancelled; }
