@@ -1,0 +1,40 @@
+// Parquet files in and out: the form in which parts of snapshots are kept.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "table/batch.h"
+#include "table/engine.h"
+#include "table/schema.h"
+
+namespace trimtab::table {
+
+// Writes batches to one Parquet file (zstd), rows in the order they are appended; the same rows make the same
+// bytes. Nothing is at `path` until finish() succeeds.
+class ParquetWriter {
+ public:
+  static Result<std::unique_ptr<ParquetWriter>> create(Engine& engine, std::filesystem::path path, Schema schema);
+  ~ParquetWriter();
+  Status append(const Batch& batch);
+  Status finish();
+  std::int64_t rows() const;
+
+ private:
+  struct State;
+  explicit ParquetWriter(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// Visits the rows of the files in the order given, in file order. `columns` empty: all of them.
+// Errors: not_found, invalid (files of different schemas), storage_broken.
+Status read_parquet(Engine& engine, const std::vector<std::filesystem::path>& paths,
+                    const std::vector<std::string>& columns, const std::function<Status(const Batch&)>& visit);
+Result<Schema> parquet_schema(Engine& engine, const std::filesystem::path& path);
+
+}  // namespace trimtab::table
