@@ -24,7 +24,7 @@ endif()
 add_compile_options(
   -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
   -Werror=vla -Werror=return-type -Werror=uninitialized -Werror=format-security -Werror=switch
-  -fstack-protector-strong -fno-plt -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
+  -fstack-protector-strong -fno-plt -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=../../=)
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
 add_link_options(-Wl,-z,relro,-z,now)
 if(TRIMTAB_SANITIZE)
