@@ -193,7 +193,9 @@ struct Child {
 };
 
 Result<Child> start(const ProcessOptions& options) {
-  Descriptor input = TRY(open_input(options.input));
+  Descriptor input = options.input_descriptor < 0
+                         ? TRY(open_input(options.input))
+                         : TRY(above_standard_streams(Descriptor(::dup(options.input_descriptor))));
   Pipe output = TRY(make_pipe());
   Pipe log = TRY(make_pipe());
   Pipe failure = TRY(make_pipe());
