@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "flow/executor.h"
+#include "flow/table_refresh.h"
 #include "judge/gates.h"
 #include "model/artifact.h"
 #include "project/project.h"
@@ -22,19 +23,13 @@
 
 namespace trimtab::flow {
 
-struct PreparedTable {
-  table::Snapshot source;              // The rows as they came.
-  table::Snapshot kept;                // Cleaned, checked; quarantined rows left out.
-  Json checks;                         // Results of all checks, row checks summed over the parts.
-  std::int64_t quarantined = 0;
-  bool pending = false;                // Dry run, with steps still to do.
-};
-
 struct Candidate {
   std::string step_key;                // Of the training step; registers at most once.
   std::map<std::string, OutputFile> files;  // The artifact's files.
   Json metrics;                        // name → Measure, on the test rows.
   std::vector<judge::GateResult> gates;
+  std::string report_sha256;           // Blob: the judge's report.
+  std::string table_sha256;            // Blob: manifest of the table snapshot it was trained on.
   Json facts;                          // rows, rounds, times, parents: for run params and lineage.
   bool pending = false;
 };
@@ -58,9 +53,9 @@ class Pipeline {
   Status validate(ProgressListener& listener);
   // Ingests what is new of a source (files, and rows that arrived) up to `as_of`.
   Result<table::Snapshot> refresh_source(const std::string& name, TimeUs as_of, ProgressListener& listener);
-  // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a table check.
+  // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a row check that says so.
   Result<PreparedTable> prepare(const std::string& table, TimeUs as_of, ProgressListener& listener);
-  // prepare, frame, train, judge.
+  // prepare, the table's whole checks, frame, train, judge. Errors: check_failed, and the steps' own.
   Result<Candidate> train(const TrainingRequest& request, ProgressListener& listener);
 
  private:

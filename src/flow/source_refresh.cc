@@ -37,9 +37,19 @@ std::int64_t last_sealed(const table::Snapshot& snapshot) {
   std::int64_t last = 0;
   for (const table::Part& part : snapshot.parts) {
     if (!part.origin.starts_with(kArrivedOrigin)) continue;
-    last = std::max(last, std::stoll(part.origin.substr(part.origin.rfind('.') + 1)));
+    last = std::max(last, std::int64_t{std::stoll(part.origin.substr(part.origin.rfind('.') + 1))});
   }
   return last;
+}
+
+Result<Json> sniff_here(table::Engine& engine, const Task& task) {
+  table::OperationRun run{.engine = engine,
+                          .params = task.params,
+                          .inputs = {},
+                          .output_folder = {},
+                          .progress = [](std::int64_t, std::int64_t, std::string_view) { return true; }};
+  for (const TaskInput& input : task.inputs) run.inputs[input.name].push_back(input.path);
+  return ingest::sniff(run);
 }
 
 }  // namespace
@@ -134,7 +144,10 @@ Result<table::Schema> SourceRefresh::raw_schema(const project::Source& source, P
     task.inputs.push_back({"file", sha256, file.path});
   }
   const TaskResult result = TRY(executor_.run_one(task, listener));
-  const table::Schema schema = TRY(table::Schema::from_json(result.values["schema"]));
+  // A plan needs the schema to say anything at all, so it looks at the files itself.
+  const Json values = result.pending ? TRY(sniff_here(engine_, task)) : result.values;
+  const table::Schema schema = TRY(table::Schema::from_json(values["schema"]));
+  if (executor_.is_dry_run()) return raw_[source.name] = schema;
   const std::string kept = Json::object({{"declaration", declaration}, {"schema", schema.to_json()}}).dump();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     return connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")
