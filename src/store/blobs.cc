@@ -37,6 +37,17 @@ bool is_regular(const fs::path& file) {
   return fs::symlink_status(file, ignored).type() == fs::file_type::regular;
 }
 
+// Sorted. Empty when there is no such folder.
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code failure;
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+    entries.push_back(entry->path());
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
 }  // namespace
 
 // The first use of a shard in this process brings its name to the disk, also when the folder is already there:
@@ -110,16 +121,16 @@ Status Blobs::verify(const std::string& sha256) const {
 }
 
 void Blobs::visit_files(const std::function<void(const fs::path&, bool)>& visit) const {
-  std::error_code failure;
-  for (const fs::directory_entry& shard : fs::directory_iterator(folder_, failure)) {
-    const std::string shard_name = shard.path().filename().string();
-    if (shard_name.size() != kShardDigits || !shard.is_directory(failure)) {
-      visit(shard.path(), false);
+  for (const fs::path& shard : entries_of(folder_)) {
+    const std::string shard_name = shard.filename().string();
+    std::error_code ignored;
+    if (shard_name.size() != kShardDigits || !fs::is_directory(fs::symlink_status(shard, ignored))) {
+      visit(shard, false);
       continue;
     }
-    for (const fs::directory_entry& file : fs::directory_iterator(shard.path(), failure)) {
-      const std::string name = file.path().filename().string();
-      visit(file.path(), base::is_sha256(name) && name.starts_with(shard_name) && is_regular(file.path()));
+    for (const fs::path& file : entries_of(shard)) {
+      const std::string name = file.filename().string();
+      visit(file, base::is_sha256(name) && name.starts_with(shard_name) && is_regular(file));
     }
   }
 }
@@ -129,7 +140,6 @@ std::vector<std::string> Blobs::list() const {
   visit_files([&names](const fs::path& file, bool is_blob) {
     if (is_blob) names.push_back(file.filename().string());
   });
-  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -138,7 +148,6 @@ std::vector<fs::path> Blobs::strays() const {
   visit_files([&files](const fs::path& file, bool is_blob) {
     if (!is_blob) files.push_back(file);
   });
-  std::sort(files.begin(), files.end());
   return files;
 }
 
