@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
-
 #include <sys/stat.h>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -18,7 +17,8 @@ constexpr int kReadOnly = 0444;
 
 // Damage is told as what it is: the name promises the content.
 tl::unexpected<Error> broken(const fs::path& file) {
-  return fail(ErrorCode::storage_broken, "blob '" + file.string() + "' does not hold the bytes its name promises",
+  return fail(ErrorCode::storage_broken,
+              "blob '" + file.string() + "' does not hold the bytes its name promises",
               "restore it from a backup, or remove it: what made it makes it again");
 }
 
@@ -41,7 +41,8 @@ bool is_regular(const fs::path& file) {
 std::vector<fs::path> entries_of(const fs::path& folder) {
   std::vector<fs::path> entries;
   std::error_code failure;
-  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
     entries.push_back(entry->path());
   }
   std::sort(entries.begin(), entries.end());
@@ -50,8 +51,8 @@ std::vector<fs::path> entries_of(const fs::path& folder) {
 
 }  // namespace
 
-// The first use of a shard in this process brings its name to the disk, also when the folder is already there:
-// whoever made it may have died before the fsync.
+// The first use of a shard in this process brings its name to the disk, also when the folder is already
+// there: whoever made it may have died before the fsync.
 Status Blobs::make_shard(const std::string& sha256) {
   const auto number = static_cast<std::size_t>(std::stoi(sha256.substr(0, kShardDigits), nullptr, 16));
   const std::lock_guard lock(mutex_);
@@ -78,7 +79,8 @@ Result<std::string> Blobs::put(std::string_view bytes) {
 Result<std::string> Blobs::put_file(const fs::path& staged) {
   // A link would bring in a file that its maker can still change.
   if (!is_regular(staged)) {
-    return fail(ErrorCode::invalid, "'" + staged.string() + "' is no regular file, so it cannot become a blob");
+    return fail(ErrorCode::invalid,
+                "'" + staged.string() + "' is no regular file, so it cannot become a blob");
   }
   std::string name = TRY(base::sha256_file(staged));
   TRY(make_shard(name));
@@ -104,7 +106,9 @@ Result<std::string> Blobs::get(const std::string& sha256) const {
   return bytes;
 }
 
-bool Blobs::has(const std::string& sha256) const { return base::is_sha256(sha256) && is_regular(path(sha256)); }
+bool Blobs::has(const std::string& sha256) const {
+  return base::is_sha256(sha256) && is_regular(path(sha256));
+}
 
 fs::path Blobs::path(const std::string& sha256) const {
   CHECK(base::is_sha256(sha256));

@@ -4,11 +4,10 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <sqlite3.h>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
-
-#include <sqlite3.h>
 
 #include "base/log.h"
 
@@ -143,10 +142,11 @@ struct Connection::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  // Stops the program when its SQL was wrong. Only for SQL that no schema on the disk can make wrong, or for a
-  // schema that the migrations have verified.
+  // Stops the program when its SQL was wrong. Only for SQL that no schema on the disk can make wrong, or for
+  // a schema that the migrations have verified.
   void check_sql(int code) const {
-    if (code == SQLITE_ERROR) base::check_failed("SQL is valid", __FILE__, __LINE__, ::sqlite3_errmsg(handle));
+    if (code == SQLITE_ERROR)
+      base::check_failed("SQL is valid", __FILE__, __LINE__, ::sqlite3_errmsg(handle));
   }
   // Describes the failure that has just happened on this connection.
   Error error(int code) {
@@ -179,7 +179,8 @@ struct Statement::State {
   bool has_column(int column) const { return column >= 0 && column < ::sqlite3_data_count(handle); }
   std::string bytes_of(const void* bytes, int column) const {
     if (bytes == nullptr) return {};
-    return {static_cast<const char*>(bytes), static_cast<std::size_t>(::sqlite3_column_bytes(handle, column))};
+    return {static_cast<const char*>(bytes),
+            static_cast<std::size_t>(::sqlite3_column_bytes(handle, column))};
   }
 
   Connection::State* connection = nullptr;
@@ -220,8 +221,8 @@ Statement& Statement::bind(int index, std::string_view value) {
   state_->rewind();
   // A null pointer would bind NULL.
   const char* text = value.data() == nullptr ? "" : value.data();
-  state_->bound(::sqlite3_bind_text64(state_->handle, index + 1, text, value.size(), SQLITE_TRANSIENT,
-                                      SQLITE_UTF8));
+  state_->bound(
+      ::sqlite3_bind_text64(state_->handle, index + 1, text, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   return *this;
 }
 
@@ -309,7 +310,8 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   const char* role_settings = role == Role::writer ? "PRAGMA journal_mode = WAL;" : "PRAGMA query_only = ON;";
   for (const char* settings : {kSettings, role_settings}) {
     const int code = ::sqlite3_exec(handle, settings, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return fail(connection->state_->error(code == SQLITE_ERROR ? SQLITE_NOTADB : code));
+    if (code != SQLITE_OK)
+      return fail(connection->state_->error(code == SQLITE_ERROR ? SQLITE_NOTADB : code));
   }
   if (role == Role::reader) return connection;
   // In place of wal_autocheckpoint: the database copies the log after it has acknowledged, not before.

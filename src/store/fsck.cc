@@ -46,7 +46,8 @@ class References {
   Status check_step_results(Connection& connection) {
     Statement rows = connection.prepare("SELECT label, step_key, outputs_json FROM step_result");
     while (TRY(rows.step())) {
-      const std::string who = "the result of step '" + rows.text(0) + "' (" + rows.text(1).substr(0, 12) + "…)";
+      const std::string who =
+          "the result of step '" + rows.text(0) + "' (" + rows.text(1).substr(0, 12) + "…)";
       const Result<Json> outputs = base::parse_json(rows.text(2));
       if (outputs) {
         check_outputs(who, *outputs);
@@ -65,7 +66,8 @@ class References {
       present_.insert(sha256);
       return;
     }
-    report_.problems.push_back(who + " needs blob '" + sha256 + "', which is not there: restore blobs/ from a backup");
+    report_.problems.push_back(who + " needs blob '" + sha256 +
+                               "', which is not there: restore blobs/ from a backup");
   }
 
   // {"blob": …} at any depth.
@@ -87,12 +89,15 @@ class References {
 
 Status check_references(Connection& connection, const Blobs& blobs, FsckReport& report) {
   References references(blobs, report);
-  TRY(references.check_columns(connection, "SELECT 'file ''' || path || ''' of ''' || root || '''', blob_sha256"
-                                           " FROM artifact"));
-  TRY(references.check_columns(connection, "SELECT 'dataset ''' || name || ''' of project ''' || project || '''',"
-                                           " manifest_sha256 FROM dataset"));
-  TRY(references.check_columns(connection, "SELECT 'version ' || version || ' of model ''' || model || '''',"
-                                           " manifest_sha256 FROM model_version"));
+  TRY(references.check_columns(connection,
+                               "SELECT 'file ''' || path || ''' of ''' || root || '''', blob_sha256"
+                               " FROM artifact"));
+  TRY(references.check_columns(connection,
+                               "SELECT 'dataset ''' || name || ''' of project ''' || project || '''',"
+                               " manifest_sha256 FROM dataset"));
+  TRY(references.check_columns(connection,
+                               "SELECT 'version ' || version || ' of model ''' || model || '''',"
+                               " manifest_sha256 FROM model_version"));
   return references.check_step_results(connection);
 }
 
@@ -119,7 +124,8 @@ void check_blobs(const Blobs& blobs, FsckReport& report, FsckOptions options) {
 void check_store(Home& home, FsckReport& report, FsckOptions options) {
   Database& database = home.database();
   add_problem(report, database.check_integrity());
-  add_problem(report, database.read([&](Connection& connection) { return check_foreign_keys(connection, report); }));
+  add_problem(report,
+              database.read([&](Connection& connection) { return check_foreign_keys(connection, report); }));
   add_problem(report, database.read([&](Connection& connection) -> Status {
     report.audit_rows = TRY(verify_audit(connection));
     return {};

@@ -3,16 +3,15 @@
 #include <cerrno>
 #include <charconv>
 #include <chrono>
-#include <string_view>
-#include <system_error>
-#include <thread>
-#include <utility>
-#include <vector>
-
 #include <fcntl.h>
+#include <string_view>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <system_error>
+#include <thread>
 #include <unistd.h>
+#include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/id.h"
@@ -28,7 +27,8 @@ constexpr int kTokenBytes = 32;
 constexpr std::uint64_t kSmallFileBytesMax = 4'096;
 // The names that base::write_file_durably gives to files on their way.
 constexpr std::string_view kTemporaryPrefix = ".tmp-";
-// find_server tries the lock for a moment; an owner that starts just then must not take that for another owner.
+// find_server tries the lock for a moment; an owner that starts just then must not take that for another
+// owner.
 constexpr int kLockAttempts = 5;
 constexpr auto kLockPause = std::chrono::milliseconds(20);
 
@@ -74,7 +74,8 @@ tl::unexpected<Error> locked(const fs::path& folder) {
   message += process_id > 0 ? "process " + std::to_string(process_id) : "another process";
   const std::optional<ServerAddress> address = read_address(folder);
   if (address && address->process_id == process_id) message += ", which serves at " + url(*address);
-  return fail(ErrorCode::home_locked, std::move(message), "stop that process, or use --home with another folder");
+  return fail(ErrorCode::home_locked, std::move(message),
+              "stop that process, or use --home with another folder");
 }
 
 // A folder that only its owner may enter. One that is already there keeps its permissions.
@@ -102,8 +103,8 @@ Result<base::Descriptor> take_lock(const fs::path& folder) {
     std::this_thread::sleep_for(kLockPause);
   }
   const std::string owner = std::to_string(::getpid()) + "\n";
-  const bool written = ::ftruncate(lock.get(), 0) == 0 &&
-                       ::pwrite(lock.get(), owner.data(), owner.size(), 0) == static_cast<ssize_t>(owner.size());
+  const bool written = ::ftruncate(lock.get(), 0) == 0 && ::pwrite(lock.get(), owner.data(), owner.size(),
+                                                                   0) == static_cast<ssize_t>(owner.size());
   if (!written) return fail(base::errno_error(errno, "cannot write '" + file.string() + "'"));
   return lock;
 }
@@ -121,7 +122,8 @@ Status clear_leftovers(const fs::path& folder, const Blobs& blobs) {
   for (const char* name : {"staging", "log", "blobs"}) TRY(base::make_folders(folder / name));
   std::vector<fs::path> candidates = blobs.strays();
   std::error_code failure;
-  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end; entry.increment(failure)) {
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
     candidates.push_back(entry->path());
   }
   for (const fs::path& candidate : candidates) {
@@ -138,12 +140,14 @@ Result<std::string> open_token(const fs::path& folder) {
   return fresh;
 }
 
-// The fencing epoch tells the commands of this owner from those of an earlier one that has not noticed its end.
+// The fencing epoch tells the commands of this owner from those of an earlier one that has not noticed its
+// end.
 Result<std::int64_t> raise_epoch(Database& database) {
   std::int64_t epoch = 0;
   TRY(database.write([&epoch](Connection& connection) -> Status {
-    TRY(connection.prepare("INSERT INTO setting (name, value) VALUES ('epoch', '1')"
-                           " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1")
+    TRY(connection
+            .prepare("INSERT INTO setting (name, value) VALUES ('epoch', '1')"
+                     " ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1")
             .run());
     Statement row = connection.prepare("SELECT CAST(value AS INTEGER) FROM setting WHERE name = 'epoch'");
     CHECK(TRY(row.step()));
@@ -185,8 +189,8 @@ Result<fs::path> Home::make_staging(const std::string& name) {
 }
 
 Status Home::publish_address(const std::string& host, int port) {
-  const Json json =
-      Json::object({{"host", host}, {"port", port}, {"epoch", epoch_}, {"process_id", static_cast<int>(::getpid())}});
+  const Json json = Json::object(
+      {{"host", host}, {"port", port}, {"epoch", epoch_}, {"process_id", static_cast<int>(::getpid())}});
   TRY(base::write_file_durably(address_file(folder_), json.dump() + "\n", kPrivateFile));
   published_ = true;
   return {};
@@ -209,7 +213,8 @@ Result<std::string> read_token(const fs::path& folder) {
   if (!text) return text;
   std::string token = trimmed(*std::move(text));
   if (base::is_sha256(token)) return token;  // The same shape: 64 hexadecimal digits.
-  return fail(ErrorCode::storage_broken, "'" + file.string() + "' does not hold a token of 64 hexadecimal digits",
+  return fail(ErrorCode::storage_broken,
+              "'" + file.string() + "' does not hold a token of 64 hexadecimal digits",
               "remove the file; the next start writes a new one");
 }
 
