@@ -383,7 +383,7 @@ TEST(DatabaseDeathTest, WrongUseStopsTheProgram) {
     auto database = open_at(scratch / "meta.db");
     static_cast<void>(database->write(std::move(work)));
   };
-  EXPECT_DEATH(use([](Connection& c) { return c.prepare("SELECT nothing FROM nowhere").run(); }),
+  EXPECT_DEATH(use([](Connection& c) { return c.prepare("SELECT name FROM nowhere").run(); }),
                "SQL is valid no such table: nowhere");
   EXPECT_DEATH(use([](Connection& c) { return c.prepare("SELECT 1; SELECT 2").run(); }), "invariant broken");
   EXPECT_DEATH(use([](Connection& c) { return c.prepare("SELECT \"text\"").run(); }), "no such column: text");
