@@ -34,11 +34,12 @@ void configure(duckdb::DBConfig& config, const EngineOptions& options) {
   config.options.maximum_memory = options.memory_bytes_max;
   config.options.use_temporary_directory = !options.spill_folder.empty();
   if (!options.spill_folder.empty()) config.options.temporary_directory = absolute(options.spill_folder);
-  for (const std::string& folder : options.folders_allowed) config.AddAllowedDirectory(absolute(folder));
 }
 
-// What closes the doors. Nothing can be opened again afterwards: the last line sees to that.
-void harden(duckdb::DuckDB& database) {
+// What closes the doors. Nothing can be opened again afterwards: the lock sees to that.
+void harden(duckdb::DuckDB& database, const EngineOptions& options) {
+  auto& config = duckdb::DBConfig::GetConfig(*database.instance);
+  for (const std::string& folder : options.folders_allowed) config.AddAllowedDirectory(absolute(folder));
   duckdb::Connection connection(database);
   for (const char* sql : {"SET enable_external_access = false", "SET lock_configuration = true"}) {
     auto result = connection.Query(sql);
@@ -118,7 +119,7 @@ Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
     configure(config, options);
     auto state = std::make_unique<State>();
     state->database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
-    harden(*state->database);
+    harden(*state->database, options);
     return std::unique_ptr<Engine>(new Engine(std::move(state)));
   });
 }
