@@ -1,0 +1,23 @@
+// Reads trimtab.yaml. All that is wrong with the file is reported at once, each with line:column and what to do.
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "base/diagnostics.h"
+#include "project/project.h"
+
+namespace trimtab::project {
+
+// Reads `path`, a trimtab.yaml or the folder that holds one. Checks everything that can be known without the
+// data: unknown keys (did you mean), types, duplicate names, references between sources, tables, models and
+// endpoints, cycles, gates and durations that do not parse. Expressions over columns are checked later, by
+// `plan`, which knows the schemas. Errors: not_found (no file), malformed, invalid (all diagnostics in one).
+Result<Project> load(const std::filesystem::path& path);
+// The same from text; `file` names it in messages, `folder` is where its relative paths start.
+Result<Project> parse(const std::string& text, const std::string& file, const std::filesystem::path& folder);
+
+// The JSON Schema of the file, made from the same table of keys that the reader uses.
+Json file_schema();
+
+}  // namespace trimtab::project

@@ -1,0 +1,176 @@
+// trimtab.yaml as typed values: the desired state that plan, apply and the server work towards.
+// Every value that a user wrote keeps its place, so that later rooms can point at it.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "table/expression.h"
+#include "table/schema.h"
+
+namespace trimtab::project {
+
+using table::NamedExpression;
+
+struct Source {
+  std::string name;
+  SourceRange where;
+  std::string read;                         // Glob relative to the project's folder.
+  SourceRange read_where;
+  std::vector<std::string> nulls = {""};    // Tokens that mean null.
+  std::string time_zone = "UTC";            // Of naive times in the files, and of calendar functions over them.
+  std::vector<NamedExpression> columns;     // Added (or replaced) while reading.
+  std::string time;                         // The row's event time column, or "".
+  SourceRange time_where;
+};
+
+// Recipe steps. Row steps and joins are also executed for one request; the others need the table.
+struct TextStep { std::map<std::string, std::vector<std::string>> operations; };   // column → trim, upper, lower, …
+struct FillStep { std::map<std::string, Json> values; };  // column → a constant, or "mean", "median", "mode" (fitted)
+struct DeriveStep { std::vector<NamedExpression> columns; };
+struct FilterStep { NamedExpression condition; };
+struct CastStep { std::map<std::string, table::ColumnType> types; };
+struct SelectStep { std::vector<std::string> columns; };
+struct RenameStep { std::map<std::string, std::string> names; };                   // old → new
+struct JoinStep {
+  std::string with;                         // A source.
+  std::vector<std::pair<std::string, std::string>> on;  // left column = right column
+  std::string as_of;                        // The joined source's time column; "" for a plain join.
+  TimeUs max_age = 0;
+  std::vector<std::string> select;
+};
+struct DropDuplicatesStep { std::vector<std::string> by; };   // Whole table; keeps the first in (time, file, row).
+
+struct CleanStep {
+  SourceRange where;
+  std::string kind;                         // "text", "join", … as written.
+  std::variant<TextStep, FillStep, DeriveStep, FilterStep, CastStep, SelectStep, RenameStep, JoinStep,
+               DropDuplicatesStep>
+      step;
+};
+
+enum class OnFail : std::uint8_t { fail, quarantine, warn };
+
+struct Check {
+  enum class Kind : std::uint8_t { not_null, unique, in, between, matches, expression, fresh, rows };
+  Kind kind = Kind::not_null;
+  SourceRange where;
+  std::string text;                         // For people and results: "between(distance, 17, 5000)".
+  std::vector<std::string> columns;
+  std::vector<Json> values;                 // Of `in`.
+  std::optional<double> low, high;          // Of `between` and `rows`.
+  std::string pattern;                      // Of `matches`.
+  NamedExpression condition;                // Of `expression`.
+  TimeUs within = 0;                        // Of `fresh`.
+  double mostly = 1.0;                      // Share of rows that must pass a row check.
+  OnFail on_fail = OnFail::quarantine;      // Row checks: the rows leave with reasons; table checks: fail.
+};
+
+struct Table {
+  std::string name;
+  SourceRange where;
+  std::string from;                         // A source.
+  std::vector<CleanStep> clean;
+  std::vector<Check> checks;
+};
+
+struct Split {
+  bool by_time = true;
+  std::optional<double> test_share;         // Either this …
+  std::optional<TimeUs> test_duration;      // … or that.
+  TimeUs gap = 0;
+};
+
+struct LightgbmLearner {
+  std::int64_t rounds = 200;
+  std::int64_t leaves = 31;
+  double learning_rate = 0.05;
+  std::int64_t min_data_in_leaf = 20;
+  double feature_fraction = 1.0;
+  double bagging_fraction = 1.0;
+  double lambda_l2 = 0.0;
+  std::int64_t seed = 1;
+};
+struct BaselineLearner {};                  // Predicts the training mean; the floor every model must beat.
+using Learner = std::variant<LightgbmLearner, BaselineLearner>;
+
+enum class Task : std::uint8_t { binary, regression };
+
+// "auc >= 0.68", "log_loss <= champion + 0.005", "slice(origin).auc >= 0.62"
+struct Gate {
+  std::string text;
+  SourceRange where;
+  std::string metric;                       // auc, log_loss, brier, ece, accuracy, rmse, mae, p99_ms
+  std::string slice;                        // Column of slice(...), or "".
+  bool at_least = true;                     // >= or <=
+  bool against_champion = false;            // The threshold is the champion's value + `threshold`.
+  double threshold = 0;
+};
+
+struct Model {
+  std::string name;
+  SourceRange where;
+  std::string from;                         // A table.
+  Task task = Task::binary;
+  NamedExpression target;
+  std::optional<NamedExpression> label_time;  // When the label becomes known; default: time + label_delay.
+  TimeUs label_delay = 0;
+  std::vector<NamedExpression> features;
+  std::map<std::string, SourceRange> feature_where;
+  Split split;
+  Learner learner = LightgbmLearner{};
+  std::vector<Gate> gates;
+};
+
+struct HealthLimit {
+  std::string metric;                       // log_loss, auc, ece, brier, freshness, p99_ms, errors
+  bool at_least = false;
+  double threshold = 0;                     // freshness in seconds, errors as a share.
+  std::string text;
+};
+
+enum class HealMode : std::uint8_t { automatic, suggest, off };
+
+struct Heal {
+  HealMode mode = HealMode::automatic;
+  int retrains_max = 2;                     // Within `retrains_window`.
+  TimeUs retrains_window = 7 * base::kDayUs;
+  int poison_budget = 3;                    // Labelled batches that may be wrong without harm.
+};
+
+struct Endpoint {
+  std::string name;
+  SourceRange where;
+  std::string model;
+  std::optional<TimeUs> batch_duration;     // Labelled batches by event time: either this …
+  std::optional<std::int64_t> batch_rows;   // … or that many rows.
+  std::vector<HealthLimit> health;
+  Heal heal;
+};
+
+struct Project {
+  std::string name;
+  std::filesystem::path folder;             // Absolute; where trimtab.yaml lies.
+  std::string text;                         // The file as read.
+  std::string file;                         // For messages: the path as the user gave it.
+  std::optional<TimeUs> as_of;
+  std::vector<Source> sources;              // In file order, like all lists here.
+  std::vector<Table> tables;
+  std::vector<Model> models;
+  std::vector<Endpoint> endpoints;
+
+  const Source* find_source(const std::string& name) const;
+  const Table* find_table(const std::string& name) const;
+  const Model* find_model(const std::string& name) const;
+  const Endpoint* find_endpoint(const std::string& name) const;
+};
+
+}  // namespace trimtab::project
