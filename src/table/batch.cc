@@ -5,12 +5,12 @@
 #include <cmath>
 #include <cstddef>
 #include <cstring>
+#include <duckdb/common/allocator.hpp>
+#include <duckdb/common/types/data_chunk.hpp>
+#include <duckdb/storage/arena_allocator.hpp>
 #include <limits>
 #include <vector>
 
-#include "duckdb/common/allocator.hpp"
-#include "duckdb/common/types/data_chunk.hpp"
-#include "duckdb/storage/arena_allocator.hpp"
 #include "table/session.h"
 
 namespace trimtab::table {
@@ -23,11 +23,14 @@ constexpr int kRowsPerWord = 64;
 
 std::size_t cell_bytes(ColumnType type) {
   switch (type) {
-    case ColumnType::boolean: return sizeof(bool);
-    case ColumnType::text: return sizeof(string_t);
+    case ColumnType::boolean:
+      return sizeof(bool);
+    case ColumnType::text:
+      return sizeof(string_t);
     case ColumnType::integer:
     case ColumnType::real:
-    case ColumnType::time: break;
+    case ColumnType::time:
+      break;
   }
   return sizeof(std::int64_t);
 }
@@ -79,7 +82,8 @@ struct Batch::State {
     std::size_t words = words_for(capacity);
     std::size_t bytes = 0;
     for (const Cells& column : cells) {
-      bytes += column_bytes(column.type, capacity) + column_bytes(ColumnType::integer, static_cast<int>(words));
+      bytes +=
+          column_bytes(column.type, capacity) + column_bytes(ColumnType::integer, static_cast<int>(words));
     }
     memory = std::make_unique_for_overwrite<std::byte[]>(bytes);
     std::byte* next = memory.get();
@@ -160,7 +164,8 @@ void Batch::set_null(int column, int row) {
     // The bits exist only in a batch that has a null: the engine is faster when it need not look at them.
     cells.valid = cells.own_valid;
     std::fill_n(cells.valid, words_for(state.rows), ~std::uint64_t{0});
-    FlatVector::Validity(state.chunk.data[static_cast<std::size_t>(column)]).Initialize(cells.valid, kBatchRowsMax);
+    FlatVector::Validity(state.chunk.data[static_cast<std::size_t>(column)])
+        .Initialize(cells.valid, kBatchRowsMax);
   }
   cells.valid[row / kRowsPerWord] &= ~bit_of(row);
 }
@@ -245,7 +250,8 @@ std::optional<double> real_of(const Json& value) {
   return std::nullopt;
 }
 
-// Clients whose tables turn whole numbers with gaps into fractions send 3.0 for 3; nothing is lost by taking it.
+// Clients whose tables turn whole numbers with gaps into fractions send 3.0 for 3; nothing is lost by taking
+// it.
 std::optional<std::int64_t> integer_of(const Json& value) {
   constexpr double kExactMax = 9007199254740992.0;  // 2^53
   if (value.is_int()) return value.as_int();
@@ -268,11 +274,16 @@ std::optional<TimeUs> time_of(const Json& value) {
 Json Batch::cell_json(int column, int row) const {
   if (is_null(column, row)) return nullptr;
   switch (schema().at(column).type) {
-    case ColumnType::boolean: return boolean(column, row);
-    case ColumnType::integer: return integer(column, row);
-    case ColumnType::real: return real(column, row);
-    case ColumnType::text: return text(column, row);
-    case ColumnType::time: return time_json(time(column, row));
+    case ColumnType::boolean:
+      return boolean(column, row);
+    case ColumnType::integer:
+      return integer(column, row);
+    case ColumnType::real:
+      return real(column, row);
+    case ColumnType::text:
+      return text(column, row);
+    case ColumnType::time:
+      return time_json(time(column, row));
   }
   return nullptr;
 }
@@ -303,8 +314,8 @@ Status Batch::set_cell_json(int column, int row, const Json& value) {
   constexpr std::size_t kShownMax = 80;
   std::string shown = value.dump();
   if (shown.size() > kShownMax) shown = shown.substr(0, kShownMax) + "…";
-  return fail(ErrorCode::invalid, "column '" + wanted.name + "' wants " + std::string(type_name(wanted.type)) +
-                                      ", not " + shown);
+  return fail(ErrorCode::invalid,
+              "column '" + wanted.name + "' wants " + std::string(type_name(wanted.type)) + ", not " + shown);
 }
 
 }  // namespace trimtab::table

@@ -1,28 +1,28 @@
 #include "table/binding.h"
 
 #include <algorithm>
+#include <duckdb/common/error_data.hpp>
+#include <duckdb/execution/expression_executor.hpp>
+#include <duckdb/main/client_context.hpp>
+#include <duckdb/main/connection.hpp>
+#include <duckdb/parser/expression/columnref_expression.hpp>
+#include <duckdb/parser/expression/lambda_expression.hpp>
+#include <duckdb/parser/parsed_expression_iterator.hpp>
+#include <duckdb/parser/parser.hpp>
+#include <duckdb/parser/query_node/select_node.hpp>
+#include <duckdb/parser/statement/select_statement.hpp>
+#include <duckdb/planner/binder.hpp>
+#include <duckdb/planner/expression/bound_cast_expression.hpp>
+#include <duckdb/planner/expression/bound_columnref_expression.hpp>
+#include <duckdb/planner/expression/bound_constant_expression.hpp>
+#include <duckdb/planner/expression/bound_reference_expression.hpp>
+#include <duckdb/planner/expression_binder.hpp>
+#include <duckdb/planner/expression_iterator.hpp>
 #include <optional>
 #include <string_view>
 #include <utility>
 
 #include "base/diagnostics.h"
-#include "duckdb/common/error_data.hpp"
-#include "duckdb/execution/expression_executor.hpp"
-#include "duckdb/main/client_context.hpp"
-#include "duckdb/main/connection.hpp"
-#include "duckdb/parser/expression/columnref_expression.hpp"
-#include "duckdb/parser/expression/lambda_expression.hpp"
-#include "duckdb/parser/parsed_expression_iterator.hpp"
-#include "duckdb/parser/parser.hpp"
-#include "duckdb/parser/query_node/select_node.hpp"
-#include "duckdb/parser/statement/select_statement.hpp"
-#include "duckdb/planner/binder.hpp"
-#include "duckdb/planner/expression/bound_cast_expression.hpp"
-#include "duckdb/planner/expression/bound_columnref_expression.hpp"
-#include "duckdb/planner/expression/bound_constant_expression.hpp"
-#include "duckdb/planner/expression/bound_reference_expression.hpp"
-#include "duckdb/planner/expression_binder.hpp"
-#include "duckdb/planner/expression_iterator.hpp"
 #include "table/session.h"
 
 namespace trimtab::table {
@@ -39,7 +39,8 @@ constexpr const char* kRowName = "this row";
 // The place `offset` bytes into the expression. Columns count characters, as editors do.
 SourceRange place_in(const NamedExpression& expression, int offset) {
   SourceRange where = expression.where;
-  std::string_view text = std::string_view(expression.text).substr(0, static_cast<std::size_t>(std::max(offset, 0)));
+  std::string_view text =
+      std::string_view(expression.text).substr(0, static_cast<std::size_t>(std::max(offset, 0)));
   if (where.line == 0) return where;
   if (std::size_t line_end = text.rfind('\n'); line_end != std::string_view::npos) {
     where.line += static_cast<int>(std::count(text.begin(), text.end(), '\n'));
@@ -47,12 +48,14 @@ SourceRange place_in(const NamedExpression& expression, int offset) {
     text = text.substr(line_end + 1);
   }
   if (where.column > 0) {
-    where.column += static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+    where.column +=
+        static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
   }
   return where;
 }
 
-Error error_at(const NamedExpression& expression, int offset, const std::string& message, std::string hint = {}) {
+Error error_at(const NamedExpression& expression, int offset, const std::string& message,
+               std::string hint = {}) {
   std::string subject = expression.name.empty() ? "" : "'" + expression.name + "': ";
   return {ErrorCode::invalid, subject + message, std::move(hint), place_in(expression, offset), nullptr};
 }
@@ -71,12 +74,18 @@ class RowBinder final : public duckdb::ExpressionBinder {
   duckdb::BindResult BindExpression(duckdb::unique_ptr<duckdb::ParsedExpression>& expression, idx_t depth,
                                     bool root_expression) override {
     switch (expression->GetExpressionClass()) {
-      case ExpressionClass::SUBQUERY: return refuse(*expression, "a subquery cannot be used in an expression");
-      case ExpressionClass::WINDOW: return refuse(*expression, "a window cannot be used in an expression");
-      case ExpressionClass::PARAMETER: return refuse(*expression, "there is no value for a parameter");
-      case ExpressionClass::POSITIONAL_REFERENCE: return refuse(*expression, "name the column, not its position");
-      case ExpressionClass::DEFAULT: return refuse(*expression, "DEFAULT has no meaning here");
-      default: return ExpressionBinder::BindExpression(expression, depth, root_expression);
+      case ExpressionClass::SUBQUERY:
+        return refuse(*expression, "a subquery cannot be used in an expression");
+      case ExpressionClass::WINDOW:
+        return refuse(*expression, "a window cannot be used in an expression");
+      case ExpressionClass::PARAMETER:
+        return refuse(*expression, "there is no value for a parameter");
+      case ExpressionClass::POSITIONAL_REFERENCE:
+        return refuse(*expression, "name the column, not its position");
+      case ExpressionClass::DEFAULT:
+        return refuse(*expression, "DEFAULT has no meaning here");
+      default:
+        return ExpressionBinder::BindExpression(expression, depth, root_expression);
     }
   }
   std::string UnsupportedAggregateMessage() override {
@@ -92,7 +101,8 @@ class RowBinder final : public duckdb::ExpressionBinder {
 void refer_to_columns(duckdb::unique_ptr<duckdb::Expression>& expression) {
   if (expression->GetExpressionClass() == ExpressionClass::BOUND_COLUMN_REF) {
     auto& column = expression->Cast<duckdb::BoundColumnRefExpression>();
-    expression = duckdb::make_uniq<duckdb::BoundReferenceExpression>(column.return_type, column.binding.column_index);
+    expression =
+        duckdb::make_uniq<duckdb::BoundReferenceExpression>(column.return_type, column.binding.column_index);
     return;
   }
   duckdb::ExpressionIterator::EnumerateChildren(
@@ -104,7 +114,8 @@ void refer_to_columns(duckdb::unique_ptr<duckdb::Expression>& expression) {
 void fold_constants(duckdb::ClientContext& context, duckdb::unique_ptr<duckdb::Expression>& expression) {
   if (expression->GetExpressionClass() == ExpressionClass::BOUND_CONSTANT) return;
   duckdb::Value value;
-  if (expression->IsFoldable() && duckdb::ExpressionExecutor::TryEvaluateScalar(context, *expression, value) &&
+  if (expression->IsFoldable() &&
+      duckdb::ExpressionExecutor::TryEvaluateScalar(context, *expression, value) &&
       value.type() == expression->return_type) {
     expression = duckdb::make_uniq<duckdb::BoundConstantExpression>(std::move(value));
     return;
@@ -155,7 +166,8 @@ Result<std::unique_ptr<duckdb::ParsedExpression>> parse_expression(const NamedEx
     return fail(expression_error(duckdb::ErrorData(exception), expression, Schema()));
   }
   Error not_one = error_at(expression, 0, "this is not one expression");
-  if (parser.statements.size() != 1 || parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
+  if (parser.statements.size() != 1 ||
+      parser.statements[0]->type != duckdb::StatementType::SELECT_STATEMENT) {
     return fail(std::move(not_one));
   }
   auto& query = *parser.statements[0]->Cast<duckdb::SelectStatement>().node;
@@ -169,8 +181,8 @@ Result<std::unique_ptr<duckdb::ParsedExpression>> parse_expression(const NamedEx
   return std::unique_ptr<duckdb::ParsedExpression>(select.select_list[0].release());
 }
 
-Result<std::vector<int>> columns_named(const duckdb::ParsedExpression& parsed, const NamedExpression& expression,
-                                       const Schema& schema) {
+Result<std::vector<int>> columns_named(const duckdb::ParsedExpression& parsed,
+                                       const NamedExpression& expression, const Schema& schema) {
   std::vector<std::string> lambda_names;
   add_lambda_names(parsed, lambda_names);
   std::vector<int> found;
@@ -202,8 +214,9 @@ Result<BoundText> bind_expression(duckdb::ClientContext& context, const NamedExp
     }
     std::optional<ColumnType> type = column_type_for(bound->return_type);
     if (!type) {
-      return fail(error_at(expression, 0, "a column cannot hold a value of type " + bound->return_type.ToString(),
-                           "cast it, or take a part of it: to boolean, BIGINT, DOUBLE, VARCHAR or TIMESTAMPTZ"));
+      return fail(
+          error_at(expression, 0, "a column cannot hold a value of type " + bound->return_type.ToString(),
+                   "cast it, or take a part of it: to boolean, BIGINT, DOUBLE, VARCHAR or TIMESTAMPTZ"));
     }
     bound = duckdb::BoundCastExpression::AddCastToType(context, std::move(bound), engine_type(*type));
     refer_to_columns(bound);
@@ -225,8 +238,10 @@ Result<std::unique_ptr<duckdb::Connection>> open_session(Engine& engine, const s
   });
 }
 
-Error expression_error(const duckdb::ErrorData& error, const NamedExpression& expression, const Schema& schema) {
-  int offset = error_position(error).value_or(static_cast<int>(kBefore.size())) - static_cast<int>(kBefore.size());
+Error expression_error(const duckdb::ErrorData& error, const NamedExpression& expression,
+                       const Schema& schema) {
+  int offset =
+      error_position(error).value_or(static_cast<int>(kBefore.size())) - static_cast<int>(kBefore.size());
   const auto& extra = error.ExtraInfo();
   auto subtype = extra.find("error_subtype");
   auto name = extra.find("name");

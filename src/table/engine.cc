@@ -1,17 +1,17 @@
 #include "table/engine.h"
 
+#include <duckdb/common/types/data_chunk.hpp>
+#include <duckdb/execution/expression_executor.hpp>
+#include <duckdb/main/client_context.hpp>
+#include <duckdb/main/config.hpp>
+#include <duckdb/main/connection.hpp>
+#include <duckdb/main/database.hpp>
+#include <duckdb/main/prepared_statement.hpp>
+#include <duckdb/planner/expression/bound_cast_expression.hpp>
+#include <duckdb/planner/expression/bound_reference_expression.hpp>
 #include <filesystem>
 #include <utility>
 
-#include "duckdb/common/types/data_chunk.hpp"
-#include "duckdb/execution/expression_executor.hpp"
-#include "duckdb/main/client_context.hpp"
-#include "duckdb/main/config.hpp"
-#include "duckdb/main/connection.hpp"
-#include "duckdb/main/database.hpp"
-#include "duckdb/main/prepared_statement.hpp"
-#include "duckdb/planner/expression/bound_cast_expression.hpp"
-#include "duckdb/planner/expression/bound_reference_expression.hpp"
 #include "table/session.h"
 
 namespace trimtab::table {

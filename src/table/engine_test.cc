@@ -2,9 +2,8 @@
 
 #include <filesystem>
 #include <fstream>
-#include <string>
-
 #include <gtest/gtest.h>
+#include <string>
 
 namespace trimtab::table {
 namespace {
@@ -43,11 +42,12 @@ class EngineTest : public testing::Test {
 
 TEST_F(EngineTest, HandsOverRowsInResultOrderInBatches) {
   std::int64_t next = 0;
-  Status visited = engine_->query("SELECT i FROM range(100000) t(i) ORDER BY i", [&](const Batch& batch) -> Status {
-    EXPECT_LE(batch.rows(), kBatchRowsMax);
-    for (int row = 0; row < batch.rows(); ++row) EXPECT_EQ(batch.integer(0, row), next++);
-    return {};
-  });
+  Status visited =
+      engine_->query("SELECT i FROM range(100000) t(i) ORDER BY i", [&](const Batch& batch) -> Status {
+        EXPECT_LE(batch.rows(), kBatchRowsMax);
+        for (int row = 0; row < batch.rows(); ++row) EXPECT_EQ(batch.integer(0, row), next++);
+        return {};
+      });
   ASSERT_TRUE(visited) << base::render(visited.error());
   EXPECT_EQ(next, 100000);
 }
@@ -56,13 +56,15 @@ TEST_F(EngineTest, BringsEveryTypeToOneOfOurs) {
   std::string sql =
       "SELECT true AS a, 1::TINYINT AS b, sum(3::BIGINT) AS c, 0.25 AS d, 1.5::FLOAT AS e, 'x' AS f, "
       "DATE '2013-01-01' AS g, TIMESTAMP '2013-07-01 12:00:00' AS h, TIMESTAMPTZ '2013-07-01 12:00:00' AS i, "
-      "[1, 2] AS j, INTERVAL 1 DAY AS k, 7::UBIGINT AS l, TIMESTAMP_NS '2013-01-01 00:00:00' AS m, NULL AS n, "
+      "[1, 2] AS j, INTERVAL 1 DAY AS k, 7::UBIGINT AS l, TIMESTAMP_NS '2013-01-01 00:00:00' AS m, NULL AS "
+      "n, "
       "'{\"a\":1}'::JSON AS o";
   Result<Schema> schema = engine_->describe(sql, "America/New_York");
   ASSERT_TRUE(schema) << base::render(schema.error());
   std::string types;
   for (const Column& column : schema->columns()) types += std::string(type_name(column.type)) + " ";
-  EXPECT_EQ(types, "boolean integer integer real real text time time time text text integer time integer text ");
+  EXPECT_EQ(types,
+            "boolean integer integer real real text time time time text text integer time integer text ");
 
   Result<std::vector<Json>> row = engine_->query_row(sql, "America/New_York");
   ASSERT_TRUE(row) << base::render(row.error());
@@ -83,11 +85,11 @@ TEST_F(EngineTest, CalendarFunctionsSeeTheZoneOfTheSession) {
 
 TEST_F(EngineTest, NothingReachesFilesOutsideOfItsFolders) {
   for (const char* sql :
-       {"SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM read_csv('/etc/passwd')", "FROM '/etc/passwd.csv'",
-        "SELECT * FROM glob('/etc/*')", "COPY (SELECT 1) TO '/tmp/trimtab_stolen.csv'",
-        "ATTACH '/tmp/trimtab_stolen.db' AS stolen", "EXPORT DATABASE '/tmp/trimtab_stolen'",
-        "IMPORT DATABASE '/tmp'", "SELECT * FROM read_text('https://localhost/x')",
-        "COPY (SELECT 1) TO PROGRAM 'cat'"}) {
+       {"SELECT * FROM read_text('/etc/passwd')", "SELECT * FROM read_csv('/etc/passwd')",
+        "FROM '/etc/passwd.csv'", "SELECT * FROM glob('/etc/*')",
+        "COPY (SELECT 1) TO '/tmp/trimtab_stolen.csv'", "ATTACH '/tmp/trimtab_stolen.db' AS stolen",
+        "EXPORT DATABASE '/tmp/trimtab_stolen'", "IMPORT DATABASE '/tmp'",
+        "SELECT * FROM read_text('https://localhost/x')", "COPY (SELECT 1) TO PROGRAM 'cat'"}) {
     refusal(sql);
   }
   std::string up = (folder_ / "allowed" / ".." / "secret.txt").string();
@@ -99,8 +101,9 @@ TEST_F(EngineTest, NothingReachesFilesOutsideOfItsFolders) {
 TEST_F(EngineTest, NothingChangesItsConfigurationOrLoadsCode) {
   for (const char* sql :
        {"SET threads = 7", "SET GLOBAL enable_external_access = true", "RESET lock_configuration",
-        "SET lock_configuration = false", "SET TimeZone = 'Asia/Tokyo'", "SET SESSION TimeZone = 'Asia/Tokyo'",
-        "PRAGMA memory_limit = '1TB'", "SET allowed_directories = ['/']", "INSTALL httpfs", "LOAD httpfs",
+        "SET lock_configuration = false", "SET TimeZone = 'Asia/Tokyo'",
+        "SET SESSION TimeZone = 'Asia/Tokyo'", "PRAGMA memory_limit = '1TB'",
+        "SET allowed_directories = ['/']", "INSTALL httpfs", "LOAD httpfs",
         "LOAD '/tmp/evil.duckdb_extension'", "SELECT getenv('HOME')",
         "CREATE SECRET s (TYPE s3, KEY_ID 'a', SECRET 'b')", "SET temp_directory = '/tmp'"}) {
     refusal(sql);
@@ -146,7 +149,8 @@ TEST_F(EngineTest, RefusesWhatDoesNotFitItsMemory) {
   options.memory_bytes_max = 8 << 20;
   auto small = Engine::open(options);
   ASSERT_TRUE(small) << base::render(small.error());
-  Status ran = (*small)->run("CREATE TABLE t AS SELECT hash(i) AS h, i::VARCHAR || 'long enough' AS s FROM range(5000000) t(i)");
+  Status ran = (*small)->run(
+      "CREATE TABLE t AS SELECT hash(i) AS h, i::VARCHAR || 'long enough' AS s FROM range(5000000) t(i)");
   ASSERT_FALSE(ran);
   EXPECT_EQ(ran.error().code, ErrorCode::too_large);
   EXPECT_TRUE((*small)->run("SELECT 1"));

@@ -20,10 +20,12 @@ bool same_name(std::string_view a, std::string_view b) {
 
 Result<Column> column_from_json(const Json& json) {
   Column column{json.text_or("name"), ColumnType::text};
-  if (column.name.empty()) return fail(ErrorCode::invalid, "a column of a schema has no name: " + json.dump());
+  if (column.name.empty())
+    return fail(ErrorCode::invalid, "a column of a schema has no name: " + json.dump());
   std::optional<ColumnType> type = type_of_name(json.text_or("type"));
   if (!type) {
-    return fail(ErrorCode::invalid, "column '" + column.name + "' has an unknown type: " + json["type"].dump(),
+    return fail(ErrorCode::invalid,
+                "column '" + column.name + "' has an unknown type: " + json["type"].dump(),
                 "types are boolean, integer, real, text and time");
   }
   column.type = *type;

@@ -2,12 +2,11 @@
 
 #include <cerrno>
 #include <cstdlib>
-
-#include "duckdb/common/error_data.hpp"
-#include "duckdb/main/client_context.hpp"
-#include "duckdb/main/config.hpp"
-#include "duckdb/main/connection.hpp"
-#include "duckdb/main/database.hpp"
+#include <duckdb/common/error_data.hpp>
+#include <duckdb/main/client_context.hpp>
+#include <duckdb/main/config.hpp>
+#include <duckdb/main/connection.hpp>
+#include <duckdb/main/database.hpp>
 
 namespace trimtab::table {
 namespace {
@@ -26,16 +25,21 @@ ErrorCode io_code(const duckdb::ErrorData& error) {
 
 ErrorCode code_of(const duckdb::ErrorData& error) {
   switch (error.Type()) {
-    case ExceptionType::IO: return io_code(error);
-    case ExceptionType::OUT_OF_MEMORY: return ErrorCode::too_large;
-    case ExceptionType::INTERRUPT: return ErrorCode::cancelled;
+    case ExceptionType::IO:
+      return io_code(error);
+    case ExceptionType::OUT_OF_MEMORY:
+      return ErrorCode::too_large;
+    case ExceptionType::INTERRUPT:
+      return ErrorCode::cancelled;
     case ExceptionType::INVALID:
     case ExceptionType::NULL_POINTER:
     case ExceptionType::TRANSACTION:
     case ExceptionType::SCHEDULER:
     case ExceptionType::FATAL:
-    case ExceptionType::INTERNAL: return ErrorCode::internal;
-    default: return ErrorCode::invalid;
+    case ExceptionType::INTERNAL:
+      return ErrorCode::internal;
+    default:
+      return ErrorCode::invalid;
   }
 }
 
@@ -71,7 +75,8 @@ Error engine_error(const duckdb::ErrorData& error) {
   Error result;
   result.code = code_of(error);
   result.message = error.RawMessage();
-  if (result.code == ErrorCode::too_large) result.hint = "give the engine more memory, or a folder to spill to";
+  if (result.code == ErrorCode::too_large)
+    result.hint = "give the engine more memory, or a folder to spill to";
   if (result.code == ErrorCode::storage_full) result.hint = "free some space and try again";
   return result;
 }
@@ -95,7 +100,8 @@ const duckdb::LogicalType& engine_type(ColumnType type) {
 
 std::optional<ColumnType> column_type_for(const duckdb::LogicalType& type) {
   switch (type.id()) {
-    case LogicalTypeId::BOOLEAN: return ColumnType::boolean;
+    case LogicalTypeId::BOOLEAN:
+      return ColumnType::boolean;
     case LogicalTypeId::SQLNULL:
     case LogicalTypeId::TINYINT:
     case LogicalTypeId::SMALLINT:
@@ -107,20 +113,25 @@ std::optional<ColumnType> column_type_for(const duckdb::LogicalType& type) {
     case LogicalTypeId::UBIGINT:
     case LogicalTypeId::HUGEINT:
     case LogicalTypeId::UHUGEINT:
-    case LogicalTypeId::INTEGER_LITERAL: return ColumnType::integer;
+    case LogicalTypeId::INTEGER_LITERAL:
+      return ColumnType::integer;
     case LogicalTypeId::FLOAT:
     case LogicalTypeId::DOUBLE:
-    case LogicalTypeId::DECIMAL: return ColumnType::real;
+    case LogicalTypeId::DECIMAL:
+      return ColumnType::real;
     case LogicalTypeId::VARCHAR:
     case LogicalTypeId::STRING_LITERAL:
-    case LogicalTypeId::ENUM: return ColumnType::text;
+    case LogicalTypeId::ENUM:
+      return ColumnType::text;
     case LogicalTypeId::DATE:
     case LogicalTypeId::TIMESTAMP:
     case LogicalTypeId::TIMESTAMP_SEC:
     case LogicalTypeId::TIMESTAMP_MS:
     case LogicalTypeId::TIMESTAMP_NS:
-    case LogicalTypeId::TIMESTAMP_TZ: return ColumnType::time;
-    default: return std::nullopt;
+    case LogicalTypeId::TIMESTAMP_TZ:
+      return ColumnType::time;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -133,7 +144,8 @@ Result<Schema> result_schema(duckdb::PreparedStatement& statement) {
   for (duckdb::idx_t i = 0; i < statement.ColumnCount(); ++i) {
     const std::string& name = statement.GetNames()[i];
     if (schema.find(name)) {
-      return fail(ErrorCode::invalid, "two columns of the query are named '" + name + "'", "name one with AS");
+      return fail(ErrorCode::invalid, "two columns of the query are named '" + name + "'",
+                  "name one with AS");
     }
     schema.add({name, column_type_for(statement.GetTypes()[i]).value_or(ColumnType::text)});
   }
