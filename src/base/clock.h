@@ -44,14 +44,16 @@ class ManualClock final : public Clock {
 // Monotonic microseconds for measuring durations; unrelated to the calendar and never injected.
 TimeUs steady_now();
 
-// "2013-04-01T00:00:00Z" (with fractions only when there are any).
+// "2013-04-01T00:00:00Z" (with fractions only when there are any). Times outside of the years 0000 to 9999,
+// which stand for "always" and "never", are written as the first or last moment of those years.
 std::string format_time(TimeUs time);
 // Takes a date, or a date and time with optional seconds, fraction and "Z" or "+hh:mm"; no zone means UTC.
 // Errors: invalid.
 Result<TimeUs> parse_time(std::string_view text);
-// Takes "30s", "15m", "24h", "2d", "4w". Errors: invalid.
+// Takes "30s", "15m", "24h", "2d", "4w"; also "ms" and "us", so that it reads whatever is formatted.
+// Errors: invalid.
 Result<TimeUs> parse_duration(std::string_view text);
-// "90s", "2h", "3d": the largest unit that divides it.
+// "90s", "2h", "3d", "1w": the largest unit that divides it.
 std::string format_duration(TimeUs duration);
 
 }  // namespace trimtab::base

@@ -6,7 +6,8 @@
 namespace trimtab::base {
 
 void Diagnostics::add(SourceRange where, std::string message, std::string hint) {
-  errors_.push_back(Error{ErrorCode::invalid, std::move(message), std::move(hint), std::move(where), nullptr});
+  errors_.push_back(
+      Error{ErrorCode::invalid, std::move(message), std::move(hint), std::move(where), nullptr});
 }
 
 Error Diagnostics::as_error() const {
@@ -52,7 +53,9 @@ std::string_view closest(std::string_view word, const std::vector<std::string>& 
   for (const std::string& candidate : candidates) {
     if (candidate.size() > kWordLengthMax) continue;
     const std::size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance) std::tie(best_distance, best) = std::tuple(distance, std::string_view(candidate));
+    if (distance < best_distance) {
+      std::tie(best_distance, best) = std::tuple(distance, std::string_view(candidate));
+    }
   }
   return best;
 }

@@ -1,4 +1,4 @@
-// The one JSON value: ordered objects, whole numbers kept apart from fractions, a depth limit on what comes in.
+// The one JSON value: ordered objects, whole numbers kept apart from fractions, a depth limit on input.
 #pragma once
 
 #include <cstdint>

@@ -13,7 +13,9 @@ void set_log_level(LogLevel level);
 void log(LogLevel level, std::string_view room, std::string_view words);
 
 inline void log_info(std::string_view room, std::string_view words) { log(LogLevel::info, room, words); }
-inline void log_warning(std::string_view room, std::string_view words) { log(LogLevel::warning, room, words); }
+inline void log_warning(std::string_view room, std::string_view words) {
+  log(LogLevel::warning, room, words);
+}
 inline void log_error(std::string_view room, std::string_view words) { log(LogLevel::error, room, words); }
 
 }  // namespace trimtab::base

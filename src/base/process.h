@@ -40,8 +40,8 @@ struct ProcessOutcome {
   bool ok() const { return exit_code == 0 && signal == 0 && !timed_out && !cancelled; }
 };
 
-// Blocks until the child and its pipes have ended. The child dies with us (PR_SET_PDEATHSIG) and leads its own
-// process group. Errors: not_found (no such program), internal (no fork, no pipe).
+// Blocks until the child and its pipes have ended. The child dies with us (PR_SET_PDEATHSIG) and leads its
+// own process group. Errors: not_found (no such program), internal (no fork, no pipe).
 Result<ProcessOutcome> run_process(const ProcessOptions& options);
 
 }  // namespace trimtab::base

@@ -1,5 +1,5 @@
-// A YAML document as a tree that remembers where each word stood. Refuses what a reviewed file should not have:
-// duplicate keys, anchors and aliases (billion laughs), tags, several documents.
+// A YAML document as a tree that remembers where each word stood. Refuses what a reviewed file should not
+// have: duplicate keys, anchors and aliases (billion laughs), tags, several documents.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +38,8 @@ struct YamlNode::Entry {
   YamlNode value;
 };
 
-// `file` names the text in messages. Errors: malformed, invalid (duplicate key...), too_large; all with a place.
+// `file` names the text in messages. Errors: malformed, invalid (duplicate key...), too_large;
+// all with a place.
 Result<YamlNode> parse_yaml(std::string_view text, std::string file);
 
 }  // namespace trimtab::base
