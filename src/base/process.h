@@ -35,13 +35,16 @@ struct ProcessOutcome {
   std::string log;       // Tail of standard error.
   TimeUs wall_us = 0;
   TimeUs cpu_us = 0;            // User and system.
+  // Exact when above our own peak, otherwise the highest seen while it ran; 0 when it was too short to be
+  // seen.
   std::uint64_t peak_rss_bytes = 0;
 
   bool ok() const { return exit_code == 0 && signal == 0 && !timed_out && !cancelled; }
 };
 
 // Blocks until the child and its pipes have ended. The child dies with us (PR_SET_PDEATHSIG) and leads its
-// own process group. Errors: not_found (no such program), internal (no fork, no pipe).
+// own process group, which is killed with it: grandchildren do not outlive the call.
+// Errors: not_found (no such program or working folder), internal (no fork, no pipe, no right to run it).
 Result<ProcessOutcome> run_process(const ProcessOptions& options);
 
 }  // namespace trimtab::base
