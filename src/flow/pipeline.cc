@@ -213,7 +213,7 @@ Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListen
   for (const Json& gate : judged.values["gates"].as_array()) {
     candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
   }
-  candidate.report_sha256 = judged.file("report.json");
+  candidate.report = judged.files.at("report.json");
   candidate.facts = Json::object({{"learner", fitted.values["learner"]},
                                   {"rounds", fitted.values["rounds"]},
                                   {"train_rows", frame.values["train_rows"]},
@@ -223,7 +223,8 @@ Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListen
                                   {"test_from", frame.values["test_from"]},
                                   {"quarantined", prepared.quarantined},
                                   {"checks", prepared.checks}});
-  candidate.table_sha256 = TRY(state_->home.blobs().put(prepared.kept.to_json().dump()));
+  const std::string manifest = prepared.kept.to_json().dump();
+  candidate.table = {TRY(state_->home.blobs().put(manifest)), manifest.size()};
   return candidate;
 }
 

@@ -12,27 +12,15 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "flow/candidate.h"
 #include "flow/executor.h"
 #include "flow/table_refresh.h"
-#include "judge/gates.h"
-#include "model/artifact.h"
 #include "project/project.h"
 #include "store/home.h"
 #include "table/engine.h"
 #include "table/snapshot.h"
 
 namespace trimtab::flow {
-
-struct Candidate {
-  std::string step_key;                // Of the training step; registers at most once.
-  std::map<std::string, OutputFile> files;  // The artifact's files.
-  Json metrics;                        // name → Measure, on the test rows.
-  std::vector<judge::GateResult> gates;
-  std::string report_sha256;           // Blob: the judge's report.
-  std::string table_sha256;            // Blob: manifest of the table snapshot it was trained on.
-  Json facts;                          // rows, rounds, times, parents: for run params and lineage.
-  bool pending = false;
-};
 
 // How a training differs from the project file's: healing trains on what is known now and judges on the newest.
 struct TrainingRequest {
