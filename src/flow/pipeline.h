@@ -43,6 +43,8 @@ class Pipeline {
   Result<table::Snapshot> refresh_source(const std::string& name, TimeUs as_of, ProgressListener& listener);
   // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a row check that says so.
   Result<PreparedTable> prepare(const std::string& table, TimeUs as_of, ProgressListener& listener);
+  // The key that the training step of this request has. Runs what comes before it.
+  Result<std::string> training_key(const TrainingRequest& request, ProgressListener& listener);
   // prepare, the table's whole checks, frame, train, judge. Errors: check_failed, and the steps' own.
   Result<Candidate> train(const TrainingRequest& request, ProgressListener& listener);
 
