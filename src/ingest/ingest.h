@@ -40,6 +40,11 @@ Result<Json> sniff(const table::OperationRun& run);
 Json ingest_params(const project::Source& source, const table::Schema& raw);
 Result<Json> ingest_file(const table::OperationRun& run);
 
+// Operation "ingest_rows": input "rows" (JSON objects, one a line: rows that came by POST, already checked against
+// the schema). Writes "part.parquet". Result as of "ingest".
+Json ingest_rows_params(const table::Schema& schema, const std::string& time);
+Result<Json> ingest_rows(const table::OperationRun& run);
+
 // The schema after the declared columns were added. Checks the expressions (errors with their places) and that
 // `time` names a time column.
 Result<table::Schema> source_schema(table::Engine& engine, const project::Source& source,
