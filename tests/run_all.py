@@ -2,7 +2,7 @@
 """Runs the test suites and adds up their results: `./dev test [--list] [--tsan] [SUITE…]`.
 
 The last line is `N passed, N failed`. A suite that crashes, hangs or says nothing counts as one failed test.
-Output of a passing suite is not shown; that of a failing one is, indented, so that no line of it looks like ours.
+The output of a failing suite is shown, indented, so that no line of it looks like ours.
 """
 
 import argparse
@@ -22,7 +22,8 @@ TIME_LIMIT_S = 30 * 60
 # Suites that are programs of their own: tests/<name>/run.py --program PROGRAM --json OUT
 FOLDERS = ["scenarios", "clients", "faults"]
 
-# command: what to run; preset: what to build before; results: reads (passed, failed) from the JSON file and the output.
+# command: what to run, {out} being the file for its results; results: reads (passed, failed) from that file
+# and from the output; preset: what to build before.
 Suite = collections.namedtuple("Suite", "name command results preset")
 
 
@@ -37,7 +38,9 @@ def read_gtest(out, output):
     if not out.exists() or not out.read_text(encoding="utf-8").strip():
         return len(re.findall(r"^\[       OK \] .*ms\)$", output, re.MULTILINE)), 1
     totals = json.loads(out.read_text(encoding="utf-8"))
-    return totals["tests"] - totals["failures"] - totals["disabled"], totals["failures"]
+    cases = [case for suite in totals.get("testsuites", []) for case in suite["testsuite"]]
+    not_run = totals["disabled"] + sum(case.get("result") == "SKIPPED" for case in cases)
+    return totals["tests"] - totals["failures"] - not_run, totals["failures"]
 
 
 def read_unittest(_out, output):
@@ -48,37 +51,64 @@ def read_unittest(_out, output):
     return ran - failed - counts.get("skipped", 0), failed
 
 
+def read_version(_out, output):
+    """The program starts: one test."""
+    return (1, 0) if re.match(r"trimtab \d+\.\d+\.\d+", output) else (0, 1)
+
+
 def gtest_suite(program, preset):
     return Suite(pathlib.Path(program).name, [program, "--gtest_output=json:{out}"], read_gtest, preset)
 
 
+def has_tests(room):
+    return any((ROOT / "src" / room).rglob("*_test.cc"))
+
+
 def rooms_with_tests():
-    """The test programs of the release build, in the order of layers.txt. Known before anything is built."""
+    """The rooms that get a test program, in the order of layers.txt. Known before anything is built."""
     lines = (ROOT / "layers.txt").read_text(encoding="utf-8").splitlines()
     rooms = [line.split()[0] for line in lines if re.match(r"[a-z_]+ +\d+ ", line)]
-    return [room for room in rooms if any((ROOT / "src" / room).rglob("*_test.cc"))]
+    return [room for room in rooms if has_tests(room)]
+
+
+def sanitizer_presets():
+    """The presets that make one test program of several rooms, when there are tests for it."""
+    presets = json.loads((ROOT / "CMakePresets.json").read_text(encoding="utf-8"))["configurePresets"]
+    for preset in presets:
+        rooms = preset["cacheVariables"].get("TRIMTAB_TEST_PROGRAM_ROOMS", "")
+        if any(has_tests(room) for room in rooms.split(";") if room):
+            yield preset["name"]
 
 
 def suites():
     """Every suite that exists in the tree, cheapest first. ThreadSanitizer runs only when it is asked for."""
-    yield Suite("house_rules", ["python3", "tests/house_rules/house_rules.py", "--json", "{out}"], read_totals, None)
+    rules = ["python3", "tests/house_rules/house_rules.py", "--json", "{out}"]
+    yield Suite("house_rules", rules, read_totals, None)
     for path in sorted([*(ROOT / "tests").rglob("*_test.py"), *(ROOT / "python").rglob("*_test.py")]):
         yield Suite(path.stem, ["python3", str(path.relative_to(ROOT))], read_unittest, None)
+    yield Suite("program", [PROGRAM, "--version"], read_version, "release")
     for room in rooms_with_tests():
         yield gtest_suite(f"{RELEASE_TESTS}/test_{room}", "release")
     for name in FOLDERS:
         if (ROOT / "tests" / name / "run.py").exists():
             command = ["python3", f"tests/{name}/run.py", "--program", PROGRAM, "--json", "{out}"]
             yield Suite(name, command, read_totals, "release")
-    for preset in ("asan", "tsan"):
+    for preset in sanitizer_presets():
         yield gtest_suite(f"build/{preset}/tests/test_{preset}", preset)
 
 
 def run(command):
     """(exit code, output) of a command; the code is None when it ran out of time."""
     try:
-        done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                              stderr=subprocess.STDOUT, timeout=TIME_LIMIT_S, check=False)
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=TIME_LIMIT_S,
+            check=False,
+        )
         return done.returncode, done.stdout.decode("utf-8", "replace")
     except subprocess.TimeoutExpired as late:
         return None, (late.stdout or b"").decode("utf-8", "replace") + f"\nno end after {TIME_LIMIT_S} s"
@@ -123,8 +153,9 @@ def run_all(chosen):
             passed, failed, output = run_suite(suite)
             seconds = time.monotonic() - start
         total_passed, total_failed = total_passed + passed, total_failed + failed
-        verdict = "ok    " if failed == 0 else "FAILED"
-        print(f"{verdict} {suite.name:<24} {passed:>5} passed {failed:>3} failed {seconds:8.1f} s", flush=True)
+        verdict = "FAILED" if failed else "ok"
+        counts = f"{passed:>5} passed {failed:>3} failed"
+        print(f"{verdict:<6} {suite.name:<24} {counts} {seconds:8.1f} s", flush=True)
         if failed:
             print(indented(output), flush=True)
     return total_passed, total_failed
@@ -140,14 +171,15 @@ def choose(names, want_tsan):
     known = {suite.name for suite in every}
     unknown = [name for name in names if name not in known and f"test_{name}" not in known]
     if unknown:
-        sys.exit(f"error: there is no suite '{unknown[0]}'; there are: {', '.join(suite.name for suite in every)}")
+        known_names = ", ".join(suite.name for suite in every)
+        sys.exit(f"error: there is no suite '{unknown[0]}'; there are: {known_names}")
     return [suite for suite in every if suite.name in names or suite.name.removeprefix("test_") in names]
 
 
 def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__.splitlines()[0])
     parser.add_argument("suite", nargs="*", help="run these suites only (test_base, or base for short)")
-    parser.add_argument("--tsan", action="store_true", help="run the tests of the rooms with threads under ThreadSanitizer")
+    parser.add_argument("--tsan", action="store_true", help="look for data races (base, store, http)")
     parser.add_argument("--list", action="store_true", help="name the suites")
     options = parser.parse_args()
     chosen = choose(options.suite, options.tsan)

@@ -1,8 +1,10 @@
 // Immutable files named by the SHA-256 of their content: the only place where data, models and reports live.
 #pragma once
 
-#include <cstdint>
+#include <bitset>
 #include <filesystem>
+#include <functional>
+#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -11,8 +13,8 @@
 
 namespace trimtab::store {
 
-// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the home
-// alone writes.
+// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the
+// home alone writes.
 class Blobs {
  public:
   explicit Blobs(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -20,22 +22,32 @@ class Blobs {
   // Idempotent. Durable when it returns. Errors: storage_full, storage_broken.
   Result<std::string> put(std::string_view bytes);
   // Moves a file of the same file system in (a worker's staging). Returns its SHA-256. Durable.
+  // Errors: not_found, invalid (no regular file), storage_full, storage_broken.
   Result<std::string> put_file(const std::filesystem::path& staged);
   // Errors: not_found, storage_broken (bytes do not match the name).
   Result<std::string> get(const std::string& sha256) const;
   bool has(const std::string& sha256) const;
-  // Where the bytes are; the file may be absent.
+  // Where the bytes are; the file may be absent. CHECKs that it is a SHA-256.
   std::filesystem::path path(const std::string& sha256) const;
   // Recomputes the hash. Errors: not_found, storage_broken naming the file.
   Status verify(const std::string& sha256) const;
   // All names present, sorted. For fsck.
   std::vector<std::string> list() const;
+  // What lies in the folder and is no blob, sorted: leftovers of writes that a crash interrupted.
+  std::vector<std::filesystem::path> strays() const;
+  // Absence is fine.
   Status remove(const std::string& sha256);
 
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
+  Status make_shard(const std::string& sha256);
+  // In sorted order.
+  void visit_files(const std::function<void(const std::filesystem::path&, bool is_blob)>& visit) const;
+
   std::filesystem::path folder_;
+  std::mutex mutex_;
+  std::bitset<256> durable_shards_;  // Guarded by mutex_. Shards that this process has brought to the disk.
 };
 
 }  // namespace trimtab::store

@@ -7,74 +7,12 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
-#include <optional>
-#include <string>
-#include <string_view>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "store/connection.h"
 
 namespace trimtab::store {
-
-// One prepared statement in use. Indexes of parameters and columns count from 0. Belongs to one thread.
-class Statement {
- public:
-  Statement(Statement&&) noexcept;
-  ~Statement();  // Resets it and gives it back to the connection's cache.
-
-  Statement& bind(int index, std::int64_t value);
-  Statement& bind(int index, int value) { return bind(index, static_cast<std::int64_t>(value)); }
-  Statement& bind(int index, double value);
-  Statement& bind(int index, std::string_view value);
-  Statement& bind(int index, const char* value) { return bind(index, std::string_view(value)); }
-  Statement& bind_null(int index);
-  Statement& bind_blob(int index, std::string_view bytes);
-  // Binds all parameters in order.
-  template <class... Values>
-  Statement& with(const Values&... values) {
-    int index = 0;
-    (bind(index++, values), ...);
-    return *this;
-  }
-
-  // True when a row is there. Errors: already_exists (unique constraint), storage_full, storage_broken.
-  Result<bool> step();
-  // For statements without rows.
-  Status run();
-
-  bool is_null(int column) const;
-  std::int64_t integer(int column) const;
-  double real(int column) const;
-  std::string text(int column) const;
-  std::string blob(int column) const;
-
- private:
-  friend class Connection;
-  struct State;
-  explicit Statement(std::unique_ptr<State> state);
-  std::unique_ptr<State> state_;
-};
-
-// A connection inside a transaction: the writer's, or a reader's snapshot. Belongs to one thread.
-class Connection {
- public:
-  // Prepares (and caches) `sql`, which is always a constant of our own; CHECKs that it is valid.
-  Statement prepare(std::string_view sql);
-  std::int64_t last_insert_id() const;
-  std::int64_t changes() const;
-
- private:
-  friend class Database;
-  friend struct DatabaseState;
-  struct State;
-  explicit Connection(std::unique_ptr<State> state);
-
- public:
-  ~Connection();
-
- private:
-  std::unique_ptr<State> state_;
-};
 
 using WriteWork = std::function<Status(Connection&)>;
 
@@ -85,7 +23,7 @@ using OnCommit = std::function<void(Status)>;
 // Thread-safe.
 class Database {
  public:
-  // Opens or creates the file, runs missing migrations (each in one transaction), starts the writer.
+  // Opens or creates the file, runs missing migrations (all in one transaction), starts the writer.
   // Errors: storage_broken (not a database, a newer schema than ours), storage_full.
   static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const base::Clock& clock);
   ~Database();  // Commits what was submitted, then closes.

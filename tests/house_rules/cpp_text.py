@@ -10,12 +10,13 @@ import re
 Function = collections.namedtuple("Function", "name first_line last_line")
 
 TOKEN = re.compile(
-    r"//(?:\\\n|[^\n])*"                               # comment to the end of the line
-    r"|/\*.*?\*/"                                       # comment between marks
-    r'|R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"'    # raw string
-    r'|"(?:\\.|[^"\\\n])*"'                             # string
+    r"//(?:\\\n|[^\n])*"  # comment to the end of the line
+    r"|/\*.*?\*/"  # comment between marks
+    r'|R"(?P<mark>[^()\\\s]{0,16})\(.*?\)(?P=mark)"'  # raw string
+    r'|"(?:\\.|[^"\\\n])*"'  # string
     r"|(?<![0-9a-zA-Z_])(?:u8|[uUL])?'(?:\\.|[^'\\\n])+'",  # character, not the ' inside 1'000
-    re.DOTALL)
+    re.DOTALL,
+)
 DIRECTIVE = re.compile(r"^[ \t]*#(?:\\\n|[^\n])*", re.MULTILINE)
 SCOPE = re.compile(r"\b(namespace|class|struct|union|enum)\b[^()=]*$|\bextern\s*\"\"\s*$")
 AFTER_PARAMETERS = {"const", "noexcept", "override", "final", "mutable", "try", "volatile"}
@@ -30,10 +31,12 @@ def newlines_of(text):
 
 def without_comments_and_strings(text):
     """The same lines, with comments gone and strings empty."""
+
     def blank(match):
         token = match.group()
         quote = "" if token[0] == "/" else '""' if token[0] in 'R"' else "''"
         return quote + newlines_of(token)
+
     return TOKEN.sub(blank, text)
 
 
@@ -43,7 +46,7 @@ def kind_of_brace(head):
         return "scope"
     if ")" not in head:
         return "value"
-    after = head[head.rindex(")") + 1:]
+    after = head[head.rindex(")") + 1 :]
     word = LAST_WORD.search(head)
     if after.strip() == "" or "->" in after or (word and word.group(1) in AFTER_PARAMETERS):
         return "function"

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Holds the tree to its house rules: `house_rules.py [--root FOLDER] [--json OUT]`.
 
-Prints `file:line: error: …` for each breach and ends with 1 when there is any. layers.txt says which room lies on which
-floor; exceptions.txt beside this file lists the few files that a rule does not apply to, each with its reason.
+Prints `file:line: error: …` for each breach and ends with 1 when there is any. layers.txt says which room
+lies on which floor; exceptions.txt beside this file lists the few files that a rule spares, and why.
 """
 
 import argparse
@@ -30,7 +30,9 @@ NAMED_KINDS = {".h", ".cc", ".py", ".sh", ".cmake", ".md", ".sql", ".ts", ".tsx"
 LEFTOVER = re.compile(r"\b(" + "|".join(["FIX" + "ME", "TO" + "DO", "X" * 3]) + r")\b")
 COROUTINE = re.compile(r"\bco_(await|yield|return)\b")
 WALL_CLOCK = re.compile(
-    r"\bsystem_clock::now\b|(?<![\w.>:])(?:std::|::)?time\s*\(\s*(?:nullptr|NULL|0|&)|\bgettimeofday\b|\bCLOCK_REALTIME\b")
+    r"\bsystem_clock::now\b|(?<![\w.>:])(?:std::|::)?time\s*\(\s*(?:nullptr|NULL|0|&)"
+    r"|\bgettimeofday\b|\bCLOCK_REALTIME\b"
+)
 THE_CLOCK = "src/base/clock.cc"
 MAIN = "src/main.cc"
 ABOVE_ALL = 1000
@@ -67,7 +69,8 @@ class Tree:
 
     def code(self):
         """C++, Python and shell, the last also without an ending."""
-        return [path for path in self.paths if path.endswith((".h", ".cc", ".py", ".sh")) or self._is_script(path)]
+        kinds = (".h", ".cc", ".py", ".sh")
+        return [path for path in self.paths if path.endswith(kinds) or self._is_script(path)]
 
     def room_of(self, path):
         """The room of a file of src/; None for main.cc and for a folder that layers.txt does not list."""
@@ -99,7 +102,8 @@ class Tree:
             if pattern.endswith("/") and not is_folder:
                 continue
             name = pattern.strip("/")
-            if fnmatch.fnmatch(path if "/" in name or pattern.startswith("/") else path.rsplit("/", 1)[-1], name):
+            anchored = "/" in name or pattern.startswith("/")
+            if fnmatch.fnmatch(path if anchored else path.rsplit("/", 1)[-1], name):
                 return True
         return False
 
@@ -122,11 +126,20 @@ def floors(tree):
             if not other or (own and other.name == own.name) or other.floor < floor:
                 continue
             if other.floor == floor:
-                yield Error(path, line, f"{own.name}/ may not include {other.name}/ (both on floor {floor}); "
-                                        f"meet as a type of a lower room, or in a higher one")
+                yield Error(
+                    path,
+                    line,
+                    f"{own.name}/ may not include {other.name}/ (both on floor {floor}); "
+                    f"meet as a type of a lower room, or in a higher one",
+                )
             else:
-                yield Error(path, line, f"{own.name}/ may not include {other.name}/ (floor {floor} → {other.floor}); "
-                                        f"pass a value up, or move the type to a lower room")
+                yield Error(
+                    path,
+                    line,
+                    f"{own.name}/ may not include {other.name}/ "
+                    f"(floor {floor} → {other.floor}); "
+                    f"pass a value up, or move the type to a lower room",
+                )
 
 
 def whole_paths(tree):
@@ -135,8 +148,12 @@ def whole_paths(tree):
     for path in tree.cpp("src/"):
         for line, header, quoted in cpp_text.includes(tree.text(path)):
             if quoted and f"src/{header}" not in ours:
-                yield Error(path, line, f'there is no src/{header}; write the whole path from src/, '
-                                        f'and third-party headers in <>')
+                yield Error(
+                    path,
+                    line,
+                    f"there is no src/{header}; write the whole path from src/, "
+                    f"and third-party headers in <>",
+                )
             elif not quoted and f"src/{header}" in ours:
                 yield Error(path, line, f'{header} is ours: write #include "{header}"')
 
@@ -155,9 +172,13 @@ def third_party(tree):
             elif not owner:
                 yield Error(path, line, f"<{header}> is neither a system header nor listed in layers.txt")
             elif owner != room:
-                yield Error(path, line, f"<{header}> belongs to {owner.name}/; call what {owner.name}/ offers")
+                yield Error(path, line, f"<{header}> belongs to {owner.name}/; call what that room offers")
             elif path.endswith(".h"):
-                yield Error(path, line, f"<{header}> may not appear in a header; keep it in a .cc file of {room.name}/")
+                yield Error(
+                    path,
+                    line,
+                    f"<{header}> may not appear in a header; keep it in a .cc file of {room.name}/",
+                )
 
 
 def rooms_are_listed(tree):
@@ -193,7 +214,7 @@ def unique_names(tree):
         if name in ROLE_NAMES or os.path.splitext(name)[1] not in NAMED_KINDS or path.startswith("examples/"):
             continue
         if name in first:
-            yield Error(path, 1, f"the name {name} is taken by {first[name]}; file names are unique in the tree")
+            yield Error(path, 1, f"the name {name} is taken by {first[name]}; a name leads to one file")
         first.setdefault(name, path)
 
 
@@ -203,14 +224,21 @@ def sizes(tree):
         text = tree.text(path)
         lines = text.splitlines()
         if len(lines) > MAX_FILE:
-            yield Error(path, MAX_FILE + 1, f"the file has {len(lines)} lines, at most {MAX_FILE}; split it by subject")
+            yield Error(
+                path,
+                MAX_FILE + 1,
+                f"the file has {len(lines)} lines, at most {MAX_FILE}; split it by subject",
+            )
         for number, line in enumerate(lines, start=1):
             if len(line) > MAX_COLUMNS:
                 yield Error(path, number, f"the line has {len(line)} columns, at most {MAX_COLUMNS}")
         for name, first, last in functions_of(path, text):
             if last - first + 1 > MAX_FUNCTION:
-                yield Error(path, first, f"{name} has {last - first + 1} lines, at most {MAX_FUNCTION}; "
-                                         f"give its parts names")
+                yield Error(
+                    path,
+                    first,
+                    f"{name} has {last - first + 1} lines, at most {MAX_FUNCTION}; give its parts names",
+                )
 
 
 def functions_of(path, text):
@@ -221,7 +249,8 @@ def functions_of(path, text):
         try:
             nodes = list(ast.walk(ast.parse(text)))
         except SyntaxError as error:
-            return [(f"not Python ({error.msg}): the file", error.lineno or 1, (error.lineno or 1) + MAX_FUNCTION)]
+            first = error.lineno or 1
+            return [(f"not Python ({error.msg}): the file", first, first + MAX_FUNCTION)]
         kinds = (ast.FunctionDef, ast.AsyncFunctionDef)
         return [(node.name, node.lineno, node.end_lineno) for node in nodes if isinstance(node, kinds)]
     found, start = [], None
@@ -250,13 +279,18 @@ def dead_files(tree):
             yield Error(path, 1, "nobody includes this header; remove it, or use it")
         alone = path.endswith(".cc") and not path.endswith("_test.cc") and path != MAIN
         if alone and path[:-3] + ".h" not in paths and tree.applies("dead_files", path):
-            yield Error(path, 1, f"{path.rsplit('/', 1)[-1]} has no header of its name; a file without one is listed, "
-                                 f"with its reason, in tests/house_rules/exceptions.txt")
+            yield Error(
+                path,
+                1,
+                f"{path.rsplit('/', 1)[-1]} has no header of its name; a file without one "
+                f"is listed, with its reason, in tests/house_rules/exceptions.txt",
+            )
 
 
 def leftovers(tree):
     """Unfinished work is an issue of the tracker, not a word in the code."""
-    for path in tree.code() + [path for path in tree.paths if path.endswith((".cmake", ".md", ".sql", ".ts", ".tsx"))]:
+    written = [path for path in tree.paths if path.endswith((".cmake", ".md", ".sql", ".ts", ".tsx"))]
+    for path in tree.code() + written:
         for number, line in enumerate(tree.text(path).splitlines(), start=1):
             if found := LEFTOVER.search(line):
                 yield Error(path, number, f"{found.group()} is left over; do it now, or open an issue")
@@ -267,7 +301,9 @@ def coroutines(tree):
     for path in tree.cpp():
         code = cpp_text.without_comments_and_strings(tree.text(path))
         for found in COROUTINE.finditer(code):
-            yield Error(path, line_of(code, found.start()), f"{found.group()}: no coroutines, g++ 12 miscompiles them")
+            yield Error(
+                path, line_of(code, found.start()), f"{found.group()}: no coroutines, g++ 12 miscompiles them"
+            )
 
 
 def injected_time(tree):
@@ -277,7 +313,9 @@ def injected_time(tree):
             continue
         code = cpp_text.without_comments_and_strings(tree.text(path))
         for found in WALL_CLOCK.finditer(code):
-            yield Error(path, line_of(code, found.start()), "take the time from a base::Clock that is handed in")
+            yield Error(
+                path, line_of(code, found.start()), "take the time from a base::Clock that is handed in"
+            )
 
 
 def generated_files(tree):
@@ -291,8 +329,21 @@ def generated_files(tree):
             yield Error(output, 1, "is not what cmake/third_party.py writes; run it")
 
 
-RULES = [floors, whole_paths, third_party, rooms_are_listed, names, unique_names, sizes, pragma_once, dead_files,
-         leftovers, coroutines, injected_time, generated_files]
+RULES = [
+    floors,
+    whole_paths,
+    third_party,
+    rooms_are_listed,
+    names,
+    unique_names,
+    sizes,
+    pragma_once,
+    dead_files,
+    leftovers,
+    coroutines,
+    injected_time,
+    generated_files,
+]
 
 
 def check(root):

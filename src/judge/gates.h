@@ -1,0 +1,47 @@
+// The one list of conditions that a version must meet before it may answer. Each result carries its value, its
+// interval, the threshold and the verdict, so that a person can see how close it was.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/result.h"
+#include "judge/metrics.h"
+#include "project/project.h"
+
+namespace trimtab::judge {
+
+enum class Verdict : std::uint8_t { pass, fail, unknown };
+std::string_view verdict_name(Verdict verdict);
+
+struct GateResult {
+  std::string gate;              // As declared.
+  Measure measured;              // Worst slice for slice gates; its level is in `detail`.
+  std::optional<double> threshold;
+  Verdict verdict = Verdict::unknown;
+  std::string detail;            // "champion 0.701 - 0.005", "slice origin = LGA", or why it is unknown.
+
+  Json to_json() const;
+  static Result<GateResult> from_json(const Json& json);
+};
+
+// What is judged: scores of the candidate (and of the champion, when there is one) on the same test rows.
+struct Judged {
+  bool binary = true;
+  std::span<const double> truth;
+  std::span<const double> candidate;
+  std::span<const double> champion;                              // Empty: no champion yet.
+  std::map<std::string, std::vector<std::string>> slice_levels;  // Column → level of each row.
+  int slice_rows_min = 50;                                       // Smaller slices are not judged.
+};
+
+// One result a gate, in order. A gate against a champion passes when there is none yet. A gate whose figure
+// cannot be computed is unknown, and unknown does not pass.
+std::vector<GateResult> evaluate_gates(const std::vector<project::Gate>& gates, const Judged& judged);
+bool all_pass(const std::vector<GateResult>& results);
+
+}  // namespace trimtab::judge

@@ -1,0 +1,163 @@
+#include "store/blobs.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <sys/stat.h>
+#include <system_error>
+
+#include "base/file.h"
+#include "base/hash.h"
+
+namespace trimtab::store {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::size_t kShardDigits = 2;
+constexpr int kReadOnly = 0444;
+
+// Damage is told as what it is: the name promises the content.
+tl::unexpected<Error> broken(const fs::path& file) {
+  return fail(ErrorCode::storage_broken,
+              "blob '" + file.string() + "' does not hold the bytes its name promises",
+              "restore it from a backup, or remove it: what made it makes it again");
+}
+
+tl::unexpected<Error> absent(const std::string& sha256) {
+  return fail(ErrorCode::not_found, "there is no blob '" + sha256 + "'");
+}
+
+// An absent blob is named by its hash; any other failure by its path.
+tl::unexpected<Error> unreadable(Error error, const std::string& sha256) {
+  if (error.code == ErrorCode::not_found) return absent(sha256);
+  return fail(std::move(error));
+}
+
+bool is_regular(const fs::path& file) {
+  std::error_code ignored;
+  return fs::symlink_status(file, ignored).type() == fs::file_type::regular;
+}
+
+// Sorted. Empty when there is no such folder.
+std::vector<fs::path> entries_of(const fs::path& folder) {
+  std::vector<fs::path> entries;
+  std::error_code failure;
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    entries.push_back(entry->path());
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
+}  // namespace
+
+// The first use of a shard in this process brings its name to the disk, also when the folder is already
+// there: whoever made it may have died before the fsync.
+Status Blobs::make_shard(const std::string& sha256) {
+  const auto number = static_cast<std::size_t>(std::stoi(sha256.substr(0, kShardDigits), nullptr, 16));
+  const std::lock_guard lock(mutex_);
+  if (durable_shards_[number]) return {};
+  TRY(base::make_folders(path(sha256).parent_path()));
+  TRY(base::sync_folder(folder_));
+  durable_shards_[number] = true;
+  return {};
+}
+
+Result<std::string> Blobs::put(std::string_view bytes) {
+  std::string name = base::sha256(bytes);
+  TRY(make_shard(name));
+  const fs::path file = path(name);
+  if (is_regular(file)) {
+    // Its content was on the disk before it got its name; its name may not be.
+    TRY(base::sync_folder(file.parent_path()));
+  } else {
+    TRY(base::write_file_durably(file, bytes, kReadOnly));
+  }
+  return name;
+}
+
+Result<std::string> Blobs::put_file(const fs::path& staged) {
+  // A link would bring in a file that its maker can still change.
+  if (!is_regular(staged)) {
+    return fail(ErrorCode::invalid,
+                "'" + staged.string() + "' is no regular file, so it cannot become a blob");
+  }
+  std::string name = TRY(base::sha256_file(staged));
+  TRY(make_shard(name));
+  const fs::path file = path(name);
+  if (is_regular(file)) {
+    TRY(base::sync_folder(file.parent_path()));
+    TRY(base::remove_tree(staged));
+    return name;
+  }
+  if (::chmod(staged.c_str(), kReadOnly) != 0) {
+    return fail(base::errno_error(errno, "cannot make '" + staged.string() + "' read-only"));
+  }
+  TRY(base::move_file_durably(staged, file));
+  return name;
+}
+
+Result<std::string> Blobs::get(const std::string& sha256) const {
+  if (!base::is_sha256(sha256)) return absent(sha256);
+  const fs::path file = path(sha256);
+  Result<std::string> bytes = base::read_file(file);
+  if (!bytes) return unreadable(std::move(bytes).error(), sha256);
+  if (base::sha256(*bytes) != sha256) return broken(file);
+  return bytes;
+}
+
+bool Blobs::has(const std::string& sha256) const {
+  return base::is_sha256(sha256) && is_regular(path(sha256));
+}
+
+fs::path Blobs::path(const std::string& sha256) const {
+  CHECK(base::is_sha256(sha256));
+  return folder_ / sha256.substr(0, kShardDigits) / sha256;
+}
+
+Status Blobs::verify(const std::string& sha256) const {
+  if (!base::is_sha256(sha256)) return absent(sha256);
+  const fs::path file = path(sha256);
+  Result<std::string> found = base::sha256_file(file);
+  if (!found) return unreadable(std::move(found).error(), sha256);
+  if (*found != sha256) return broken(file);
+  return {};
+}
+
+void Blobs::visit_files(const std::function<void(const fs::path&, bool)>& visit) const {
+  for (const fs::path& shard : entries_of(folder_)) {
+    const std::string shard_name = shard.filename().string();
+    std::error_code ignored;
+    if (shard_name.size() != kShardDigits || !fs::is_directory(fs::symlink_status(shard, ignored))) {
+      visit(shard, false);
+      continue;
+    }
+    for (const fs::path& file : entries_of(shard)) {
+      const std::string name = file.filename().string();
+      visit(file, base::is_sha256(name) && name.starts_with(shard_name) && is_regular(file));
+    }
+  }
+}
+
+std::vector<std::string> Blobs::list() const {
+  std::vector<std::string> names;
+  visit_files([&names](const fs::path& file, bool is_blob) {
+    if (is_blob) names.push_back(file.filename().string());
+  });
+  return names;
+}
+
+std::vector<fs::path> Blobs::strays() const {
+  std::vector<fs::path> files;
+  visit_files([&files](const fs::path& file, bool is_blob) {
+    if (!is_blob) files.push_back(file);
+  });
+  return files;
+}
+
+Status Blobs::remove(const std::string& sha256) {
+  CHECK(base::is_sha256(sha256));
+  return base::remove_tree(path(sha256));
+}
+
+}  // namespace trimtab::store
