@@ -195,7 +195,7 @@ struct Child {
 Result<Child> start(const ProcessOptions& options) {
   Descriptor input = options.input_descriptor < 0
                          ? TRY(open_input(options.input))
-                         : TRY(above_standard_streams(Descriptor(::dup(options.input_descriptor))));
+                         : TRY(above_standard_streams(Descriptor(::fcntl(options.input_descriptor, F_DUPFD_CLOEXEC, 3))));
   Pipe output = TRY(make_pipe());
   Pipe log = TRY(make_pipe());
   Pipe failure = TRY(make_pipe());

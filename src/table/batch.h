@@ -17,8 +17,8 @@ namespace trimtab::table {
 
 inline constexpr int kBatchRowsMax = 2048;
 
-// Movable; belongs to one thread. Cells are addressed by (column, row). Reading a cell of another type than the
-// schema says is a CHECK; so is reading the value of a null cell.
+// Movable; belongs to one thread. Cells are addressed by (column, row). Reading a cell of another type than
+// the schema says is a CHECK; so is reading the value of a null cell.
 class Batch {
  public:
   Batch();  // No columns, no rows.

@@ -1,5 +1,5 @@
-// A recipe bound once and executed by the same engine code on a training file's thousands of rows and on the one
-// row of a request: training and serving cannot differ, because there is nothing that could.
+// A recipe bound once and executed by the same engine code on a training file's thousands of rows and on the
+// one row of a request: training and serving cannot differ, because there is nothing that could.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +19,8 @@
 
 namespace trimtab::table {
 
-// Adds columns, or replaces those of the same name; the others pass. All see the row as it was before the stage.
+// Adds columns, or replaces those of the same name; the others pass. All see the row as it was before the
+// stage.
 struct DeriveStage {
   std::vector<NamedExpression> columns;
   bool operator==(const DeriveStage&) const = default;
@@ -29,8 +30,8 @@ struct SelectStage {
   std::vector<std::string> columns;
   bool operator==(const SelectStage&) const = default;
 };
-// Adds the joined table's selected columns. A column that the incoming row already has wins (online callers may
-// send what they know).
+// Adds the joined table's selected columns. A column that the incoming row already has wins (online callers
+// may send what they know).
 struct LookupStage {
   LookupSpec lookup;
   bool operator==(const LookupStage&) const = default;
@@ -56,7 +57,8 @@ Result<std::vector<std::string>> columns_needed(Engine& engine, const Schema& in
 Result<std::vector<Stage>> prune_stages(Engine& engine, const Schema& input, const std::vector<Stage>& stages,
                                         const std::vector<std::string>& wanted, const std::string& time_zone);
 
-using LookupTables = std::map<std::string, std::shared_ptr<const LookupIndex>>;  // By LookupStage position: "0", …
+using LookupTables =
+    std::map<std::string, std::shared_ptr<const LookupIndex>>;  // By LookupStage position: "0", …
 
 // Belongs to one thread (make one per thread); several may share an Engine and the lookup indexes.
 class RowProgram {
