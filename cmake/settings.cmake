@@ -22,7 +22,7 @@ endif()
 
 # No -Wpedantic: TRY of base/result.h is a statement expression, which g++ and clang have and ISO has not.
 add_compile_options(
-  -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough
+  -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers
   -Werror=vla -Werror=return-type -Werror=uninitialized -Werror=format-security -Werror=switch
   -fstack-protector-strong -fno-plt -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=../../=)
 add_compile_definitions(_GLIBCXX_ASSERTIONS)

@@ -60,7 +60,8 @@ RC_GTEST_PROP(Time, ReadsBackWhatWasWritten, ()) {
 
 RC_GTEST_PROP(Time, NeverTripsOverAnyText, (const std::string& text)) {
   const Result<TimeUs> time = parse_time("2013-04-01T" + text);
-  RC_ASSERT(time || time.error().code == ErrorCode::invalid);
+  // In brackets, because the macro takes expressions apart and then evaluates both sides of ||.
+  RC_ASSERT((time || time.error().code == ErrorCode::invalid));
 }
 
 TEST(Duration, TakesAWholeNumberAndAUnit) {

@@ -157,7 +157,9 @@ TEST(Process, CountsWhatItUsed) {
   EXPECT_LT(idle.outcome.peak_rss_bytes, 50U * 1024 * 1024);
   EXPECT_GE(idle.outcome.wall_us, 200'000);
   EXPECT_LT(idle.outcome.cpu_us, 200'000);
-  const Finished busy = run(shell("dd if=/dev/zero of=/dev/null bs=400M count=2"));
+  ProcessOptions options;
+  options.argv = {"/bin/dd", "if=/dev/zero", "of=/dev/null", "bs=400M", "count=3"};
+  const Finished busy = run(options);
   EXPECT_GT(busy.outcome.peak_rss_bytes, 390U * 1024 * 1024);
   EXPECT_GT(busy.outcome.cpu_us, 1'000);
 }

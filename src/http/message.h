@@ -1,8 +1,8 @@
 // One HTTP request and its answer, free of any library's types.
 #pragma once
 
+#include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,6 +16,7 @@
 
 namespace trimtab::http {
 
+// Its views live until the handler has returned: copy what a later answer needs.
 struct Request {
   std::string_view method;                  // "GET", "POST", ...
   std::string_view path;                    // Decoded, without the query.
@@ -41,19 +42,35 @@ struct Reply {
   static Reply text(std::string text, int status = 200) { return {status, "text/plain; charset=utf-8", std::move(text), {}}; }
 };
 
-// The native error body: {"error":{"code","message","hint"?,"where"?}} with the status of the error table.
-Reply error_reply(const Error& error);
+// The native error body: {"error":{"code","message","hint"?,"where"?}}. The status is the error table's, or
+// `status` where HTTP has a finer one (405, 414, 415, 431). Causes join the message.
+Reply error_reply(const Error& error, int status = 0);
+
+// Where the one answer of a request goes: a connection of the server, or a function in a test. Thread-safe.
+class ReplySink {
+ public:
+  virtual ~ReplySink() = default;
+  virtual void deliver(Reply reply) = 0;
+  // True for its first caller alone, who may then deliver.
+  bool settle() { return !settled_.exchange(true); }
+
+ private:
+  std::atomic<bool> settled_ = false;
+};
 
 // Completes a request later, from any thread, exactly once; if it is dropped unanswered the client gets a 500.
 class ReplyPromise {
  public:
   explicit ReplyPromise(std::function<void(Reply)> send);
+  explicit ReplyPromise(std::shared_ptr<ReplySink> sink) : sink_(std::move(sink)) {}
   void send(Reply reply);
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<ReplySink> sink_;
 };
+
+// What a sink delivers when it is destroyed unsettled.
+Reply dropped_reply();
 
 // What a handler returns: the answer, or Pending after it has kept the promise for later.
 struct Pending {};

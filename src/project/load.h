@@ -1,4 +1,5 @@
-// Reads trimtab.yaml. All that is wrong with the file is reported at once, each with line:column and what to do.
+// Reads trimtab.yaml. All that is wrong with the file is reported at once, each with line:column and what to
+// do about it.
 #pragma once
 
 #include <filesystem>

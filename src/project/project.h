@@ -26,15 +26,15 @@ struct Source {
   std::string read;                         // Glob relative to the project's folder.
   SourceRange read_where;
   std::vector<std::string> nulls = {""};    // Tokens that mean null.
-  std::string time_zone = "UTC";            // Of naive times in the files, and of calendar functions over them.
+  std::string time_zone = "UTC";            // Of naive times in the files, and of calendar functions.
   std::vector<NamedExpression> columns;     // Added (or replaced) while reading.
   std::string time;                         // The row's event time column, or "".
   SourceRange time_where;
 };
 
 // Recipe steps. Row steps and joins are also executed for one request; the others need the table.
-struct TextStep { std::map<std::string, std::vector<std::string>> operations; };   // column → trim, upper, lower, …
-struct FillStep { std::map<std::string, Json> values; };  // column → a constant, or "mean", "median", "mode" (fitted)
+struct TextStep { std::map<std::string, std::vector<std::string>> operations; };  // column → trim, upper, …
+struct FillStep { std::map<std::string, Json> values; };  // column → constant, or fitted: mean, median, mode
 struct DeriveStep { std::vector<NamedExpression> columns; };
 struct FilterStep { NamedExpression condition; };
 struct CastStep { std::map<std::string, table::ColumnType> types; };
@@ -47,7 +47,7 @@ struct JoinStep {
   TimeUs max_age = 0;
   std::vector<std::string> select;
 };
-struct DropDuplicatesStep { std::vector<std::string> by; };   // Whole table; keeps the first in (time, file, row).
+struct DropDuplicatesStep { std::vector<std::string> by; };   // Keeps the first in (time, file, row).
 
 struct CleanStep {
   SourceRange where;
@@ -77,7 +77,7 @@ struct Check {
 struct Table {
   std::string name;
   SourceRange where;
-  std::string from;                         // A source.
+  std::string from;                         // A source, or another table.
   std::vector<CleanStep> clean;
   std::vector<Check> checks;
 };
@@ -131,10 +131,11 @@ struct Model {
 };
 
 struct HealthLimit {
-  std::string metric;                       // log_loss, auc, ece, brier, freshness, p99_ms, errors
+  std::string metric;                       // A metric of gates, or freshness or errors.
   bool at_least = false;
   double threshold = 0;                     // freshness in seconds, errors as a share.
   std::string text;
+  SourceRange where;
 };
 
 enum class HealMode : std::uint8_t { automatic, suggest, off };

@@ -13,8 +13,8 @@
 
 namespace trimtab::store {
 
-// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the home
-// alone writes.
+// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the
+// home alone writes.
 class Blobs {
  public:
   explicit Blobs(std::filesystem::path folder) : folder_(std::move(folder)) {}
@@ -42,6 +42,7 @@ class Blobs {
 
  private:
   Status make_shard(const std::string& sha256);
+  // In sorted order.
   void visit_files(const std::function<void(const std::filesystem::path&, bool is_blob)>& visit) const;
 
   std::filesystem::path folder_;

@@ -1,0 +1,242 @@
+#include "project/limit_text.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "base/diagnostics.h"
+#include "project/mapping_reader.h"
+
+namespace trimtab::project {
+namespace {
+
+constexpr std::string_view kGateExamples =
+    "write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'";
+constexpr std::size_t kTextBytesMax = 400;
+
+constexpr Metric kMetrics[] = {
+    {.name = "auc", .task = Task::binary},
+    {.name = "log_loss", .task = Task::binary},
+    {.name = "brier", .task = Task::binary},
+    {.name = "ece", .task = Task::binary},
+    {.name = "accuracy", .task = Task::binary},
+    {.name = "rmse", .task = Task::regression},
+    {.name = "mae", .task = Task::regression},
+    {.name = "p99_ms", .task = std::nullopt, .in_slices = false},
+    {.name = "freshness", .task = std::nullopt, .in_gates = false},
+    {.name = "errors", .task = std::nullopt, .in_gates = false},
+};
+
+bool is_word_character(char c) {
+  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+}
+
+// Walks over the text and knows where it is, so that an error points at the very word.
+class LimitScanner {
+ public:
+  LimitScanner(const std::string& subject, const std::string& text, const SourceRange& where,
+               std::string hint)
+      : subject_(subject), text_(text), where_(where), hint_(std::move(hint)) {}
+
+  void skip_blanks() {
+    while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t')) ++at_;
+  }
+  bool at_end() {
+    skip_blanks();
+    return at_ == text_.size();
+  }
+  bool take(std::string_view token) {
+    skip_blanks();
+    if (!std::string_view(text_).substr(at_).starts_with(token)) return false;
+    at_ += token.size();
+    return true;
+  }
+  std::string_view take_word() {
+    skip_blanks();
+    const std::size_t start = at_;
+    while (at_ < text_.size() && is_word_character(text_[at_])) ++at_;
+    return std::string_view(text_).substr(start, at_ - start);
+  }
+  std::string take_until(char end) {
+    skip_blanks();
+    const std::size_t stop = std::min(text_.find(end, at_), text_.size());
+    std::string taken = text_.substr(at_, stop - at_);
+    at_ = stop;
+    taken.erase(taken.find_last_not_of(" \t") + 1);
+    return taken;
+  }
+  // A number without a sign.
+  std::optional<double> take_number() {
+    skip_blanks();
+    // from_chars would also take a sign, "inf" and "nan".
+    if (text_.find_first_of("0123456789.", at_) != at_) return std::nullopt;
+    double value = 0;
+    const char* begin = text_.data() + at_;
+    const auto [end, failure] = std::from_chars(begin, text_.data() + text_.size(), value);
+    if (failure != std::errc()) return std::nullopt;
+    at_ += static_cast<std::size_t>(end - begin);
+    return value;
+  }
+
+  std::size_t at() const { return at_; }
+  void back_to(std::size_t at) { at_ = at; }
+
+  Error error(const std::string& message, ErrorCode code = ErrorCode::invalid, std::string hint = "") const {
+    SourceRange where = where_;
+    where.column += static_cast<int>(at_);
+    return Error{code, subject_ + message, hint.empty() && code == ErrorCode::invalid ? hint_ : hint, where,
+                 nullptr};
+  }
+  Error found_instead_of(std::string_view wanted) {
+    const bool ended = at_end();
+    const std::string found = ended ? "the end" : in_quotes(next_token());
+    return error(": found " + found + " where " + std::string(wanted) + " is wanted");
+  }
+
+ private:
+  std::string_view next_token() const {
+    const auto kind = [](char c) {
+      if (c == ' ' || c == '\t') return 0;
+      return is_word_character(c) || c == '.' ? 1 : 2;
+    };
+    std::size_t end = at_;
+    while (end < text_.size() && kind(text_[end]) == kind(text_[at_])) ++end;
+    return std::string_view(text_).substr(at_, end - at_);
+  }
+
+  const std::string& subject_;
+  const std::string& text_;
+  const SourceRange& where_;
+  std::string hint_;
+  std::size_t at_ = 0;
+};
+
+Result<bool> scan_comparison(LimitScanner& scanner) {
+  if (scanner.take(">=")) return true;
+  if (scanner.take("<=")) return false;
+  return fail(scanner.found_instead_of("'>=' or '<='"));
+}
+
+// What stands before the metric: nothing or slice(column).
+Status scan_slice(LimitScanner& scanner, Gate& gate) {
+  const std::size_t start = scanner.at();
+  const std::string_view word = scanner.take_word();
+  if (!scanner.take("(")) {
+    scanner.back_to(start);
+    return {};
+  }
+  if (word != "slice") {
+    scanner.back_to(start);
+    if (word != "fairness") {
+      return fail(scanner.error(": " + in_quotes(word) + " takes no brackets, only slice does"));
+    }
+    return fail(scanner.error(" is not supported in this version", ErrorCode::unsupported,
+                              "'slice(column).metric' watches each group"));
+  }
+  gate.slice = scanner.take_until(')');
+  if (gate.slice.empty() || !is_column_name(gate.slice)) return fail(scanner.found_instead_of("a column"));
+  if (!scanner.take(")")) return fail(scanner.found_instead_of("')'"));
+  if (!scanner.take(".")) return fail(scanner.found_instead_of("'.' and a metric"));
+  return {};
+}
+
+Result<std::string> scan_metric(LimitScanner& scanner, const Gate& gate) {
+  std::vector<std::string> names;
+  for (const Metric& metric : kMetrics) {
+    if (metric.in_gates && (gate.slice.empty() || metric.in_slices)) names.emplace_back(metric.name);
+  }
+  scanner.skip_blanks();
+  const std::size_t start = scanner.at();
+  const std::string word(scanner.take_word());
+  if (std::ranges::count(names, word) > 0) return word;
+  scanner.back_to(start);
+  if (word.empty()) return fail(scanner.found_instead_of("a metric"));
+  std::string hint = base::did_you_mean(word, names);
+  if (hint.empty()) {
+    hint = "metrics are: ";
+    for (const std::string& name : names) hint += (name == names.front() ? "" : ", ") + name;
+  }
+  const std::string place = gate.slice.empty() ? "a gate" : "a slice";
+  return fail(scanner.error(": " + in_quotes(word) + " is no metric of " + place, ErrorCode::invalid, hint));
+}
+
+Status scan_threshold(LimitScanner& scanner, Gate& gate) {
+  const std::size_t start = scanner.at();
+  if (scanner.take_word() == "champion") {
+    gate.against_champion = true;
+    if (scanner.at_end()) return {};
+    const bool minus = scanner.take("-");
+    if (!minus && !scanner.take("+")) return fail(scanner.found_instead_of("'+' or '-'"));
+    const std::optional<double> number = scanner.take_number();
+    if (!number) return fail(scanner.found_instead_of("a number"));
+    gate.threshold = minus ? -*number : *number;
+    return {};
+  }
+  scanner.back_to(start);
+  const bool minus = scanner.take("-");
+  const std::optional<double> number = scanner.take_number();
+  if (!number) return fail(scanner.found_instead_of("a number or 'champion'"));
+  gate.threshold = minus ? -*number : *number;
+  return {};
+}
+
+}  // namespace
+
+std::span<const Metric> metrics() { return kMetrics; }
+
+const Metric* find_metric(std::string_view name) {
+  const Metric* found = std::ranges::find(kMetrics, name, &Metric::name);
+  return found == std::end(kMetrics) ? nullptr : found;
+}
+
+Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
+  const std::string subject = "gate " + in_quotes(text);
+  LimitScanner scanner(subject, text, where, std::string(kGateExamples));
+  if (text.size() > kTextBytesMax) return fail(scanner.error(" is longer than 400 bytes"));
+  Gate gate;
+  gate.text = text;
+  gate.where = where;
+  TRY(scan_slice(scanner, gate));
+  gate.metric = TRY(scan_metric(scanner, gate));
+  gate.at_least = TRY(scan_comparison(scanner));
+  TRY(scan_threshold(scanner, gate));
+  if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
+  return gate;
+}
+
+Result<HealthLimit> parse_health_limit(const std::string& metric, const std::string& text,
+                                       const SourceRange& where) {
+  CHECK(find_metric(metric) != nullptr && find_metric(metric)->in_health);
+  const std::string subject = "health limit " + in_quotes(metric + ": " + text);
+  const bool is_duration = metric == "freshness";
+  const bool is_share = metric == "errors";
+  const std::string_view value = is_duration ? "<= 7d" : is_share ? "<= 0.1%" : ">= 0.66";
+  LimitScanner scanner(subject, text, where,
+                       "write it like '" + metric + ": \"" + std::string(value) + "\"'");
+  if (text.size() > kTextBytesMax) return fail(scanner.error(" is longer than 400 bytes"));
+  HealthLimit limit;
+  limit.metric = metric;
+  limit.text = text;
+  limit.where = where;
+  limit.at_least = TRY(scan_comparison(scanner));
+  scanner.skip_blanks();
+  const std::size_t start = scanner.at();
+  const std::string rest = scanner.take_until('\0');
+  scanner.back_to(start);
+  if (is_duration) {
+    const Result<TimeUs> duration = base::parse_duration(rest);
+    if (!duration) return fail(scanner.found_instead_of("a duration"));
+    limit.threshold = static_cast<double>(*duration) / static_cast<double>(base::kSecondUs);
+  } else if (is_share) {
+    const std::optional<double> share = share_of_text(rest);
+    if (!share || *share < 0 || *share > 1) return fail(scanner.found_instead_of("a share from 0% to 100%"));
+    limit.threshold = *share;
+  } else {
+    const std::optional<double> number = scanner.take_number();
+    if (!number) return fail(scanner.found_instead_of("a number"));
+    if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
+    limit.threshold = *number;
+  }
+  return limit;
+}
+
+}  // namespace trimtab::project

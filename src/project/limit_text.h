@@ -1,0 +1,34 @@
+// The small languages of limits: gates ("slice(origin).auc >= 0.62"), health ("<= 7d") and the names of
+// metrics that both use. Text in, values out; whether a metric fits a model is decided where the model is
+// known.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "project/project.h"
+
+namespace trimtab::project {
+
+struct Metric {
+  std::string_view name;
+  std::optional<Task> task;  // That it belongs to; none: any.
+  bool in_gates = true;
+  bool in_health = true;
+  bool in_slices = true;     // Can be measured on part of the rows.
+};
+
+std::span<const Metric> metrics();
+const Metric* find_metric(std::string_view name);
+
+// Errors: invalid (what was found instead, with its place and an example), unsupported (a gate of a later
+// version). `where` is the place of the text's first character.
+Result<Gate> parse_gate(const std::string& text, const SourceRange& where);
+// CHECKs that there is such a metric. Errors: invalid.
+Result<HealthLimit> parse_health_limit(const std::string& metric, const std::string& text,
+                                       const SourceRange& where);
+
+}  // namespace trimtab::project

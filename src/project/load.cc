@@ -1,0 +1,102 @@
+#include "project/load.h"
+
+#include "base/file.h"
+#include "project/draft.h"
+#include "project/key_schema.h"
+#include "project/load_endpoints.h"
+#include "project/load_models.h"
+#include "project/load_sources.h"
+#include "project/load_tables.h"
+#include "project/mapping_reader.h"
+#include "project/references.h"
+
+namespace trimtab::project {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kFileName = "trimtab.yaml";
+constexpr std::uint64_t kFileBytesMax = 1024 * 1024;
+
+void read_as_of(const MappingReader& reader, Draft& draft) {
+  const YamlNode* node = reader.find("as_of");
+  if (node == nullptr) return;
+  const Result<TimeUs> time = base::parse_time(node->kind == YamlNode::Kind::scalar ? node->scalar : "");
+  if (time) {
+    draft.project.as_of = *time;
+  } else {
+    add_wrong(*node, "'as_of'", wanted(Form::time), draft.diagnostics);
+  }
+}
+
+void read_project_name(const MappingReader& reader, Draft& draft) {
+  const YamlNode* node = reader.find("project");
+  if (node == nullptr) return;
+  if (node->kind == YamlNode::Kind::scalar && is_thing_name(node->scalar)) {
+    draft.project.name = node->scalar;
+  } else if (node->kind == YamlNode::Kind::scalar) {
+    add_bad_name(node->where, node->scalar, "project", draft.diagnostics);
+  } else {
+    add_wrong(*node, "'project'", wanted(Form::name), draft.diagnostics);
+  }
+}
+
+void read_file_node(const YamlNode& root, Draft& draft) {
+  const SourceRange start{draft.project.file, 1, 1};
+  const MappingReader reader(root, start, "the project file", kFileKeys, draft.diagnostics);
+  read_project_name(reader, draft);
+  read_as_of(reader, draft);
+  const auto is_broken = [&reader](std::string_view key) {
+    return reader.has(key) && reader.find(key)->kind != YamlNode::Kind::mapping;
+  };
+  draft.sources_broken = is_broken("sources");
+  draft.tables_broken = is_broken("tables");
+  draft.models_broken = is_broken("models");
+  using Entry = YamlNode::Entry;
+  reader.each_section("sources", "source", [&](const Entry& entry) { load_source(entry, draft); });
+  reader.each_section("tables", "table", [&](const Entry& entry) { load_table(entry, draft); });
+  reader.each_section("models", "model", [&](const Entry& entry) { load_model(entry, draft); });
+  reader.each_section("endpoints", "endpoint", [&](const Entry& entry) { load_endpoint(entry, draft); });
+}
+
+}  // namespace
+
+Result<Project> load(const fs::path& path) {
+  std::error_code ignored;
+  const bool is_folder = path.empty() || fs::is_directory(path, ignored);
+  const fs::path file = is_folder ? path / kFileName : path;
+  Result<std::string> text = base::read_file(file, kFileBytesMax);
+  if (!text && text.error().code == ErrorCode::not_found) {
+    return fail(ErrorCode::not_found, "there is no project file '" + file.string() + "'",
+                "`trimtab init` writes one; or name the folder that holds a " + std::string(kFileName));
+  }
+  if (!text) return fail(base::wrap(text.error(), "cannot read the project file '" + file.string() + "'"));
+  return parse(*text, file.string(), file.parent_path());
+}
+
+Result<Project> parse(const std::string& text, const std::string& file, const fs::path& folder) {
+  const YamlNode root = TRY(base::parse_yaml(text, file));
+  Draft draft;
+  draft.project.file = file;
+  draft.project.text = text;
+  read_file_node(root, draft);
+  check_references(draft);
+  if (!draft.diagnostics.empty()) return fail(draft.diagnostics.as_error());
+
+  std::error_code failure;
+  const fs::path absolute = fs::absolute(folder.empty() ? fs::path(".") : folder, failure);
+  if (failure) return fail(ErrorCode::storage_broken, "the folder of '" + file + "' cannot be found");
+  draft.project.folder = absolute.lexically_normal();
+  if (!draft.project.folder.has_filename()) draft.project.folder = draft.project.folder.parent_path();
+  return std::move(draft.project);
+}
+
+Json file_schema() {
+  Json schema = schema_of(kFileKeys);
+  Json document = Json::object({{"$schema", "https://json-schema.org/draft/2020-12/schema"},
+                                {"title", "trimtab.yaml"}});
+  for (base::Json::Member& member : schema.as_object()) document.set(member.first, std::move(member.second));
+  return document;
+}
+
+}  // namespace trimtab::project
