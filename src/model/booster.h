@@ -26,7 +26,7 @@ struct TrainingData {
 };
 
 struct BoosterOptions {
-  bool binary = true;                 // Else regression (L2).
+  bool binary = true;  // Else regression (L2).
   std::int64_t rounds = 200;
   std::int64_t leaves = 31;
   double learning_rate = 0.05;
@@ -35,14 +35,14 @@ struct BoosterOptions {
   double bagging_fraction = 1.0;
   double lambda_l2 = 0.0;
   std::int64_t seed = 1;
-  int threads = 1;                    // Part of the result: sums are formed per thread.
-  int patience = 0;                   // Rounds without gain on `valid` before stopping; 0: never stop early.
+  int threads = 1;   // Part of the result: sums are formed per thread.
+  int patience = 0;  // Rounds without gain on `valid` before stopping; 0: never stop early.
 };
 
 struct TrainedBooster {
-  std::string text;                   // LightGBM's model text.
-  std::int64_t rounds = 0;            // Used (the best round when stopped early).
-  std::vector<double> valid_loss;     // Of each round on `valid` (log loss or L2); empty without `valid`.
+  std::string text;                // LightGBM's model text.
+  std::int64_t rounds = 0;         // Used (the best round when stopped early).
+  std::vector<double> valid_loss;  // Of each round on `valid` (log loss or L2); empty without `valid`.
 };
 
 // `on_round(round)` returns false to cancel (errors: cancelled). Errors: invalid (no rows, one class only,
