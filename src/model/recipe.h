@@ -55,7 +55,7 @@ class FeatureEncoder {
   FeatureEncoder(FeatureEncoder&&) noexcept;
   int width() const;
   std::vector<int> categorical() const;  // Positions of the text features.
-  // `rows` has the features as its columns, in order. Writes rows × width doubles, row by row.
+  // `rows` has the features as its first columns, in order. Writes rows × width doubles, row by row.
   void encode(const table::Batch& rows, double* out) const;
 
  private:
