@@ -11,6 +11,9 @@
 namespace trimtab::flow {
 namespace {
 
+// Part of a training's key, so it is not the machine's number of cores but a number.
+constexpr int kTrainingThreads = 2;
+
 // The columns that the gates slice by, each once.
 std::vector<std::string> slices_of(const project::Model& model) {
   std::vector<std::string> slices;
@@ -71,7 +74,7 @@ struct Pipeline::State {
 
   Result<TaskResult> frame(const project::Model& model, const PreparedTable& prepared,
                            const TrainingRequest& request, ProgressListener& listener);
-  Result<TaskResult> fit(const project::Model& model, const TaskResult& frame, ProgressListener& listener);
+  Result<Task> fit_task(const project::Model& model, const TaskResult& frame);
   Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared, const TaskResult& frame,
                            const TaskResult& fitted, const TrainingRequest& request, ProgressListener& listener);
   Status add_artifact(const std::string& prefix, const std::string& manifest, Task& task);
@@ -103,15 +106,15 @@ Result<TaskResult> Pipeline::State::frame(const project::Model& model, const Pre
   return executor.run_one(task, listener);
 }
 
-Result<TaskResult> Pipeline::State::fit(const project::Model& model, const TaskResult& frame,
-                                        ProgressListener& listener) {
+Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskResult& frame) {
   Task task{.operation = "train", .label = "train " + model.name, .params = nullptr};
   // The fitted recipe is known once the frame is there; until then a plan compares the learner alone.
   const model::Recipe recipe =
       frame.pending ? model::Recipe{} : TRY(model::Recipe::from_json(frame.values["recipe"]));
   task.params = train_params(recipe, model);
   task.inputs.push_back({"frame", frame.file("frame.parquet"), {}});
-  return executor.run_one(task, listener);
+  task.threads = kTrainingThreads;
+  return task;
 }
 
 // Every file of an artifact, by its manifest, as inputs "<prefix>/<file>".
@@ -196,13 +199,21 @@ Result<PreparedTable> Pipeline::prepare(const std::string& table, TimeUs as_of, 
   return state_->tables.refresh(*state_->project.find_table(table), as_of, listener);
 }
 
+Result<std::string> Pipeline::training_key(const TrainingRequest& request, ProgressListener& listener) {
+  const project::Model& model = *state_->project.find_model(request.model);
+  const project::Table& table = *state_->project.find_table(model.from);
+  const PreparedTable prepared = TRY(state_->tables.refresh(table, request.as_of, listener));
+  const TaskResult frame = TRY(state_->frame(model, prepared, request, listener));
+  return task_key(TRY(state_->fit_task(model, frame)));
+}
+
 Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListener& listener) {
   const project::Model& model = *state_->project.find_model(request.model);
   const project::Table& table = *state_->project.find_table(model.from);
   PreparedTable prepared = TRY(state_->tables.refresh(table, request.as_of, listener));
   TRY(state_->tables.check_whole(table, request.as_of, prepared, listener));
   const TaskResult frame = TRY(state_->frame(model, prepared, request, listener));
-  const TaskResult fitted = TRY(state_->fit(model, frame, listener));
+  const TaskResult fitted = TRY(state_->executor.run_one(TRY(state_->fit_task(model, frame)), listener));
   const TaskResult judged = TRY(state_->judge(model, prepared, frame, fitted, request, listener));
   Candidate candidate;
   candidate.pending = judged.pending;
@@ -213,7 +224,7 @@ Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListen
   for (const Json& gate : judged.values["gates"].as_array()) {
     candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
   }
-  candidate.report_sha256 = judged.file("report.json");
+  candidate.report = judged.files.at("report.json");
   candidate.facts = Json::object({{"learner", fitted.values["learner"]},
                                   {"rounds", fitted.values["rounds"]},
                                   {"train_rows", frame.values["train_rows"]},
@@ -223,7 +234,8 @@ Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListen
                                   {"test_from", frame.values["test_from"]},
                                   {"quarantined", prepared.quarantined},
                                   {"checks", prepared.checks}});
-  candidate.table_sha256 = TRY(state_->home.blobs().put(prepared.kept.to_json().dump()));
+  const std::string manifest = prepared.kept.to_json().dump();
+  candidate.table = {TRY(state_->home.blobs().put(manifest)), manifest.size()};
   return candidate;
 }
 

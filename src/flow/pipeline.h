@@ -12,27 +12,15 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "flow/candidate.h"
 #include "flow/executor.h"
 #include "flow/table_refresh.h"
-#include "judge/gates.h"
-#include "model/artifact.h"
 #include "project/project.h"
 #include "store/home.h"
 #include "table/engine.h"
 #include "table/snapshot.h"
 
 namespace trimtab::flow {
-
-struct Candidate {
-  std::string step_key;                // Of the training step; registers at most once.
-  std::map<std::string, OutputFile> files;  // The artifact's files.
-  Json metrics;                        // name → Measure, on the test rows.
-  std::vector<judge::GateResult> gates;
-  std::string report_sha256;           // Blob: the judge's report.
-  std::string table_sha256;            // Blob: manifest of the table snapshot it was trained on.
-  Json facts;                          // rows, rounds, times, parents: for run params and lineage.
-  bool pending = false;
-};
 
 // How a training differs from the project file's: healing trains on what is known now and judges on the newest.
 struct TrainingRequest {
@@ -55,6 +43,8 @@ class Pipeline {
   Result<table::Snapshot> refresh_source(const std::string& name, TimeUs as_of, ProgressListener& listener);
   // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a row check that says so.
   Result<PreparedTable> prepare(const std::string& table, TimeUs as_of, ProgressListener& listener);
+  // The key that the training step of this request has. Runs what comes before it.
+  Result<std::string> training_key(const TrainingRequest& request, ProgressListener& listener);
   // prepare, the table's whole checks, frame, train, judge. Errors: check_failed, and the steps' own.
   Result<Candidate> train(const TrainingRequest& request, ProgressListener& listener);
 

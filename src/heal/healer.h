@@ -34,6 +34,8 @@ class Healer {
   void look(std::function<void(Status)> done);
   // Moves the manual clock to `to` (never back), stopping on the way wherever something is due.
   void advance(TimeUs to, std::function<void(Status)> done);
+  // Runs `work` on the loop's thread between two looks: whoever changes what the loop reads takes turns with it.
+  void run(std::function<Status()> work, std::function<void(Status)> done);
 
  private:
   struct State;

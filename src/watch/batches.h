@@ -56,8 +56,9 @@ class Batches {
   std::vector<LabelledBatch> close(TimeUs now);
   // The earliest time at which `close` may have something to say that it does not have now.
   std::optional<TimeUs> next_due() const;
-  // Batches up to and including this one were closed before a restart.
-  void skip_until(std::int64_t number);
+  // Closes the batches up to and including `number`, whatever labels they lack, and hands them out: they were closed
+  // before a restart.
+  std::vector<LabelledBatch> close_until(std::int64_t number);
 
  private:
   struct State;
