@@ -5,6 +5,7 @@
 #include <variant>
 
 #include "check/contract.h"
+#include "features/feature_checks.h"
 #include "features/frame.h"
 #include "flow/learn.h"
 
