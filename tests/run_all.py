@@ -8,6 +8,7 @@ The output of a failing suite is shown, indented, so that no line of it looks li
 import argparse
 import collections
 import json
+import os
 import pathlib
 import re
 import subprocess
@@ -99,9 +100,11 @@ def suites():
 
 def run(command):
     """(exit code, output) of a command; the code is None when it ran out of time."""
+    env = {"UBSAN_OPTIONS": "print_stacktrace=1", **os.environ}
     try:
         done = subprocess.run(
             command,
+            env=env,
             cwd=ROOT,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
