@@ -29,13 +29,13 @@ struct ProcessOptions {
 };
 
 struct ProcessOutcome {
-  int exit_code = 0;     // Of a normal end.
-  int signal = 0;        // That ended it, or 0.
+  int exit_code = 0;  // Of a normal end.
+  int signal = 0;     // That ended it, or 0.
   bool timed_out = false;
   bool cancelled = false;
-  std::string log;       // Tail of standard error.
+  std::string log;  // Tail of standard error.
   TimeUs wall_us = 0;
-  TimeUs cpu_us = 0;            // User and system.
+  TimeUs cpu_us = 0;  // User and system.
   // Exact when above our own peak, otherwise the highest seen while it ran; 0 when it was too short to be
   // seen.
   std::uint64_t peak_rss_bytes = 0;

@@ -312,7 +312,7 @@ class Connection {
   bool refuse_bad_parse(const error_code& error);
   bool refuse_large_body();
   void answer(Reply reply);
-  void finish_request();
+  void forget_request();
 
   bool flush();
   void wait_until_writable(std::size_t left);
@@ -549,7 +549,7 @@ bool Connection::read_chunks() {
   const bool is_done = parser_->is_done();
   const bool is_mostly_framing = framing > shared_.options.header_bytes_max + head_.chunked_body.size() ||
                                  buffer_.size() - parsed_ > shared_.options.header_bytes_max;
-  if (!is_done && is_mostly_framing) {
+  if (is_mostly_framing) {
     return answer_and_end(refusal(ErrorCode::too_large, "the chunks are mostly framing, not content",
                                   "send larger chunks, or a Content-Length"));
   }
@@ -617,11 +617,13 @@ void Connection::answer(Reply reply) {
     }
   }
   phase_ = close ? Phase::ending : Phase::head;
-  if (!close) finish_request();
+  if (close) return;
+  buffer_.consume(parsed_ + body_size_);
+  forget_request();
 }
 
-void Connection::finish_request() {
-  buffer_.consume(parsed_ + body_size_);
+// Forgets the request, whose bytes are no longer in the buffer, and gives back what it needed beyond the usual.
+void Connection::forget_request() {
   parser_.reset();
   parsed_ = body_size_ = 0;
   chunk_wire_bytes_ = 0;
@@ -716,6 +718,7 @@ void Connection::linger() {
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     buffer_.consume(buffer_.size());
+    forget_request();
   }
   is_reading_ = true;
   socket_.async_read_some(asio::mutable_buffer(buffer_.free_space(), buffer_.free_size()),

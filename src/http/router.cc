@@ -230,7 +230,8 @@ std::string Router::nearest(std::string_view path) const {
     // What the caller put into a placeholder is no slip; only the literal steps are compared.
     std::string candidate;
     for (std::size_t i = 0; i < steps.size(); ++i) {
-      candidate.append("/").append(is_placeholder(pattern[i]) ? steps[i] : pattern[i]);
+      const bool is_filled = is_placeholder(pattern[i]) && !steps[i].empty();
+      candidate.append("/").append(is_filled ? steps[i] : pattern[i]);
     }
     candidates.push_back(std::move(candidate));
   }

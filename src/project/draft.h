@@ -24,7 +24,7 @@ struct MetricUse {
   std::string metric;
   std::string model;
   SourceRange where;
-  std::string subject;   // "gate 'rmse <= 5'"
+  std::string subject;  // "gate 'rmse <= 5'"
 };
 
 struct Draft {

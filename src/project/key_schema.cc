@@ -1,6 +1,7 @@
 #include "project/key_schema.h"
 
 #include <cmath>
+#include <optional>
 
 namespace trimtab::project {
 namespace {
@@ -67,47 +68,81 @@ Json of_check_values(Form form) {
   return mapping_to(any_of({list_of(end).set("minItems", 2).set("maxItems", 2), scalar()}));
 }
 
-Json schema_of_form(const Key& key) {
+// Of values that are one word, or a list of words.
+std::optional<Json> of_word(const Key& key) {
   switch (key.form) {
     case Form::text:
-    case Form::expression: return scalar();
-    case Form::name: return pattern(kNamePattern);
+    case Form::expression:
+      return scalar();
+    case Form::name:
+      return pattern(kNamePattern);
     case Form::texts:
-    case Form::columns: return one_or_list();
-    case Form::expressions: return mapping_to(scalar());
-    case Form::features: return list_of(any_of({scalar(), mapping_to(scalar())})).set("minItems", 1);
-    case Form::whole: return number_in("integer", key.range);
-    case Form::number: return number_in("number", key.range);
-    case Form::share: return any_of({number_in("number", key.range), pattern(kSharePattern)});
-    case Form::duration: return pattern(kDurationPattern);
-    case Form::time: return pattern(kTimePattern);
-    case Form::zone: return pattern("^(UTC|[A-Z][A-Za-z_]+/.+)$");
-    case Form::choice: return one_word_of(key.choices);
-    case Form::mapping: return schema_of(*key.keys);
-    case Form::sections:
-      return mapping_to(schema_of(*key.keys)).set("propertyNames", Json::object({{"pattern", kNamePattern}}));
-    case Form::steps: return list_of(step_of(*key.keys, false));
-    case Form::checks: return list_of(step_of(*key.keys, true));
-    case Form::text_operations:
-    case Form::constants:
-    case Form::types:
-    case Form::renames: return of_column_values(key.form);
-    case Form::join_keys: return any_of({mapping_to(scalar()), scalar(), list_of(scalar())});
-    case Form::values_by_column:
-    case Form::ranges_by_column:
-    case Form::patterns_by_column: return of_check_values(key.form);
-    case Form::learner: return learner_of(*key.keys);
+    case Form::columns:
+      return one_or_list();
+    case Form::whole:
+      return number_in("integer", key.range);
+    case Form::number:
+      return number_in("number", key.range);
+    case Form::share:
+      return any_of({number_in("number", key.range), pattern(kSharePattern)});
+    case Form::duration:
+      return pattern(kDurationPattern);
+    case Form::time:
+      return pattern(kTimePattern);
+    case Form::zone:
+      return pattern("^(UTC|[A-Z][A-Za-z_]+/.+)$");
+    case Form::choice:
+      return one_word_of(key.choices);
     case Form::test_size:
       return any_of({number_in("number", {.low = 0, .high = 1, .above_low = true}), pattern(kSharePattern),
                      pattern(kDurationPattern)});
-    case Form::batch: return any_of({pattern(kDurationPattern), pattern("^[0-9]+ +rows?$")});
-    case Form::gates: return list_of(type("string"));
-    case Form::health_limit: return pattern("^ *[<>]= *.+$");
-    case Form::retrains: return pattern("^[0-9]+ +per +(day|week|month)$");
-    case Form::budget: return any_of({number_in("integer", key.range), pattern("^[0-9]+( +batch(es)?)?$")});
-    case Form::unsupported: break;
+    case Form::batch:
+      return any_of({pattern(kDurationPattern), pattern("^[0-9]+ +rows?$")});
+    case Form::gates:
+      return list_of(type("string"));
+    case Form::health_limit:
+      return pattern("^ *[<>]= *.+$");
+    case Form::retrains:
+      return pattern("^[0-9]+ +per +(day|week|month)$");
+    case Form::budget:
+      return any_of({number_in("integer", key.range), pattern("^[0-9]+( +batch(es)?)?$")});
+    default:
+      return std::nullopt;
   }
-  return Json(false);
+}
+
+// Of values with keys of their own.
+Json schema_of_form(const Key& key) {
+  if (std::optional<Json> word = of_word(key)) return std::move(*word);
+  switch (key.form) {
+    case Form::expressions:
+      return mapping_to(scalar());
+    case Form::features:
+      return list_of(any_of({scalar(), mapping_to(scalar())})).set("minItems", 1);
+    case Form::mapping:
+      return schema_of(*key.keys);
+    case Form::sections:
+      return mapping_to(schema_of(*key.keys)).set("propertyNames", Json::object({{"pattern", kNamePattern}}));
+    case Form::steps:
+      return list_of(step_of(*key.keys, false));
+    case Form::checks:
+      return list_of(step_of(*key.keys, true));
+    case Form::text_operations:
+    case Form::constants:
+    case Form::types:
+    case Form::renames:
+      return of_column_values(key.form);
+    case Form::join_keys:
+      return any_of({mapping_to(scalar()), scalar(), list_of(scalar())});
+    case Form::values_by_column:
+    case Form::ranges_by_column:
+    case Form::patterns_by_column:
+      return of_check_values(key.form);
+    case Form::learner:
+      return learner_of(*key.keys);
+    default:
+      base::check_failed("a form has a schema", __FILE__, __LINE__, key.name);
+  }
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ constexpr std::array kTable = std::to_array<Key>({
 
 constexpr std::array kSteps = std::to_array<Key>({
     {.name = "text", .form = Form::text_operations, .about = "Operations on text columns."},
-    {.name = "fill", .form = Form::constants,
+    {.name = "fill",
+     .form = Form::constants,
      .about = "What stands for a missing value: a constant, or mean, median or mode."},
     {.name = "derive", .form = Form::expressions, .about = "New columns."},
     {.name = "filter", .form = Form::expression, .about = "Keeps the rows for which this is true."},
@@ -51,11 +52,21 @@ constexpr std::array kSteps = std::to_array<Key>({
     {.name = "select", .form = Form::columns, .about = "Keeps these columns."},
     {.name = "rename", .form = Form::renames, .about = "New names of columns."},
     {.name = "join", .form = Form::mapping, .about = "Columns of another source.", .keys = &kJoinKeys},
-    {.name = "drop_duplicates", .form = Form::mapping, .about = "Keeps the first of rows that are alike.",
+    {.name = "drop_duplicates",
+     .form = Form::mapping,
+     .about = "Keeps the first of rows that are alike.",
      .keys = &kDropDuplicatesKeys},
-    unsupported("aggregate"), unsupported("parse"), unsupported("bin"), unsupported("outliers"),
-    unsupported("window"), unsupported("sample"), unsupported("union"), unsupported("pivot"),
-    unsupported("split_column"), unsupported("map_values"), unsupported("sql"),
+    unsupported("aggregate"),
+    unsupported("parse"),
+    unsupported("bin"),
+    unsupported("outliers"),
+    unsupported("window"),
+    unsupported("sample"),
+    unsupported("union"),
+    unsupported("pivot"),
+    unsupported("split_column"),
+    unsupported("map_values"),
+    unsupported("sql"),
 });
 
 constexpr std::array kJoin = std::to_array<Key>({
@@ -79,14 +90,19 @@ constexpr std::array kChecks = std::to_array<Key>({
     {.name = "expression", .form = Form::expression, .about = "Is true of each row."},
     {.name = "fresh", .form = Form::mapping, .about = "How old the newest row may be.", .keys = &kFreshKeys},
     {.name = "rows", .form = Form::mapping, .about = "How many rows there are.", .keys = &kRowsKeys},
-    {.name = "mostly", .form = Form::share, .about = "The share of rows that must pass.",
+    {.name = "mostly",
+     .form = Form::share,
+     .about = "The share of rows that must pass.",
      .range = kShareAboveZero},
     {.name = "on_fail", .form = Form::choice, .about = "What happens otherwise.", .choices = kOnFailNames},
 });
 
 constexpr std::array kFresh = std::to_array<Key>({
     {.name = "by", .about = "A time column.", .required = true},
-    {.name = "within", .form = Form::duration, .about = "The greatest age.", .required = true,
+    {.name = "within",
+     .form = Form::duration,
+     .about = "The greatest age.",
+     .required = true,
      .range = kAboveZero},
     {.name = "on_fail", .form = Form::choice, .about = "What happens otherwise.", .choices = kOnFailNames},
 });
@@ -99,11 +115,16 @@ constexpr std::array kRows = std::to_array<Key>({
 
 constexpr std::array kModel = std::to_array<Key>({
     {.name = "from", .about = "A table.", .required = true},
-    {.name = "task", .form = Form::choice, .about = "What kind of answer.", .required = true,
+    {.name = "task",
+     .form = Form::choice,
+     .about = "What kind of answer.",
+     .required = true,
      .choices = kTaskNames},
     {.name = "target", .form = Form::expression, .about = "What to predict.", .required = true},
     {.name = "label_time", .form = Form::expression, .about = "When the truth about a row becomes known."},
-    {.name = "label_delay", .form = Form::duration, .about = "How long labels may take.",
+    {.name = "label_delay",
+     .form = Form::duration,
+     .about = "How long labels may take.",
      .range = kZeroOrMore},
     {.name = "features", .form = Form::features, .about = "What to predict from.", .required = true},
     {.name = "split", .form = Form::mapping, .about = "Which rows test the model.", .keys = &kSplitKeys},
@@ -115,25 +136,35 @@ constexpr std::array kModel = std::to_array<Key>({
 constexpr std::array kSplit = std::to_array<Key>({
     {.name = "by", .form = Form::choice, .about = "The newest rows test, or any.", .choices = kSplitNames},
     {.name = "test", .form = Form::test_size, .about = "A share of the rows, or the last days."},
-    {.name = "gap", .form = Form::duration, .about = "Left out between training and test.",
+    {.name = "gap",
+     .form = Form::duration,
+     .about = "Left out between training and test.",
      .range = kZeroOrMore},
 });
 
 constexpr std::array kLearners = std::to_array<Key>({
     {.name = "lightgbm", .form = Form::mapping, .about = "Boosted trees.", .keys = &kLightgbmKeys},
     {.name = "baseline", .form = Form::mapping, .about = "The training mean.", .keys = &kBaselineKeys},
-    unsupported("linear"), unsupported("onnx"), unsupported("command"),
+    unsupported("linear"),
+    unsupported("onnx"),
+    unsupported("command"),
 });
 
 constexpr std::array kLightgbm = std::to_array<Key>({
     {.name = "rounds", .form = Form::whole, .about = "Trees.", .range = {.low = 1, .high = 100'000}},
     {.name = "leaves", .form = Form::whole, .about = "Of a tree.", .range = {.low = 2, .high = 131'072}},
     {.name = "learning_rate", .form = Form::number, .about = "Weight of a tree.", .range = kShareAboveZero},
-    {.name = "min_data_in_leaf", .form = Form::whole, .about = "Rows that a leaf needs.",
+    {.name = "min_data_in_leaf",
+     .form = Form::whole,
+     .about = "Rows that a leaf needs.",
      .range = {.low = 1, .high = 1'000'000'000}},
-    {.name = "feature_fraction", .form = Form::number, .about = "Features that a tree sees.",
+    {.name = "feature_fraction",
+     .form = Form::number,
+     .about = "Features that a tree sees.",
      .range = kShareAboveZero},
-    {.name = "bagging_fraction", .form = Form::number, .about = "Rows that a tree sees.",
+    {.name = "bagging_fraction",
+     .form = Form::number,
+     .about = "Rows that a tree sees.",
      .range = kShareAboveZero},
     {.name = "lambda_l2", .form = Form::number, .about = "Regularisation.", .range = {.low = 0, .high = 1e9}},
     {.name = "seed", .form = Form::whole, .about = "Of all chance.", .range = {.low = 0, .high = kSeedMax}},
@@ -143,7 +174,9 @@ constexpr std::array kEndpoint = std::to_array<Key>({
     {.name = "model", .about = "The model that answers.", .required = true},
     {.name = "batch", .form = Form::batch, .about = "What is judged together: 1d or 500 rows of event time."},
     {.name = "health", .form = Form::mapping, .about = "Limits that must hold.", .keys = &kHealthKeys},
-    {.name = "heal", .form = Form::mapping, .about = "What may be done when they do not.",
+    {.name = "heal",
+     .form = Form::mapping,
+     .about = "What may be done when they do not.",
      .keys = &kHealKeys},
     unsupported("rollout"),
 });
@@ -168,10 +201,53 @@ constexpr std::array kHealth = std::to_array<Key>({
 constexpr std::array kHeal = std::to_array<Key>({
     {.name = "mode", .form = Form::choice, .about = "Act, propose or do nothing.", .choices = kHealModeNames},
     {.name = "retrains", .form = Form::retrains, .about = "At most so many."},
-    {.name = "poison_budget", .form = Form::budget, .about = "Labelled batches that may be wrong.",
+    {.name = "poison_budget",
+     .form = Form::budget,
+     .about = "Labelled batches that may be wrong.",
      .range = {.low = 0, .high = 1000}},
     unsupported("notify"),
 });
+
+struct Wanted {
+  Form form;
+  std::string_view text;
+};
+
+constexpr Wanted kWanted[] = {
+    {Form::text, "text"},
+    {Form::name, "a name"},
+    {Form::texts, "a list of text"},
+    {Form::columns, "a list of columns"},
+    {Form::expression, "an expression"},
+    {Form::expressions, "a mapping of names to expressions"},
+    {Form::features, "a list of features"},
+    {Form::whole, "a whole number"},
+    {Form::number, "a number"},
+    {Form::share, "a share like 0.2 or 20%"},
+    {Form::duration, "a duration like 30s, 15m, 24h, 2d or 4w"},
+    {Form::time, "a time like 2013-04-01 or 2013-04-01T08:30:00Z"},
+    {Form::zone, "a time zone like UTC or America/New_York"},
+    {Form::choice, "one of its choices"},
+    {Form::mapping, "a mapping"},
+    {Form::sections, "a mapping of names to their settings"},
+    {Form::steps, "a list of steps"},
+    {Form::checks, "a list of checks"},
+    {Form::text_operations, "a mapping of columns to operations"},
+    {Form::constants, "a mapping of columns to values"},
+    {Form::types, "a mapping of columns to types"},
+    {Form::renames, "a mapping of old names to new ones"},
+    {Form::join_keys, "a mapping of columns to columns, or a list of columns"},
+    {Form::values_by_column, "a mapping of columns to lists of values"},
+    {Form::ranges_by_column, "a mapping of columns to [low, high]"},
+    {Form::patterns_by_column, "a mapping of columns to patterns"},
+    {Form::learner, "a learner like 'baseline' or 'lightgbm: {rounds: 200}'"},
+    {Form::test_size, "a share like 20% or a duration like 14d"},
+    {Form::batch, "a duration like 1d or a number of rows like '500 rows'"},
+    {Form::gates, "a list of gates"},
+    {Form::health_limit, "a limit like '<= 0.60'"},
+    {Form::retrains, "a limit like '2 per week'"},
+    {Form::budget, "a number of batches like '3 batches'"},
+};
 
 }  // namespace
 
@@ -207,47 +283,13 @@ std::vector<std::string> KeyTable::names() const {
 }
 
 std::string_view wanted(Form form) {
-  switch (form) {
-    case Form::text: return "text";
-    case Form::name: return "a name";
-    case Form::texts: return "a list of text";
-    case Form::columns: return "a list of columns";
-    case Form::expression: return "an expression";
-    case Form::expressions: return "a mapping of names to expressions";
-    case Form::features: return "a list of features";
-    case Form::whole: return "a whole number";
-    case Form::number: return "a number";
-    case Form::share: return "a share like 0.2 or 20%";
-    case Form::duration: return "a duration like 30s, 15m, 24h, 2d or 4w";
-    case Form::time: return "a time like 2013-04-01 or 2013-04-01T08:30:00Z";
-    case Form::zone: return "a time zone like UTC or America/New_York";
-    case Form::choice: return "one of its choices";
-    case Form::mapping: return "a mapping";
-    case Form::sections: return "a mapping of names to their settings";
-    case Form::steps: return "a list of steps";
-    case Form::checks: return "a list of checks";
-    case Form::text_operations: return "a mapping of columns to operations";
-    case Form::constants: return "a mapping of columns to values";
-    case Form::types: return "a mapping of columns to types";
-    case Form::renames: return "a mapping of old names to new ones";
-    case Form::join_keys: return "a mapping of columns to columns, or a list of columns";
-    case Form::values_by_column: return "a mapping of columns to lists of values";
-    case Form::ranges_by_column: return "a mapping of columns to [low, high]";
-    case Form::patterns_by_column: return "a mapping of columns to patterns";
-    case Form::learner: return "a learner like 'baseline' or 'lightgbm: {rounds: 200}'";
-    case Form::test_size: return "a share like 20% or a duration like 14d";
-    case Form::batch: return "a duration like 1d or a number of rows like '500 rows'";
-    case Form::gates: return "a list of gates";
-    case Form::health_limit: return "a limit like '<= 0.60'";
-    case Form::retrains: return "a limit like '2 per week'";
-    case Form::budget: return "a number of batches like '3 batches'";
-    case Form::unsupported: break;
-  }
-  return "nothing";
+  const auto found = std::ranges::find(kWanted, form, &Wanted::form);
+  return found == std::end(kWanted) ? "nothing" : found->text;
 }
 
 std::string wanted_in_range(const Key& key) {
-  std::string text(wanted(key.form));
+  const std::string_view kind = wanted(key.form);
+  std::string text(kind.substr(0, kind.find(" like ")));
   const Range& range = key.range;
   const auto number = [](double value) { return base::Json(value).dump(); };
   const auto whole = [&number](double value) {
@@ -262,11 +304,9 @@ std::string wanted_in_range(const Key& key) {
 }
 
 std::string one_of(std::span<const std::string_view> choices) {
-  std::string text;
-  for (std::size_t i = 0; i < choices.size(); ++i) {
-    if (i > 0) text += i + 1 == choices.size() ? " or " : ", ";
-    text += "'" + std::string(choices[i]) + "'";
-  }
+  std::string text = "one of ";
+  for (const std::string_view choice : choices)
+    text += (choice == choices[0] ? "" : ", ") + std::string(choice);
   return text;
 }
 

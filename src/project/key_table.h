@@ -14,15 +14,15 @@ namespace trimtab::project {
 // What the value of a key looks like. A form with a name of its own is read by the function of that step.
 enum class Form : std::uint8_t {
   text,
-  name,                // Of a thing that has a life of its own: lower case, fit for an address.
-  texts,               // A list of text; one text stands for a list of one.
-  columns,             // The same of names of columns, each once.
+  name,     // Of a thing that has a life of its own: lower case, fit for an address.
+  texts,    // A list of text; one text stands for a list of one.
+  columns,  // The same of names of columns, each once.
   expression,
-  expressions,         // name: expression
-  features,            // A list of columns and of name: expression.
+  expressions,  // name: expression
+  features,     // A list of columns and of name: expression.
   whole,
   number,
-  share,               // 0.2 or 20%
+  share,  // 0.2 or 20%
   duration,
   time,
   zone,
@@ -44,9 +44,9 @@ enum class Form : std::uint8_t {
   batch,               // A duration or a number of rows.
   gates,
   health_limit,
-  retrains,            // 2 per week
-  budget,              // 3 batches
-  unsupported,         // Designed, but not done by this version.
+  retrains,     // 2 per week
+  budget,       // 3 batches
+  unsupported,  // Designed, but not done by this version.
 };
 
 struct Range {
@@ -54,9 +54,7 @@ struct Range {
   double high = std::numeric_limits<double>::infinity();
   bool above_low = false;  // The lower end itself is out.
 
-  bool contains(double value) const {
-    return value <= high && (above_low ? value > low : value >= low);
-  }
+  bool contains(double value) const { return value <= high && (above_low ? value > low : value >= low); }
 };
 
 struct KeyTable;
@@ -109,7 +107,7 @@ inline constexpr std::string_view kColumnTypes[] = {"boolean", "integer", "real"
 std::string_view wanted(Form form);
 // The same with the range of the key: "a whole number from 1 to 100000".
 std::string wanted_in_range(const Key& key);
-// "'a', 'b' or 'c'".
+// "one of a, b, c".
 std::string one_of(std::span<const std::string_view> choices);
 
 }  // namespace trimtab::project

@@ -1,5 +1,7 @@
 #include "project/load.h"
 
+#include <sstream>
+
 #include "base/file.h"
 #include "project/draft.h"
 #include "project/key_schema.h"
@@ -59,6 +61,17 @@ void read_file_node(const YamlNode& root, Draft& draft) {
   reader.each_section("endpoints", "endpoint", [&](const Entry& entry) { load_endpoint(entry, draft); });
 }
 
+// `auc: >= 0.6` is a natural thing to write, but YAML takes the > for the start of a folded text.
+Error with_quotes_hint(Error error, const std::string& text) {
+  if (!error.where || !error.hint.empty()) return error;
+  std::istringstream lines(text);
+  std::string line;
+  for (int number = 0; number < error.where->line && std::getline(lines, line);) ++number;
+  const std::size_t limit = line.find(": >");
+  if (limit != std::string::npos) error.hint = "put it in quotes: \"" + line.substr(limit + 2) + "\"";
+  return error;
+}
+
 }  // namespace
 
 Result<Project> load(const fs::path& path) {
@@ -75,7 +88,9 @@ Result<Project> load(const fs::path& path) {
 }
 
 Result<Project> parse(const std::string& text, const std::string& file, const fs::path& folder) {
-  const YamlNode root = TRY(base::parse_yaml(text, file));
+  Result<YamlNode> parsed = base::parse_yaml(text, file);
+  if (!parsed) return fail(with_quotes_hint(std::move(parsed).error(), text));
+  const YamlNode root = std::move(*parsed);
   Draft draft;
   draft.project.file = file;
   draft.project.text = text;
@@ -93,8 +108,8 @@ Result<Project> parse(const std::string& text, const std::string& file, const fs
 
 Json file_schema() {
   Json schema = schema_of(kFileKeys);
-  Json document = Json::object({{"$schema", "https://json-schema.org/draft/2020-12/schema"},
-                                {"title", "trimtab.yaml"}});
+  Json document =
+      Json::object({{"$schema", "https://json-schema.org/draft/2020-12/schema"}, {"title", "trimtab.yaml"}});
   for (base::Json::Member& member : schema.as_object()) document.set(member.first, std::move(member.second));
   return document;
 }

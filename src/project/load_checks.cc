@@ -10,8 +10,8 @@ namespace {
 using Entry = YamlNode::Entry;
 using Kind = Check::Kind;
 
-constexpr std::string_view kRowKinds[] = {"not_null", "unique", "in", "between", "matches", "expression"};
-constexpr std::string_view kTableKinds[] = {"fresh", "rows"};
+// They judge the whole table; the others judge each row, and the rows that fail leave.
+constexpr std::string_view kTableKinds[] = {"unique", "fresh", "rows"};
 
 bool is_option(std::string_view key) { return key == "mostly" || key == "on_fail"; }
 
@@ -91,8 +91,10 @@ class CheckReader {
   void read_columns_of(const Entry& kind) {
     const Form form = kCheckKeys.find(kind.key)->form;
     const std::vector<Entry>& entries = kind.value.entries;
-    if (std::ranges::count_if(entries, [](const Entry& entry) { return !is_option(entry.key); }) == 0) {
+    if (entries.empty()) {
       add_wrong(kind.value, in_quotes(kind.key), wanted(form), diagnostics_);
+    } else if (std::ranges::all_of(entries, is_option, &Entry::key)) {
+      diagnostics_.add(kind.value.where, in_quotes(kind.key) + " names no column");
     }
     std::map<std::string, SourceRange> seen;
     for (const Entry& entry : entries) {
@@ -128,7 +130,7 @@ class CheckReader {
   void read_between(const Entry& entry) {
     const std::vector<YamlNode>& ends = entry.value.items;
     if (entry.value.kind != YamlNode::Kind::sequence || ends.size() != 2) {
-      add_wrong(entry.value, in_quotes(entry.key), "[low, high]", diagnostics_);
+      add_wrong(entry.value, in_quotes(entry.key), "a list of two ends, [low, high],", diagnostics_);
       return;
     }
     std::optional<double> bounds[2];
@@ -212,8 +214,6 @@ std::vector<Check> load_checks(const YamlNode& list, Diagnostics& diagnostics) {
     add_wrong(list, "'checks'", wanted(Form::checks), diagnostics, "start each check with '- '");
     return checks;
   }
-  std::string kinds;
-  for (const std::string_view kind : kRowKinds) kinds += std::string(kind) + ", ";
   for (const YamlNode& item : list.items) {
     const MappingReader reader(item, item.where, "a check", kCheckKeys, diagnostics);
     const Entry* kind = nullptr;
@@ -231,7 +231,7 @@ std::vector<Check> load_checks(const YamlNode& list, Diagnostics& diagnostics) {
     if (kind != nullptr) {
       std::ranges::move(CheckReader(reader, diagnostics).read(*kind), std::back_inserter(checks));
     } else if (item.kind == YamlNode::Kind::mapping && !has_unknown) {
-      diagnostics.add(item.where, "this check has no kind", "add one of " + kinds + "fresh or rows");
+      diagnostics.add(item.where, "this check has no kind", "add one like 'not_null: [column]'");
     }
   }
   return checks;

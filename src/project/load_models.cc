@@ -86,8 +86,9 @@ void read_test_size(const YamlNode& node, Split& split, Diagnostics& diagnostics
       return;
     }
     if (share || duration) {
-      diagnostics.add(node.where, "'test' is " + node.scalar + ", a share between 0% and 100% or a duration "
-                                                               "above 0 is wanted");
+      diagnostics.add(node.where, "'test' is " + node.scalar +
+                                      ", a share between 0% and 100% or a duration "
+                                      "above 0 is wanted");
       return;
     }
   }
@@ -140,9 +141,13 @@ Learner read_learner(const YamlNode& node, Diagnostics& diagnostics) {
     mapping.kind = YamlNode::Kind::mapping;
     mapping.entries.push_back({node.scalar, node.where, std::move(nothing)});
   }
+  if (mapping.kind != YamlNode::Kind::mapping) {
+    add_wrong(node, "'learner'", wanted(Form::learner), diagnostics);
+    return {};
+  }
   const MappingReader reader(mapping, node.where, "'learner'", kLearnerKeys, diagnostics);
   const std::vector<YamlNode::Entry>& entries = reader.node().entries;
-  if (mapping.kind == YamlNode::Kind::mapping && entries.size() != 1) {
+  if (entries.size() != 1) {
     diagnostics.add(entries.empty() ? node.where : entries[1].key_where,
                     "'learner' names " + std::to_string(entries.size()) + " learners, one is wanted");
   }

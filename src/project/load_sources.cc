@@ -16,8 +16,8 @@ bool looks_like_zone(const std::string& text) {
     const bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     return is_letter || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '+' || c == '/';
   };
-  const bool has_city = text.find('/') != std::string::npos && text.find("//") == std::string::npos &&
-                        text.back() != '/';
+  const bool has_city =
+      text.find('/') != std::string::npos && text.find("//") == std::string::npos && text.back() != '/';
   return text == "UTC" || (has_city && text.size() <= kZoneBytesMax && text[0] >= 'A' && text[0] <= 'Z' &&
                            std::all_of(text.begin(), text.end(), is_inner));
 }

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <set>
 
 namespace trimtab::project {
 namespace {
@@ -53,10 +54,13 @@ MappingReader::MappingReader(const YamlNode& node, SourceRange place, std::strin
 }
 
 void MappingReader::check_keys() const {
+  // A required key that is only misspelt is one mistake, not two.
+  std::set<std::string, std::less<>> meant;
   for (const YamlNode::Entry& entry : node_->entries) {
     const Key* key = keys_.find(entry.key);
     if (key == nullptr) {
       const std::vector<std::string> names = keys_.names();
+      meant.emplace(base::closest(entry.key, names));
       std::string hint = base::did_you_mean(entry.key, names);
       if (hint.empty()) hint = names.empty() ? "it takes no keys" : "its keys are: " + list_of(names);
       diagnostics_.add(entry.key_where, "unknown key " + in_quotes(entry.key) + " in " + what_, hint);
@@ -65,11 +69,10 @@ void MappingReader::check_keys() const {
     }
   }
   for (const Key& key : keys_.keys) {
-    if (key.required && node_->find(key.name) == nullptr) {
-      diagnostics_.add(place_, what_ + " lacks the key '" + std::string(key.name) + "'",
-                       "add '" + std::string(key.name) + ":' with " + std::string(wanted(key.form)) +
-                           (key.choices.empty() ? "" : ": " + one_of(key.choices)));
-    }
+    if (!key.required || node_->find(key.name) != nullptr || meant.contains(key.name)) continue;
+    const std::string value = key.choices.empty() ? std::string(wanted(key.form)) : one_of(key.choices);
+    const std::string name(key.name);
+    diagnostics_.add(place_, what_ + " lacks the key '" + name + "'", "add '" + name + ":' with " + value);
   }
 }
 
@@ -198,14 +201,21 @@ std::string in_quotes(std::string_view text) {
 
 void add_wrong(const YamlNode& node, std::string_view subject, std::string_view wanted,
                Diagnostics& diagnostics, std::string hint) {
-  std::string message = std::string(subject) + " is " + std::string(node.kind_name());
+  const bool is_collection = node.kind == YamlNode::Kind::sequence || node.kind == YamlNode::Kind::mapping;
+  const bool is_empty = is_collection && node.items.empty() && node.entries.empty();
+  std::string message = std::string(subject) + " is ";
+  if (is_empty) {
+    message += node.kind == YamlNode::Kind::sequence ? "an empty list" : "an empty mapping";
+  } else {
+    message += node.kind_name();
+  }
   if (node.kind == YamlNode::Kind::scalar) message += " (" + in_quotes(node.scalar) + ")";
   diagnostics.add(node.where, message + ", " + std::string(wanted) + " is wanted", std::move(hint));
 }
 
 void add_unsupported(const SourceRange& where, const std::string& subject, Diagnostics& diagnostics) {
-  diagnostics.add(Error{ErrorCode::unsupported, subject + " is not supported in this version",
-                        "remove it, or use a later version", where, nullptr});
+  diagnostics.add(Error{ErrorCode::unsupported, subject + " is not supported in this version", "remove it",
+                        where, nullptr});
 }
 
 bool is_thing_name(std::string_view text) {
@@ -338,10 +348,10 @@ std::optional<std::size_t> read_choice(const YamlNode& node, std::string_view su
   if (node.kind == YamlNode::Kind::scalar) {
     const auto found = std::find(choices.begin(), choices.end(), node.scalar);
     if (found != choices.end()) return static_cast<std::size_t>(found - choices.begin());
-    diagnostics.add(node.where,
-                    std::string(subject) + " is " + in_quotes(node.scalar) + ", " + one_of(choices) +
-                        " is wanted",
-                    base::did_you_mean(node.scalar, {choices.begin(), choices.end()}));
+    diagnostics.add(
+        node.where,
+        std::string(subject) + " is " + in_quotes(node.scalar) + ", " + one_of(choices) + " is wanted",
+        base::did_you_mean(node.scalar, {choices.begin(), choices.end()}));
   } else {
     add_wrong(node, subject, one_of(choices), diagnostics);
   }
@@ -390,9 +400,9 @@ bool is_new_column(const std::string& name, const SourceRange& where, std::strin
   const auto [first, is_new] = seen.emplace(lower(name), where);
   if (!is_new) {
     diagnostics.add(where,
-                    std::string(kind) + " " + in_quotes(name) + " is there already (first at line " +
+                    std::string(kind) + " " + in_quotes(name) + " is named twice (first at line " +
                         std::to_string(first->second.line) + ")",
-                    "names of columns compare without case");
+                    name == lower(name) ? "" : "names compare without case");
   }
   return is_new;
 }

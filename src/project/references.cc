@@ -16,10 +16,14 @@ void append_names(const std::vector<Thing>& things, std::vector<std::string>& na
 
 std::string_view kind_of(Reference::Target target) {
   switch (target) {
-    case Reference::Target::source: return "source";
-    case Reference::Target::source_or_table: return "source or table";
-    case Reference::Target::table: return "table";
-    case Reference::Target::model: return "model";
+    case Reference::Target::source:
+      return "source";
+    case Reference::Target::source_or_table:
+      return "source or table";
+    case Reference::Target::table:
+      return "table";
+    case Reference::Target::model:
+      return "model";
   }
   return "";
 }
@@ -104,7 +108,10 @@ const Source* source_of(const Project& project, const std::string& name) {
   return nullptr;
 }
 
-bool declares_no_time(const Source* source) { return source != nullptr && source->time_where.line == 0; }
+// A source without `read` is reported as such, and what else it lacks is not known.
+bool declares_no_time(const Source* source) {
+  return source != nullptr && source->time_where.line == 0 && !source->read.empty();
+}
 
 void check_times(Draft& draft) {
   const Project& project = draft.project;
@@ -117,10 +124,10 @@ void check_times(Draft& draft) {
     for (const CleanStep& step : table.clean) {
       const JoinStep* join = std::get_if<JoinStep>(&step.step);
       if (join == nullptr || join->as_of.empty()) continue;
-      draft.diagnostics.add(step.where,
-                            "the join is as of the row's time, but source " + in_quotes(source->name) +
-                                " declares no time",
-                            hint(*source));
+      draft.diagnostics.add(
+          step.where,
+          "the join is as of the row's time, but source " + in_quotes(source->name) + " declares no time",
+          hint(*source));
     }
   }
   for (const Model& model : project.models) {

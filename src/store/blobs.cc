@@ -37,15 +37,14 @@ bool is_regular(const fs::path& file) {
   return fs::symlink_status(file, ignored).type() == fs::file_type::regular;
 }
 
-// Sorted. Empty when there is no such folder.
-std::vector<fs::path> entries_of(const fs::path& folder) {
-  std::vector<fs::path> entries;
+// Empty when there is no such folder. The entries know their type, which saves asking the disk for each.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+  std::vector<fs::directory_entry> entries;
   std::error_code failure;
   for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
        entry.increment(failure)) {
-    entries.push_back(entry->path());
+    entries.push_back(*entry);
   }
-  std::sort(entries.begin(), entries.end());
   return entries;
 }
 
@@ -77,6 +76,10 @@ Result<std::string> Blobs::put(std::string_view bytes) {
 }
 
 Result<std::string> Blobs::put_file(const fs::path& staged) {
+  std::error_code ignored;
+  if (fs::symlink_status(staged, ignored).type() == fs::file_type::not_found) {
+    return fail(ErrorCode::not_found, "there is no file '" + staged.string() + "' to keep");
+  }
   // A link would bring in a file that its maker can still change.
   if (!is_regular(staged)) {
     return fail(ErrorCode::invalid,
@@ -125,16 +128,17 @@ Status Blobs::verify(const std::string& sha256) const {
 }
 
 void Blobs::visit_files(const std::function<void(const fs::path&, bool)>& visit) const {
-  for (const fs::path& shard : entries_of(folder_)) {
-    const std::string shard_name = shard.filename().string();
-    std::error_code ignored;
-    if (shard_name.size() != kShardDigits || !fs::is_directory(fs::symlink_status(shard, ignored))) {
-      visit(shard, false);
+  std::error_code ignored;
+  for (const fs::directory_entry& shard : entries_of(folder_)) {
+    const std::string shard_name = shard.path().filename().string();
+    if (shard_name.size() != kShardDigits || shard.is_symlink(ignored) || !shard.is_directory(ignored)) {
+      visit(shard.path(), false);
       continue;
     }
-    for (const fs::path& file : entries_of(shard)) {
-      const std::string name = file.filename().string();
-      visit(file, base::is_sha256(name) && name.starts_with(shard_name) && is_regular(file));
+    for (const fs::directory_entry& file : entries_of(shard.path())) {
+      const std::string name = file.path().filename().string();
+      const bool is_named_right = base::is_sha256(name) && name.starts_with(shard_name);
+      visit(file.path(), is_named_right && !file.is_symlink(ignored) && file.is_regular_file(ignored));
     }
   }
 }
@@ -144,6 +148,7 @@ std::vector<std::string> Blobs::list() const {
   visit_files([&names](const fs::path& file, bool is_blob) {
     if (is_blob) names.push_back(file.filename().string());
   });
+  std::sort(names.begin(), names.end());
   return names;
 }
 
@@ -152,6 +157,7 @@ std::vector<fs::path> Blobs::strays() const {
   visit_files([&files](const fs::path& file, bool is_blob) {
     if (!is_blob) files.push_back(file);
   });
+  std::sort(files.begin(), files.end());
   return files;
 }
 

@@ -42,7 +42,6 @@ class Blobs {
 
  private:
   Status make_shard(const std::string& sha256);
-  // In sorted order.
   void visit_files(const std::function<void(const std::filesystem::path&, bool is_blob)>& visit) const;
 
   std::filesystem::path folder_;

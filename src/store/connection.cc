@@ -150,8 +150,8 @@ struct Connection::State {
     if (code == SQLITE_ERROR)
       base::check_failed("SQL is valid", __FILE__, __LINE__, ::sqlite3_errmsg(handle));
   }
-  // Describes the failure of the last call, which began with errno = 0. SQLite's own record of errno leaves out
-  // failed commits, just where a full disk must be told from a broken one.
+  // Describes the failure of the last call, which began with errno = 0. SQLite's own record of errno leaves
+  // out failed commits, just where a full disk must be told from a broken one.
   Error error(int code) {
     const int system_code = errno;
     const std::string words = ::sqlite3_errmsg(handle);

@@ -36,7 +36,7 @@ struct PendingWrite {
 struct DatabaseState {
   using Role = Connection::Role;
 
-  Status open_writer(TimeUs now);
+  Status open_writer(const std::vector<Migration>& migrations, TimeUs now);
   void run_writer();
   std::vector<PendingWrite> take_group();
   void commit_group(std::vector<PendingWrite>& group);
@@ -72,10 +72,10 @@ struct DatabaseState {
 
 // Foreign keys are enforced after the migrations: SQLite's way of changing a table is to make it anew under
 // its old name, which would break every reference to it on the way.
-Status DatabaseState::open_writer(TimeUs now) {
+Status DatabaseState::open_writer(const std::vector<Migration>& migrations, TimeUs now) {
   writer = TRY(Connection::open(file, Role::writer));
   TRY(writer->prepare("BEGIN IMMEDIATE").run());
-  TRY(migrate(*writer, known_migrations(), now));
+  TRY(migrate(*writer, migrations, now));
   TRY(writer->prepare("COMMIT").run());
   writer->enforce_foreign_keys();
   return {};
@@ -196,9 +196,14 @@ Database::Database(std::unique_ptr<DatabaseState> state) : state_(std::move(stat
 
 Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file,
                                                  const base::Clock& clock) {
+  return open(file, clock, known_migrations());
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const base::Clock& clock,
+                                                 const std::vector<Migration>& migrations) {
   auto state = std::make_unique<DatabaseState>();
   state->file = file;
-  TRY(state->open_writer(clock.now()));
+  TRY(state->open_writer(migrations, clock.now()));
   state->writer_thread = std::thread([writer = state.get()] { writer->run_writer(); });
   return std::unique_ptr<Database>(new Database(std::move(state)));
 }

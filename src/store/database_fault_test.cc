@@ -48,8 +48,9 @@ class FaultyDisk {
   int syncs() const { return syncs_; }
   // From now on each fsync keeps what it made durable.
   void remember_durable() { remembering_ = true; }
-  // Puts what the disk would hold of the folder `from` after a power loss into `to`. What was written since the
-  // last fsync is gone, as on the harshest disk; a deleted file stays deleted, for SQLite syncs the folder.
+  // Puts what the disk would hold of the folder `from` after a power loss into `to`. What was written since
+  // the last fsync is gone, as on the harshest disk; a deleted file stays deleted, for SQLite syncs the
+  // folder.
   void lose_power(const fs::path& from, const fs::path& to) {
     const std::lock_guard lock(mutex_);
     for (const auto& [name, bytes] : durable_) {

@@ -377,7 +377,6 @@ TEST(DatabaseOpen, AFolderThatIsNotThereIsNamed) {
 }
 
 TEST(DatabaseDeathTest, WrongUseStopsTheProgram) {
-  testing::GTEST_FLAG(death_test_style) = "threadsafe";
   const ScratchFolder scratch;
   const auto use = [&](WriteWork work) {
     auto database = open_at(scratch / "meta.db");

@@ -24,9 +24,9 @@ Status check_foreign_keys(Connection& connection, FsckReport& report) {
   Statement rows = connection.prepare(
       "SELECT \"table\", parent, count(*) FROM pragma_foreign_key_check() GROUP BY 1, 2 ORDER BY 1, 2");
   while (TRY(rows.step())) {
-    report.problems.push_back("table " + rows.text(0) + " has " + std::to_string(rows.integer(2)) +
-                              " rows that refer to a missing row of " + rows.text(1) +
-                              ": restore meta.db from a backup");
+    report.problems.push_back("table " + rows.text(0) + " refers to rows of " + rows.text(1) +
+                              " that are not there (" + std::to_string(rows.integer(2)) +
+                              " times): restore meta.db from a backup");
   }
   return {};
 }

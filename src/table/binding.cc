@@ -36,24 +36,6 @@ constexpr std::string_view kBefore = "SELECT ";
 // A table that no column reference can mean by accident.
 constexpr const char* kRowName = "this row";
 
-// The place `offset` bytes into the expression. Columns count characters, as editors do.
-SourceRange place_in(const NamedExpression& expression, int offset) {
-  SourceRange where = expression.where;
-  std::string_view text =
-      std::string_view(expression.text).substr(0, static_cast<std::size_t>(std::max(offset, 0)));
-  if (where.line == 0) return where;
-  if (std::size_t line_end = text.rfind('\n'); line_end != std::string_view::npos) {
-    where.line += static_cast<int>(std::count(text.begin(), text.end(), '\n'));
-    where.column = 1;
-    text = text.substr(line_end + 1);
-  }
-  if (where.column > 0) {
-    where.column +=
-        static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-  }
-  return where;
-}
-
 Error error_at(const NamedExpression& expression, int offset, const std::string& message,
                std::string hint = {}) {
   std::string subject = expression.name.empty() ? "" : "'" + expression.name + "': ";
@@ -152,6 +134,23 @@ void add_lambda_names(const duckdb::ParsedExpression& node, std::vector<std::str
 }
 
 }  // namespace
+
+SourceRange place_in(const NamedExpression& expression, int offset) {
+  SourceRange where = expression.where;
+  std::string_view text =
+      std::string_view(expression.text).substr(0, static_cast<std::size_t>(std::max(offset, 0)));
+  if (where.line == 0) return where;
+  if (std::size_t line_end = text.rfind('\n'); line_end != std::string_view::npos) {
+    where.line += static_cast<int>(std::count(text.begin(), text.end(), '\n'));
+    where.column = 1;
+    text = text.substr(line_end + 1);
+  }
+  if (where.column > 0) {
+    where.column +=
+        static_cast<int>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+  }
+  return where;
+}
 
 BoundText::BoundText() = default;
 BoundText::BoundText(BoundText&&) noexcept = default;

@@ -21,6 +21,9 @@ class ParsedExpression;
 
 namespace trimtab::table {
 
+// The place `offset` bytes into the expression. Columns count characters, as editors do.
+SourceRange place_in(const NamedExpression& expression, int offset);
+
 // One expression and nothing else: no alias, no second expression, no clause behind it.
 // Errors: invalid with a place.
 Result<std::unique_ptr<duckdb::ParsedExpression>> parse_expression(const NamedExpression& expression);

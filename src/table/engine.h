@@ -29,8 +29,8 @@ class Engine {
   ~Engine();
 
   // Runs one statement of our own making and drops its rows. `time_zone` is the session's zone.
-  // Errors: invalid (with the engine's message), not_found (a file), too_large (for the engine's memory),
-  // storage_full, storage_broken, internal.
+  // Errors: invalid (with the engine's message), not_found (a file), forbidden (a file outside of its
+  // folders), too_large (for the engine's memory), storage_full, storage_broken, internal.
   Status run(const std::string& sql, const std::string& time_zone = "UTC");
 
   // Runs a query and hands over its rows in batches of at most 2048, in result order. Columns come as our

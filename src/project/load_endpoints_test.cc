@@ -1,0 +1,126 @@
+#include "project/load_endpoints.h"
+
+#include <gtest/gtest.h>
+
+#include "project/sample_project.h"
+
+namespace trimtab::project {
+namespace {
+
+const DiagnosticCase kLoadEndpointsCases[] = {
+    {24, "    model: n",
+     "24:12: error: endpoint 'e' serves 'n', which is no model\n   hint: did you mean 'm'?"},
+    {24, "    modle: m", "24:5: error: unknown key 'modle' in endpoint 'e'\n   hint: did you mean 'model'?"},
+    {24, "    rollout: {shadow: auto}\n    model: m",
+     "24:5: error: 'rollout' in endpoint 'e' is not supported in this version\n   hint: remove it"},
+    {25, "    batch: 500",
+     "25:12: error: 'batch' is a number ('500'), a duration like 1d or a number of rows like '500 rows' is "
+     "wanted"},
+    {25, "    batch: 0 rows", "25:12: error: 'batch' is 0 rows, more than nothing is wanted"},
+    {25, "    batch: 0d", "25:12: error: 'batch' is 0d, more than nothing is wanted"},
+    {25, "    batch: [1d]",
+     "25:12: error: 'batch' is a list, a duration like 1d or a number of rows like '500 rows' is wanted"},
+    {25, "    batch: many rows",
+     "25:12: error: 'batch' is text ('many rows'), a duration like 1d or a number of rows like '500 rows' is "
+     "wanted"},
+    {26, "    health: {auk: \">= 0.6\"}",
+     "26:14: error: unknown key 'auk' in 'health'\n   hint: did you mean 'auc'?"},
+    {26, "    health: {auc: 0.6}",
+     "26:19: error: health limit 'auc: 0.6': found '0.6' where '>=' or '<=' is wanted\n   hint: write it "
+     "like 'auc: \">= 0.66\"'"},
+    {26, "    health: {auc: [1]}", "26:19: error: 'auc' is a list, a limit like '<= 0.60' is wanted"},
+    {26, "    health: {auc: \"= 0.6\"}",
+     "26:20: error: health limit 'auc: = 0.6': found '=' where '>=' or '<=' is wanted\n   hint: write it "
+     "like 'auc: \">= 0.66\"'"},
+    {26, "    health: {auc: \">= good\"}",
+     "26:23: error: health limit 'auc: >= good': found 'good' where a number is wanted\n   hint: write it "
+     "like 'auc: \">= 0.66\"'"},
+    {26, "    health: {auc: \">= 0.6 x\"}",
+     "26:27: error: health limit 'auc: >= 0.6 x': found 'x' where the end is wanted\n   hint: write it like "
+     "'auc: \">= 0.66\"'"},
+    {26, "    health: {freshness: \"<= 7\"}",
+     "26:29: error: health limit 'freshness: <= 7': found '7' where a duration is wanted\n   hint: write it "
+     "like 'freshness: \"<= 7d\"'"},
+    {26, "    health: {errors: \"<= 200%\"}",
+     "26:26: error: health limit 'errors: <= 200%': found '200' where a share from 0% to 100% is wanted\n   "
+     "hint: write it like 'errors: \"<= 0.1%\"'"},
+    {26, "    health: {rmse: \"<= 5\"}",
+     "26:14: error: health limit 'rmse' is for task regression, model 'm' has task binary\n   hint: its "
+     "metrics are: auc, log_loss, brier, ece, accuracy"},
+    {26, "    health: [auc]", "26:13: error: 'health' is a list, a mapping is wanted"},
+    {27, "    heal: auto", "27:11: error: 'heal' is text ('auto'), a mapping is wanted"},
+    {27, "    heal: {mode: on}", "27:18: error: 'mode' is 'on', one of auto, suggest, off is wanted"},
+    {27, "    heal: {retrains: 2}",
+     "27:22: error: 'retrains' is a number ('2'), a limit like '2 per week' is wanted\n   hint: N per day, "
+     "week or month"},
+    {27, "    heal: {retrains: 2 per year}",
+     "27:22: error: 'retrains' is text ('2 per year'), a limit like '2 per week' is wanted\n   hint: N per "
+     "day, week or month"},
+    {27, "    heal: {retrains: 2000 per day}", "27:22: error: 'retrains' is 2000, at most 1000 are taken"},
+    {27, "    heal: {poison_budget: few}",
+     "27:27: error: 'poison_budget' is text ('few'), a number of batches like '3 batches' is wanted"},
+    {27, "    heal: {poison_budget: -1}",
+     "27:27: error: 'poison_budget' is a number ('-1'), a number of batches like '3 batches' is wanted"},
+    {27, "    heal: {poison_budget: 5000 batches}",
+     "27:27: error: 'poison_budget' is 5000, a number of batches from 0 to 1000 is wanted"},
+    {27, "    heal: {notify: []}",
+     "27:12: error: 'notify' in 'heal' is not supported in this version\n   hint: remove it"},
+};
+
+class LoadEndpointsDiagnostics : public testing::TestWithParam<DiagnosticCase> {};
+
+TEST_P(LoadEndpointsDiagnostics, SaysWhatAndWhere) {
+  const DiagnosticCase& one = GetParam();
+  EXPECT_EQ(refusal(sample_with(one.line, one.text)), one.expected);
+}
+
+INSTANTIATE_TEST_SUITE_P(Project, LoadEndpointsDiagnostics, testing::ValuesIn(kLoadEndpointsCases));
+
+Endpoint endpoint_with(int line, const std::string& text) {
+  const Result<Project> project = parse(sample_with(line, text), "p.yaml", "/nowhere");
+  EXPECT_TRUE(project) << base::render(project.error());
+  return project ? project->endpoints[0] : Endpoint();
+}
+
+TEST(LoadEndpoints, ReadsBatches) {
+  EXPECT_EQ(endpoint_with(25, "    batch: 2d").batch_duration, 2 * base::kDayUs);
+  const Endpoint by_rows = endpoint_with(25, "    batch: 500 rows");
+  EXPECT_EQ(by_rows.batch_rows, 500);
+  EXPECT_EQ(by_rows.batch_duration, std::nullopt);
+  EXPECT_EQ(endpoint_with(25, "    # none").batch_duration, base::kDayUs);
+}
+
+TEST(LoadEndpoints, ReadsHealth) {
+  const Endpoint endpoint = endpoint_with(
+      26, R"(    health: {auc: ">= 0.66", freshness: "<= 7d", p99_ms: <= 5, errors: "<= 0.1%"})");
+  ASSERT_EQ(endpoint.health.size(), 4U);
+  EXPECT_EQ(endpoint.health[0].metric, "auc");
+  EXPECT_TRUE(endpoint.health[0].at_least);
+  EXPECT_EQ(endpoint.health[0].threshold, 0.66);
+  EXPECT_EQ(endpoint.health[0].text, ">= 0.66");
+  EXPECT_EQ(endpoint.health[1].threshold, 7 * 86400);
+  EXPECT_FALSE(endpoint.health[2].at_least);
+  EXPECT_EQ(endpoint.health[2].threshold, 5);
+  EXPECT_EQ(endpoint.health[3].threshold, 0.001);
+}
+
+TEST(LoadEndpoints, ReadsHealing) {
+  const Heal heal = endpoint_with(27, "    heal: {mode: off, retrains: 4 per month, poison_budget: 5}").heal;
+  EXPECT_EQ(heal.mode, HealMode::off);
+  EXPECT_EQ(heal.retrains_max, 4);
+  EXPECT_EQ(heal.retrains_window, 30 * base::kDayUs);
+  EXPECT_EQ(heal.poison_budget, 5);
+  const Heal other =
+      endpoint_with(27, "    heal: {mode: suggest, retrains: 1 per day, poison_budget: 1 batch}").heal;
+  EXPECT_EQ(other.mode, HealMode::suggest);
+  EXPECT_EQ(other.retrains_max, 1);
+  EXPECT_EQ(other.retrains_window, base::kDayUs);
+  EXPECT_EQ(other.poison_budget, 1);
+  const Heal none = endpoint_with(27, "    # none").heal;
+  EXPECT_EQ(none.mode, HealMode::automatic);
+  EXPECT_EQ(none.retrains_max, 2);
+  EXPECT_EQ(none.poison_budget, 3);
+}
+
+}  // namespace
+}  // namespace trimtab::project
