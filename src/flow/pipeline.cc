@@ -24,13 +24,6 @@ std::vector<std::string> slices_of(const project::Model& model) {
   return slices;
 }
 
-// A label is known `label_delay` after the event, unless the project says better.
-table::NamedExpression label_time_of(const project::Model& model, const std::string& time) {
-  if (model.label_time) return *model.label_time;
-  const std::string delay = std::to_string(model.label_delay / base::kSecondUs);
-  return {"label_time", table::quote_name(time) + " + to_seconds(" + delay + ")", model.where};
-}
-
 std::vector<model::JoinedTable> joined_tables(const PreparedTable& prepared) {
   std::vector<model::JoinedTable> joined;
   for (std::size_t i = 0; i < prepared.recipe.per_file.size(); ++i) {
@@ -57,6 +50,12 @@ std::vector<table::Part> parts_for_judging(const PreparedTable& prepared, const 
 }
 
 }  // namespace
+
+table::NamedExpression label_time_of(const project::Model& model, const std::string& time) {
+  if (model.label_time) return *model.label_time;
+  const std::string delay = std::to_string(model.label_delay / base::kSecondUs);
+  return {"label_time", table::quote_name(time) + " + to_seconds(" + delay + ")", model.where};
+}
 
 struct Pipeline::State {
   State(const project::Project& project_, store::Home& home_, table::Engine& engine_, Executor& executor_,
