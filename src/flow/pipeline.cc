@@ -8,6 +8,7 @@
 #include "features/feature_checks.h"
 #include "features/frame.h"
 #include "flow/learn.h"
+#include "model/artifact.h"
 
 namespace trimtab::flow {
 namespace {
@@ -121,8 +122,8 @@ Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskRe
 Status Pipeline::State::add_artifact(const std::string& prefix, const std::string& manifest, Task& task) {
   const Json listed = TRY(base::parse_json(TRY(home.blobs().get(manifest))));
   task.inputs.push_back({prefix + "/manifest.json", manifest, {}});
-  for (const auto& [name, file] : listed["files"].as_object()) {
-    task.inputs.push_back({prefix + "/" + name, file.text_or("sha256"), {}});
+  for (const auto& [name, sha256] : model::manifest_files(listed)) {
+    task.inputs.push_back({prefix + "/" + name, sha256, {}});
   }
   return {};
 }
