@@ -289,7 +289,9 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
   std::vector<std::string> slices;
   for (const Json& gate : run.params["gates"].as_array()) {
     gates.push_back(gate_from(gate));
-    if (!gates.back().slice.empty()) slices.push_back(gates.back().slice);
+    const std::string& slice = gates.back().slice;
+    const bool known = std::find(slices.begin(), slices.end(), slice) != slices.end();
+    if (!slice.empty() && !known) slices.push_back(slice);
   }
   RawScorer candidate = TRY(RawScorer::make(run, "candidate"));
   const TestRows test = TRY(read_test_rows(run, candidate.artifact().recipe, slices));
