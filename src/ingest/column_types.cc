@@ -17,8 +17,8 @@ namespace {
 
 using table::ColumnType;
 
-// Sources up to this size are read whole, so that no later row can contradict; of larger ones, the first rows of each
-// file.
+// Sources up to this size are read whole, so that no later row can contradict; of larger ones, the first rows
+// of each file.
 constexpr std::uint64_t kBytesReadWhole = 256ull << 20;
 constexpr std::int64_t kRowsOfLarge = 50'000;
 
@@ -48,8 +48,9 @@ Status expect_same_columns(const table::Schema& first, const std::filesystem::pa
   const std::string missing = differing_name(first, other);
   const std::string extra = differing_name(other, first);
   if (missing.empty() && extra.empty()) return {};
-  const std::string what = missing.empty() ? "has a column '" + extra + "' that " + short_name(first_path) + " lacks"
-                                           : "lacks the column '" + missing + "' of " + short_name(first_path);
+  const std::string what = missing.empty()
+                               ? "has a column '" + extra + "' that " + short_name(first_path) + " lacks"
+                               : "lacks the column '" + missing + "' of " + short_name(first_path);
   return fail(Error{ErrorCode::invalid, "the header " + what,
                     "all files of a source have the same columns, in any order",
                     SourceRange{short_name(path), 1, 0}, nullptr});
@@ -129,9 +130,11 @@ class TypeFinder {
     return {};
   }
 
-  Status vote(const CsvHeader& header, const std::vector<std::filesystem::path>& paths, const std::string& limit) {
+  Status vote(const CsvHeader& header, const std::vector<std::filesystem::path>& paths,
+              const std::string& limit) {
     std::vector<std::size_t> places;  // Of each column of the header among the source's columns.
-    for (const std::string& name : header.names) places.push_back(static_cast<std::size_t>(*columns_.find(name)));
+    for (const std::string& name : header.names)
+      places.push_back(static_cast<std::size_t>(*columns_.find(name)));
     const auto visit = [&](const table::Batch& texts) -> Status {
       for (int column = 0; column < texts.schema().size(); ++column) {
         TypeVote& vote = votes_[places[static_cast<std::size_t>(column)]];
@@ -163,8 +166,8 @@ class TypeFinder {
   table::Engine& engine_;
   const std::set<std::string, std::less<>>& nulls_;
   std::filesystem::path first_path_;
-  table::Schema columns_;            // Names of the first file; their types mean nothing.
-  std::vector<TypeVote> votes_;      // Of each column, by the CSV files.
+  table::Schema columns_;        // Names of the first file; their types mean nothing.
+  std::vector<TypeVote> votes_;  // Of each column, by the CSV files.
   std::vector<FileGroup> groups_;
   bool has_csv_ = false;
   std::optional<table::Schema> parquet_;  // Widened over the Parquet files.
@@ -172,7 +175,8 @@ class TypeFinder {
 
 }  // namespace
 
-Result<table::Schema> find_column_types(table::Engine& engine, const std::vector<std::filesystem::path>& paths,
+Result<table::Schema> find_column_types(table::Engine& engine,
+                                        const std::vector<std::filesystem::path>& paths,
                                         const std::set<std::string, std::less<>>& nulls) {
   return TypeFinder(engine, nulls).find(paths);
 }

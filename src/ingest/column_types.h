@@ -13,9 +13,10 @@
 
 namespace trimtab::ingest {
 
-// The type of a column is the narrowest that holds every value of every file. Errors: invalid with file and line, when
-// a file's header differs from that of the first file, or a row is broken.
-Result<table::Schema> find_column_types(table::Engine& engine, const std::vector<std::filesystem::path>& paths,
+// The type of a column is the narrowest that holds every value of every file. Errors: invalid with file and
+// line, when a file's header differs from that of the first file, or a row is broken.
+Result<table::Schema> find_column_types(table::Engine& engine,
+                                        const std::vector<std::filesystem::path>& paths,
                                         const std::set<std::string, std::less<>>& nulls);
 
 }  // namespace trimtab::ingest

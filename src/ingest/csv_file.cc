@@ -23,13 +23,16 @@ struct Ending {
 constexpr std::string_view kUnpack = "unpack it; of packed files Trimtab reads .csv.gz alone";
 constexpr std::string_view kExport = "write it as CSV or Parquet";
 constexpr std::array kRefusedEndings = {
-    Ending{".zip", kUnpack},   Ending{".bz2", kUnpack},   Ending{".xz", kUnpack},      Ending{".zst", kUnpack},
-    Ending{".7z", kUnpack},    Ending{".tar", kUnpack},   Ending{".tgz", kUnpack},     Ending{".json", kExport},
-    Ending{".jsonl", kExport}, Ending{".xls", kExport},   Ending{".xlsx", kExport},    Ending{".avro", kExport},
-    Ending{".orc", kExport},   Ending{".arrow", kExport}, Ending{".feather", kExport}, Ending{".ndjson", kExport},
+    Ending{".zip", kUnpack},    Ending{".bz2", kUnpack},   Ending{".xz", kUnpack},
+    Ending{".zst", kUnpack},    Ending{".7z", kUnpack},    Ending{".tar", kUnpack},
+    Ending{".tgz", kUnpack},    Ending{".json", kExport},  Ending{".jsonl", kExport},
+    Ending{".xls", kExport},    Ending{".xlsx", kExport},  Ending{".avro", kExport},
+    Ending{".orc", kExport},    Ending{".arrow", kExport}, Ending{".feather", kExport},
+    Ending{".ndjson", kExport},
 };
 
-// A file is read as one column of lines by means of a delimiter that texts do not have. Quotes mean nothing here.
+// A file is read as one column of lines by means of a delimiter that texts do not have. Quotes mean nothing
+// here.
 std::string line_table(const std::filesystem::path& path) {
   return "read_csv(" + table::quote_path(path) +
          ", auto_detect = false, header = false, delim = chr(1), quote = '', escape = '', nullstr = chr(2), "
@@ -83,7 +86,8 @@ tl::unexpected<Error> refuse(const std::filesystem::path& path, std::int64_t lin
 }
 
 // The text between two marks of the engine's message; nothing when one of them is not there.
-std::optional<std::string> between(std::string_view message, std::string_view before, std::string_view after) {
+std::optional<std::string> between(std::string_view message, std::string_view before,
+                                   std::string_view after) {
   const std::size_t start = message.find(before);
   if (start == std::string_view::npos) return std::nullopt;
   const std::size_t from = start + before.size();
@@ -109,7 +113,8 @@ Result<FileKind> kind_of(const std::filesystem::path& path) {
   if (inner.ends_with(".gz")) inner.remove_suffix(3);
   for (const Ending& ending : kRefusedEndings) {
     if (!inner.ends_with(ending.text)) continue;
-    return fail(Error{ErrorCode::unsupported, "a file that ends in '" + std::string(ending.text) + "' cannot be read",
+    return fail(Error{ErrorCode::unsupported,
+                      "a file that ends in '" + std::string(ending.text) + "' cannot be read",
                       std::string(ending.hint), SourceRange{short_name(path), 0, 0}, nullptr});
   }
   return FileKind::csv;
@@ -128,7 +133,9 @@ Result<CsvHeader> read_header(table::Engine& engine, const std::filesystem::path
   };
   Status read = engine.query("SELECT line FROM " + line_table(path) + " LIMIT 1", keep_first);
   if (!read) return fail(csv_error(std::move(read).error(), path, {}));
-  if (!line) return refuse(path, 0, "the file is empty: not even a header", "write the header line, or remove the file");
+  if (!line)
+    return refuse(path, 0, "the file is empty: not even a header",
+                  "write the header line, or remove the file");
   if (ends_in_quotes(*line, false)) {
     return refuse(path, 1, "a quote is opened in the header and not closed on its line",
                   "names of columns stand on one line");
@@ -136,7 +143,8 @@ Result<CsvHeader> read_header(table::Engine& engine, const std::filesystem::path
   CsvHeader header = parse_header(*line);
   table::Schema seen;  // Compares names as the engine does.
   for (const std::string& name : header.names) {
-    if (seen.find(name)) return refuse(path, 1, "the header has the column '" + name + "' twice", "rename one of them");
+    if (seen.find(name))
+      return refuse(path, 1, "the header has the column '" + name + "' twice", "rename one of them");
     seen.add({name, table::ColumnType::text});
   }
   return header;
@@ -144,19 +152,22 @@ Result<CsvHeader> read_header(table::Engine& engine, const std::filesystem::path
 
 std::string csv_table(const CsvHeader& header, const std::vector<std::filesystem::path>& paths) {
   std::string list;
-  for (const std::filesystem::path& path : paths) list += (list.empty() ? "" : ", ") + table::quote_path(path);
+  for (const std::filesystem::path& path : paths)
+    list += (list.empty() ? "" : ", ") + table::quote_path(path);
   std::string columns;
   for (const std::string& name : header.names) {
     columns += (columns.empty() ? "" : ", ") + table::quote_text(name) + ": 'VARCHAR'";
   }
-  // Which tokens are null is decided with the cells at hand: the engine can be told of some tokens, but not of none.
+  // Which tokens are null is decided with the cells at hand: the engine can be told of some tokens, but not
+  // of none.
   return "read_csv([" + list + "], auto_detect = false, header = true, delim = " +
          table::quote_text(std::string(1, header.delimiter)) +
          ", quote = '\"', escape = '\"', nullstr = chr(2), columns = {" + columns + "})";
 }
 
 Error csv_error(Error error, const std::filesystem::path& path, const CsvHeader& header) {
-  if (error.code != ErrorCode::invalid) return base::wrap(std::move(error), "cannot read " + short_name(path));
+  if (error.code != ErrorCode::invalid)
+    return base::wrap(std::move(error), "cannot read " + short_name(path));
   const std::string& text = error.message;
   const std::filesystem::path file = between(text, "\n  file = ", "\n").value_or(path.string());
   Error refusal;
@@ -164,8 +175,10 @@ Error csv_error(Error error, const std::filesystem::path& path, const CsvHeader&
   refusal.where = SourceRange{short_name(file), number_of(between(text, "CSV Error on Line: ", "\n")), 0};
   if (const auto found = between(text, "Expected Number of Columns: ", "\n")) {
     const std::string cells = std::to_string(number_of(between(text, " Found: ", "\n")));
-    refusal.message = "the row has " + cells + " cells, but the header has " + std::to_string(header.names.size());
-    refusal.hint = std::string("put a cell that holds '") + header.delimiter + "' in quotes, or correct the row";
+    refusal.message =
+        "the row has " + cells + " cells, but the header has " + std::to_string(header.names.size());
+    refusal.hint =
+        std::string("put a cell that holds '") + header.delimiter + "' in quotes, or correct the row";
   } else if (text.find("unterminated quote") != std::string::npos) {
     refusal.message = "a quote is opened here and not closed before the end of the file";
     refusal.hint = "close it; a quote inside of a quoted cell is written twice";

@@ -22,15 +22,16 @@ std::string short_name(const std::filesystem::path& path);
 
 // A file's first line, understood.
 struct CsvHeader {
-  char delimiter = ',';             // The one of , ; | and tab that parts the line into most names.
-  std::vector<std::string> names;   // A name that is empty becomes "column<i>", counted from 0.
+  char delimiter = ',';            // The one of , ; | and tab that parts the line into most names.
+  std::vector<std::string> names;  // A name that is empty becomes "column<i>", counted from 0.
 
   bool operator==(const CsvHeader&) const = default;
 };
 // Errors: invalid (empty file, a name twice, no UTF-8), not_found.
 Result<CsvHeader> read_header(table::Engine& engine, const std::filesystem::path& path);
 
-// An SQL table of the files' rows, in the order given, all of whose columns are texts and no cell of which is null.
+// An SQL table of the files' rows, in the order given, all of whose columns are texts and no cell of which is
+// null.
 std::string csv_table(const CsvHeader& header, const std::vector<std::filesystem::path>& paths);
 
 // The engine's refusal of a file as ours: with file and line, what was expected and what stood there.

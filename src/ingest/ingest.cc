@@ -6,10 +6,9 @@
 #include <optional>
 #include <set>
 #include <string_view>
+#include <sys/stat.h>
 #include <system_error>
 #include <utility>
-
-#include <sys/stat.h>
 
 #include "base/diagnostics.h"
 #include "base/file.h"
@@ -48,7 +47,8 @@ std::string what_is_there(const std::filesystem::path& pattern) {
   if (names.empty()) return folder.string() + " is empty";
   std::sort(names.begin(), names.end());
   std::string shown;
-  for (std::size_t i = 0; i < std::min(names.size(), kFilesShown); ++i) shown += (i == 0 ? "" : ", ") + names[i];
+  for (std::size_t i = 0; i < std::min(names.size(), kFilesShown); ++i)
+    shown += (i == 0 ? "" : ", ") + names[i];
   if (names.size() > kFilesShown) shown += " and " + std::to_string(names.size() - kFilesShown) + " more";
   return folder.string() + " holds " + shown;
 }
@@ -76,9 +76,8 @@ class ColumnAdder {
  public:
   static Result<ColumnAdder> bind(const table::OperationRun& run, const RowSource& source) {
     ColumnAdder adder(run.engine, source);
-    adder.program_ = TRY(table::RowProgram::bind(run.engine, source.raw,
-                                                 TRY(table::stages_from_json(run.params["columns"])), {},
-                                                 source.time_zone));
+    adder.program_ = TRY(table::RowProgram::bind(
+        run.engine, source.raw, TRY(table::stages_from_json(run.params["columns"])), {}, source.time_zone));
     return adder;
   }
 
@@ -122,7 +121,8 @@ Status check_time(const project::Source& source, const table::Schema& schema) {
   if (source.time.empty()) return {};
   const std::optional<int> found = schema.find(source.time);
   if (!found) {
-    return fail(Error{ErrorCode::invalid, "'" + source.time + "' is no column of source '" + source.name + "'",
+    return fail(Error{ErrorCode::invalid,
+                      "'" + source.time + "' is no column of source '" + source.name + "'",
                       base::did_you_mean(source.time, schema.names()), source.time_where, nullptr});
   }
   const table::Column& column = schema.at(*found);
@@ -130,17 +130,19 @@ Status check_time(const project::Source& source, const table::Schema& schema) {
   return fail(Error{ErrorCode::invalid,
                     "the time column '" + source.time + "' is " + std::string(table::type_name(column.type)) +
                         ", not a time",
-                    "make one under `columns:`, as in make_timestamp(year, month, day, 0, 0, 0)", source.time_where,
-                    nullptr});
+                    "make one under `columns:`, as in make_timestamp(year, month, day, 0, 0, 0)",
+                    source.time_where, nullptr});
 }
 
 }  // namespace
 
-Result<std::vector<SourceFile>> find_files(const project::Source& source, const std::filesystem::path& folder) {
+Result<std::vector<SourceFile>> find_files(const project::Source& source,
+                                           const std::filesystem::path& folder) {
   std::vector<SourceFile> files;
-  const std::string pattern = (std::filesystem::path(literal_pattern(folder.string())) / source.read).string();
+  const std::string pattern =
+      (std::filesystem::path(literal_pattern(folder.string())) / source.read).string();
   for (const std::string& path : base::glob_files(pattern)) {
-    struct stat found {};
+    struct stat found{};
     if (::stat(path.c_str(), &found) != 0) continue;  // Removed since it was listed.
     SourceFile file;
     file.path = path;
@@ -154,7 +156,8 @@ Result<std::vector<SourceFile>> find_files(const project::Source& source, const 
     return fail(Error{ErrorCode::not_found, "no file matches '" + source.read + "'",
                       what_is_there(folder / source.read), source.read_where, nullptr});
   }
-  std::sort(files.begin(), files.end(), [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
+  std::sort(files.begin(), files.end(),
+            [](const SourceFile& a, const SourceFile& b) { return a.name < b.name; });
   return files;
 }
 
@@ -221,7 +224,8 @@ Result<Json> ingest_rows(const table::OperationRun& run) {
     start = end + 1;
     ++line;
     if (!row || !row->is_object()) {
-      Error error = row ? Error{ErrorCode::malformed, "a row is an object", "", std::nullopt, nullptr} : row.error();
+      Error error =
+          row ? Error{ErrorCode::malformed, "a row is an object", "", std::nullopt, nullptr} : row.error();
       error.where = SourceRange{"arrived rows", line, 0};
       return fail(std::move(error));
     }
@@ -232,12 +236,14 @@ Result<Json> ingest_rows(const table::OperationRun& run) {
   return part.finish();
 }
 
-Result<table::Schema> source_schema(table::Engine& engine, const project::Source& source, const table::Schema& raw) {
+Result<table::Schema> source_schema(table::Engine& engine, const project::Source& source,
+                                    const table::Schema& raw) {
   base::Diagnostics diagnostics;
   table::Schema schema = raw;
   for (const table::Column& column : raw.columns()) {
     if (!column.name.starts_with(kOwnPrefix)) continue;
-    diagnostics.add(source.read_where, "a file has a column '" + column.name + "'; names that start with '__' are ours",
+    diagnostics.add(source.read_where,
+                    "a file has a column '" + column.name + "'; names that start with '__' are ours",
                     "rename it in the files");
   }
   bool time_failed = false;
@@ -250,11 +256,13 @@ Result<table::Schema> source_schema(table::Engine& engine, const project::Source
       time_failed = time_failed || column.name == source.time;
     }
     if (column.name.starts_with(kOwnPrefix)) {
-      diagnostics.add(column.where, "names that start with '__' are ours", "give '" + column.name + "' another one");
+      diagnostics.add(column.where, "names that start with '__' are ours",
+                      "give '" + column.name + "' another one");
     }
   }
   // When the time's own expression is wrong, nothing else about it is worth saying.
-  if (Status time = check_time(source, schema); !time && !time_failed) diagnostics.add(std::move(time).error());
+  if (Status time = check_time(source, schema); !time && !time_failed)
+    diagnostics.add(std::move(time).error());
   if (!diagnostics.empty()) return fail(diagnostics.as_error());
   return schema;
 }

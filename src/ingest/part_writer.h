@@ -18,7 +18,8 @@ namespace trimtab::ingest {
 class PartWriter {
  public:
   // `time`: the column of the rows' times, or "".
-  static Result<PartWriter> create(const table::OperationRun& run, const table::Schema& schema, const std::string& time);
+  static Result<PartWriter> create(const table::OperationRun& run, const table::Schema& schema,
+                                   const std::string& time);
 
   // Errors: cancelled, and those of writing.
   Status append(const table::Batch& rows);

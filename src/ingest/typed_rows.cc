@@ -68,7 +68,8 @@ bool set_cell(table::Batch& typed, int column, int row, std::string_view text) {
 
 class CsvRows {
  public:
-  CsvRows(table::Engine& engine, const RowSource& source) : engine_(engine), source_(source), typed_(source.raw) {}
+  CsvRows(table::Engine& engine, const RowSource& source)
+      : engine_(engine), source_(source), typed_(source.raw) {}
 
   Status visit(const std::function<Status(const table::Batch&, std::int64_t)>& visit) {
     header_ = TRY(read_header(engine_, source_.path));
@@ -110,7 +111,8 @@ class CsvRows {
     if (!missing.empty()) message += " lacks " + missing;
     if (!missing.empty() && !extra.empty()) message += " and";
     if (!extra.empty()) message += " has " + extra + ", which the source's other files do not have";
-    return fail(Error{ErrorCode::invalid, message, "all files of a source have the same columns, in any order",
+    return fail(Error{ErrorCode::invalid, message,
+                      "all files of a source have the same columns, in any order",
                       SourceRange{short_name(source_.path), 1, 0}, nullptr});
   }
 
@@ -164,10 +166,11 @@ class CsvRows {
     const Result<std::int64_t> line = line_of_row(engine_, source_.path, bad.row);
     std::string shown = bad.text.substr(0, kShownMax);
     if (shown.size() < bad.text.size()) shown += "…";
-    return Error{ErrorCode::invalid,
-                 "column '" + bad.column + "' wants " + std::string(wanted(bad.type)) + ", found '" + shown + "'",
-                 "list the token under `nulls:`, or correct the row",
-                 SourceRange{short_name(source_.path), static_cast<int>(line.value_or(0)), 0}, nullptr};
+    return Error{
+        ErrorCode::invalid,
+        "column '" + bad.column + "' wants " + std::string(wanted(bad.type)) + ", found '" + shown + "'",
+        "list the token under `nulls:`, or correct the row",
+        SourceRange{short_name(source_.path), static_cast<int>(line.value_or(0)), 0}, nullptr};
   }
 
   table::Engine& engine_;
@@ -206,8 +209,8 @@ Status visit_parquet(table::Engine& engine, const RowSource& source,
       return fail(Error{ErrorCode::invalid, "the file lacks the column '" + column.name + "'",
                         base::did_you_mean(column.name, found.names()), where, nullptr});
     }
-    list += (list.empty() ? "CAST(" : ", CAST(") + name + " AS " + std::string(engine_type_name(column.type)) +
-            ") AS " + name;
+    list += (list.empty() ? "CAST(" : ", CAST(") + name + " AS " +
+            std::string(engine_type_name(column.type)) + ") AS " + name;
   }
   std::int64_t first = 0;
   std::optional<Error> refusal;

@@ -1,5 +1,5 @@
-// From cells as they stand in a file to cells of the source's types: null tokens become nulls, naive times become
-// instants. A cell that does not fit its column is an error that names the place.
+// From cells as they stand in a file to cells of the source's types: null tokens become nulls, naive times
+// become instants. A cell that does not fit its column is an error that names the place.
 #pragma once
 
 #include <filesystem>
@@ -23,8 +23,8 @@ struct RowSource {
   std::string time_zone;
 };
 
-// Visits the rows of a CSV or Parquet file in file order, as batches of `raw`; `first` is the batch's first row.
-// Errors: invalid with file and line (CSV) or file and row.
+// Visits the rows of a CSV or Parquet file in file order, as batches of `raw`; `first` is the batch's first
+// row. Errors: invalid with file and line (CSV) or file and row.
 Status visit_typed_rows(table::Engine& engine, const RowSource& source,
                         const std::function<Status(const table::Batch& rows, std::int64_t first)>& visit);
 
