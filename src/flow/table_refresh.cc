@@ -66,7 +66,8 @@ Result<clean::CompiledRecipe> TableRefresh::compile(const project::Table& table,
   for (const project::Source& source : project_.sources) {
     schemas[source.name] = TRY(sources_.schema(source, listener));
   }
-  return clean::compile(engine_, table, schemas, project_.find_source(table.from)->time_zone);
+  const project::Source& source = *project_.find_source(table.from);
+  return clean::compile(engine_, table, schemas, source.time_zone, source.time);
 }
 
 Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table, const PreparedTable& prepared) {

@@ -37,6 +37,9 @@ class ParquetWriter {
 Status read_parquet(Engine& engine, const std::vector<std::filesystem::path>& paths,
                     const std::vector<std::string>& columns,
                     const std::function<Status(const Batch&)>& visit);
+// A file's path as an SQL text, for a query that reads it: brackets keep the engine from taking a part of its
+// name for a pattern.
+std::string quote_path(const std::filesystem::path& path);
 Result<Schema> parquet_schema(Engine& engine, const std::filesystem::path& path);
 
 }  // namespace trimtab::table
