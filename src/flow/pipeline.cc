@@ -5,8 +5,10 @@
 #include <variant>
 
 #include "check/contract.h"
+#include "features/feature_checks.h"
 #include "features/frame.h"
 #include "flow/learn.h"
+#include "model/artifact.h"
 
 namespace trimtab::flow {
 namespace {
@@ -22,13 +24,6 @@ std::vector<std::string> slices_of(const project::Model& model) {
     if (!gate.slice.empty() && !known) slices.push_back(gate.slice);
   }
   return slices;
-}
-
-// A label is known `label_delay` after the event, unless the project says better.
-table::NamedExpression label_time_of(const project::Model& model, const std::string& time) {
-  if (model.label_time) return *model.label_time;
-  const std::string delay = std::to_string(model.label_delay / base::kSecondUs);
-  return {"label_time", table::quote_name(time) + " + to_seconds(" + delay + ")", model.where};
 }
 
 std::vector<model::JoinedTable> joined_tables(const PreparedTable& prepared) {
@@ -57,6 +52,12 @@ std::vector<table::Part> parts_for_judging(const PreparedTable& prepared, const 
 }
 
 }  // namespace
+
+table::NamedExpression label_time_of(const project::Model& model, const std::string& time) {
+  if (model.label_time) return *model.label_time;
+  const std::string delay = std::to_string(model.label_delay / base::kSecondUs);
+  return {"label_time", table::quote_name(time) + " + to_seconds(" + delay + ")", model.where};
+}
 
 struct Pipeline::State {
   State(const project::Project& project_, store::Home& home_, table::Engine& engine_, Executor& executor_,
@@ -121,8 +122,8 @@ Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskRe
 Status Pipeline::State::add_artifact(const std::string& prefix, const std::string& manifest, Task& task) {
   const Json listed = TRY(base::parse_json(TRY(home.blobs().get(manifest))));
   task.inputs.push_back({prefix + "/manifest.json", manifest, {}});
-  for (const auto& [name, file] : listed["files"].as_object()) {
-    task.inputs.push_back({prefix + "/" + name, file.text_or("sha256"), {}});
+  for (const auto& [name, sha256] : model::manifest_files(listed)) {
+    task.inputs.push_back({prefix + "/" + name, sha256, {}});
   }
   return {};
 }

@@ -30,6 +30,9 @@ struct TrainingRequest {
   std::optional<std::string> champion_manifest;  // Manifest blob of the version to compare with.
 };
 
+// When a row's label is known: what the project says, else `label_delay` after the event time.
+table::NamedExpression label_time_of(const project::Model& model, const std::string& time_column);
+
 // Belongs to one thread. Keeps what it learnt about files and schemas between calls.
 class Pipeline {
  public:

@@ -1,6 +1,6 @@
 #include "heal/ward.h"
 
-#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "model/artifact.h"
@@ -25,12 +25,12 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
                                                             std::int64_t version) {
   const registry::VersionFacts facts = TRY(registry::find_version(home, model, version));
   const std::string manifest_text = TRY(home.blobs().get(facts.manifest_sha256));
-  const Json manifest = TRY(base::parse_json(manifest_text));
+  const std::map<std::string, std::string> files = model::manifest_files(TRY(base::parse_json(manifest_text)));
   return model::Artifact::from_files([&](const std::string& name) -> Result<std::string> {
     if (name == "manifest.json") return manifest_text;
-    const std::string sha256 = manifest["files"][name].text_or("sha256");
-    if (sha256.empty()) return fail(ErrorCode::storage_broken, "the manifest does not list '" + name + "'");
-    return home.blobs().get(sha256);
+    const auto file = files.find(name);
+    if (file == files.end()) return fail(ErrorCode::not_found, "the manifest does not list '" + name + "'");
+    return home.blobs().get(file->second);
   });
 }
 

@@ -1,16 +1,15 @@
 #include "http/client.h"
 
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
 #include <cstring>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <optional>
+#include <sys/socket.h>
+#include <sys/time.h>
 
 #include "base/file.h"
 #include "http/percent.h"
@@ -23,7 +22,11 @@ constexpr std::uint64_t kBodyBytesMax = 1u << 30;
 constexpr std::size_t kReceiveBytes = 64u << 10;
 
 Error malformed(std::string_view what) {
-  return {ErrorCode::malformed, "the server's answer is no HTTP: " + std::string(what), {}, std::nullopt, nullptr};
+  return {ErrorCode::malformed,
+          "the server's answer is no HTTP: " + std::string(what),
+          {},
+          std::nullopt,
+          nullptr};
 }
 
 std::string_view trim(std::string_view text) {
@@ -84,10 +87,10 @@ struct Client::State {
   base::TimeUs timeout;
   std::string fixed;  // " HTTP/1.1", Host and the headers that each request carries.
   std::string request;
-  std::string received;          // received[consumed..] has not been read yet.
+  std::string received;  // received[consumed..] has not been read yet.
   std::size_t consumed = 0;
-  bool got_any = false;          // Of the present reply.
-  base::TimeUs deadline = 0;     // Of the present request.
+  bool got_any = false;       // Of the present reply.
+  base::TimeUs deadline = 0;  // Of the present request.
   base::Descriptor socket;
 
   Error lost(int number) const;
@@ -105,11 +108,15 @@ struct Client::State {
 Error Client::State::lost(int number) const {
   const std::string place = host + ":" + std::to_string(port);
   if (number == EAGAIN || number == EWOULDBLOCK || number == EINPROGRESS || number == ETIMEDOUT) {
-    return {ErrorCode::deadline, "the server at " + place + " did not answer within " +
-                                     base::format_duration(timeout), {}, std::nullopt, nullptr};
+    return {ErrorCode::deadline,
+            "the server at " + place + " did not answer within " + base::format_duration(timeout),
+            {},
+            std::nullopt,
+            nullptr};
   }
   if (number == 0 || is_lost(number)) {
-    return {ErrorCode::busy, "the server at " + place + " closed the connection", "try again", std::nullopt, nullptr};
+    return {ErrorCode::busy, "the server at " + place + " closed the connection", "try again", std::nullopt,
+            nullptr};
   }
   return {ErrorCode::busy, "no connection to the server at " + place + ": " + std::strerror(number),
           "is it running?", std::nullopt, nullptr};
@@ -122,7 +129,8 @@ Status Client::State::connect() {
   wanted.ai_socktype = SOCK_STREAM;
   addrinfo* found = nullptr;
   if (::getaddrinfo(host.c_str(), std::to_string(port).c_str(), &wanted, &found) != 0) {
-    return fail(ErrorCode::busy, "no connection to the server: the host '" + shown(host) + "' cannot be found");
+    return fail(ErrorCode::busy,
+                "no connection to the server: the host '" + shown(host) + "' cannot be found");
   }
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
   int problem = EADDRNOTAVAIL;
@@ -194,7 +202,8 @@ Result<std::string_view> Client::State::read_line() {
 Status Client::State::read_bytes(std::string& out, std::uint64_t count) {
   while (count > 0) {
     if (consumed == received.size()) TRY(read_more());
-    const std::size_t part = static_cast<std::size_t>(std::min<std::uint64_t>(count, received.size() - consumed));
+    const std::size_t part =
+        static_cast<std::size_t>(std::min<std::uint64_t>(count, received.size() - consumed));
     out.append(received, consumed, part);
     consumed += part;
     count -= part;
@@ -266,7 +275,8 @@ Client::Client(std::string host, int port, base::TimeUs timeout) : state_(std::m
   state_->timeout = timeout;
   state_->port = port;
   const bool is_ipv6 = host.find(':') != std::string::npos;
-  state_->fixed = " HTTP/1.1\r\nHost: " + (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + "\r\n";
+  state_->fixed =
+      " HTTP/1.1\r\nHost: " + (is_ipv6 ? "[" + host + "]" : host) + ":" + std::to_string(port) + "\r\n";
   state_->host = std::move(host);
 }
 

@@ -1,6 +1,7 @@
 #include "http/client.h"
 
 #include <atomic>
+#include <gtest/gtest.h>
 #include <thread>
 
 #include "http/raw_connection.h"
@@ -58,10 +59,15 @@ class ScriptedServer {
 
 TEST(Client, SendsAndReceivesOnOneConnection) {
   std::atomic<int> headers_seen = 0;
-  const auto server = start_server({make_route("POST", "/echo", [&](const Request& request, ReplyPromise) -> Answer {
-    if (request.header("x-mine") == "new" && request.header("authorization") == "Bearer t") ++headers_seen;
-    return Reply::text(std::string(request.header("content-type")) + " " + std::string(request.body), 201);
-  }), make_route("GET", "/echo", echo), make_route("DELETE", "/echo", echo)});
+  const auto server = start_server(
+      {make_route("POST", "/echo",
+                  [&](const Request& request, ReplyPromise) -> Answer {
+                    if (request.header("x-mine") == "new" && request.header("authorization") == "Bearer t")
+                      ++headers_seen;
+                    return Reply::text(
+                        std::string(request.header("content-type")) + " " + std::string(request.body), 201);
+                  }),
+       make_route("GET", "/echo", echo), make_route("DELETE", "/echo", echo)});
   Client client("localhost", server->port());
   client.set_header("X-Mine", "old");
   client.set_header("Authorization", "Bearer t");
@@ -103,15 +109,16 @@ TEST(Client, FindsARestartedServer) {
   const Result<ClientReply> nobody = client.send("GET", "/echo");
   ASSERT_FALSE(nobody);
   EXPECT_EQ(nobody.error().code, ErrorCode::busy);
-  EXPECT_EQ(nobody.error().message, "no connection to the server at 127.0.0.1:" + std::to_string(options.port) +
-                                        ": Connection refused");
+  EXPECT_EQ(nobody.error().message, "no connection to the server at 127.0.0.1:" +
+                                        std::to_string(options.port) + ": Connection refused");
   server = start_server({make_route("GET", "/echo", echo)}, options);
   EXPECT_TRUE(client.send("GET", "/echo"));
 }
 
 TEST(Client, ReadsChunksAndInterimReplies) {
-  const ScriptedServer server({"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
-                               "3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nTrailer: z\r\n\r\n"});
+  const ScriptedServer server(
+      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+       "3\r\nabc\r\nA;x=y\r\n0123456789\r\n0\r\nTrailer: z\r\n\r\n"});
   const Result<ClientReply> reply = Client("127.0.0.1", server.port()).send("GET", "/");
   ASSERT_TRUE(reply) << base::render(reply.error());
   EXPECT_EQ(reply->body, "abc0123456789");

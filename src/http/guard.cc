@@ -13,7 +13,8 @@ Reply refuse(ErrorCode code, std::string message, std::string hint, int status =
 }
 
 bool is_port(std::string_view text) {
-  return text.size() <= 5 && std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() <= 5 &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
 // "name:port", "[::1]:port" or either without port; nothing when what follows the name is no port.
@@ -39,7 +40,9 @@ std::optional<std::string_view> host_of_origin(std::string_view origin) {
   return std::nullopt;
 }
 
-bool may_carry_a_body(std::string_view method) { return method == "POST" || method == "PUT" || method == "PATCH"; }
+bool may_carry_a_body(std::string_view method) {
+  return method == "POST" || method == "PUT" || method == "PATCH";
+}
 
 }  // namespace
 
@@ -68,14 +71,15 @@ std::optional<Reply> Guard::refuse_caller(const Request& request) const {
     if (name.size() == 14 && equal_without_case(name, "sec-fetch-site")) site = value;
   }
   if (hosts != 1) {
-    return refuse(ErrorCode::malformed, "a request needs exactly one Host header; this one has " +
-                                            std::to_string(hosts), {});
+    return refuse(ErrorCode::malformed,
+                  "a request needs exactly one Host header; this one has " + std::to_string(hosts), {});
   }
   if (!is_own_name(host)) {
-    return refuse(ErrorCode::forbidden,
-                  "the Host header '" + shown(host) + "' is not one of this server's names (a DNS rebinding guard)",
-                  "start the server with --allow-host " + shown(name_of(host).value_or(host)) +
-                      " if it should answer to that name");
+    return refuse(
+        ErrorCode::forbidden,
+        "the Host header '" + shown(host) + "' is not one of this server's names (a DNS rebinding guard)",
+        "start the server with --allow-host " + shown(name_of(host).value_or(host)) +
+            " if it should answer to that name");
   }
   if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
   if (origins > 0) {
@@ -115,16 +119,16 @@ std::optional<Reply> Guard::refuse_for_route(const Request& request, const Route
   }
   const std::string_view type = media_type(request.header("content-type"));
   if (type.empty() || !may_carry_a_body(request.method)) return std::nullopt;
-  const bool taken = std::any_of(route.content_types.begin(), route.content_types.end(), [&](std::string_view known) {
-    return known == "*/*" || equal_without_case(known, type);
-  });
+  const bool taken =
+      std::any_of(route.content_types.begin(), route.content_types.end(),
+                  [&](std::string_view known) { return known == "*/*" || equal_without_case(known, type); });
   if (taken) return std::nullopt;
   std::string wanted;
   for (const std::string& known : route.content_types) wanted += (wanted.empty() ? "" : " or ") + known;
-  return refuse(ErrorCode::unsupported,
-                "a body of type '" + shown(type) + "' is not taken here; send it as " + wanted,
-                "set the header 'Content-Type: " + (route.content_types.empty() ? "" : route.content_types[0]) + "'",
-                415);
+  return refuse(
+      ErrorCode::unsupported, "a body of type '" + shown(type) + "' is not taken here; send it as " + wanted,
+      "set the header 'Content-Type: " + (route.content_types.empty() ? "" : route.content_types[0]) + "'",
+      415);
 }
 
 }  // namespace trimtab::http

@@ -1,5 +1,5 @@
-// What the server asks of every request before a handler sees it: whom the request was meant for, which page sent
-// it, whether its caller may, and what the body claims to be. Each answer is a refusal or nothing.
+// What the server asks of every request before a handler sees it: whom the request was meant for, which page
+// sent it, whether its caller may, and what the body claims to be. Each answer is a refusal or nothing.
 #pragma once
 
 #include <optional>

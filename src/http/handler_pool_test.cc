@@ -1,18 +1,17 @@
 #include "http/handler_pool.h"
 
-#include <gtest/gtest.h>
-
 #include <atomic>
 #include <future>
+#include <gtest/gtest.h>
 #include <memory>
 
 namespace trimtab::http {
 namespace {
 
 TEST(HandlerPool, RunsJobsOnSeveralThreads) {
-  HandlerPool pool(2, 8);
   std::promise<void> first_waits;
   std::promise<void> second_ran;
+  HandlerPool pool(2, 8);  // After what its jobs refer to.
   EXPECT_TRUE(pool.submit([&] { first_waits.get_future().wait(); }));
   EXPECT_TRUE(pool.submit([&] { second_ran.set_value(); }));
   second_ran.get_future().wait();  // While the first still occupies a thread.
@@ -20,9 +19,9 @@ TEST(HandlerPool, RunsJobsOnSeveralThreads) {
 }
 
 TEST(HandlerPool, TakesNoMoreThanItsQueueHolds) {
-  HandlerPool pool(1, 2);
   std::promise<void> running;
   std::promise<void> release;
+  HandlerPool pool(1, 2);
   EXPECT_TRUE(pool.submit([&] { running.set_value(), release.get_future().wait(); }));
   running.get_future().wait();
   EXPECT_TRUE(pool.submit([] {}));
@@ -33,10 +32,10 @@ TEST(HandlerPool, TakesNoMoreThanItsQueueHolds) {
 }
 
 TEST(HandlerPool, StopEndsWhatRunsAndDropsWhatWaits) {
-  HandlerPool pool(1, 8);
   std::promise<void> running;
   std::promise<void> release;
   std::atomic<int> ended = 0;
+  HandlerPool pool(1, 8);
   pool.submit([&] { running.set_value(), release.get_future().wait(), ++ended; });
   running.get_future().wait();
   auto token = std::make_shared<int>(1);

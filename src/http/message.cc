@@ -25,7 +25,8 @@ Result<std::optional<std::string>> Request::query_value(std::string_view name) c
     if (equals == std::string_view::npos) return std::optional<std::string>("");
     std::string value = TRY(decode_percent(pair.substr(equals + 1), true));
     if (!is_utf8(value) || value.find('\0') != std::string::npos) {
-      return fail(ErrorCode::malformed, "the query parameter '" + shown(name) + "' is no text (UTF-8 without NUL)");
+      return fail(ErrorCode::malformed,
+                  "the query parameter '" + shown(name) + "' is no text (UTF-8 without NUL)");
     }
     return std::optional<std::string>(std::move(value));
   }
@@ -46,14 +47,16 @@ Reply error_reply(const Error& error, int status) {
     if (error.where->column > 0) where.set("column", error.where->column);
     body.set("where", std::move(where));
   }
-  Reply reply = Reply::json(Json::object({{"error", std::move(body)}}), status != 0 ? status : row.http_status);
+  Reply reply =
+      Reply::json(Json::object({{"error", std::move(body)}}), status != 0 ? status : row.http_status);
   if (error.code == ErrorCode::unauthenticated) reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (error.code == ErrorCode::busy) reply.headers.emplace_back("Retry-After", "1");
   return reply;
 }
 
 Reply dropped_reply() {
-  return error_reply({ErrorCode::internal, "the request was dropped without an answer", {}, std::nullopt, nullptr});
+  return error_reply(
+      {ErrorCode::internal, "the request was dropped without an answer", {}, std::nullopt, nullptr});
 }
 
 namespace {

@@ -18,12 +18,12 @@ namespace trimtab::http {
 
 // Its views live until the handler has returned: copy what a later answer needs.
 struct Request {
-  std::string_view method;                  // "GET", "POST", ...
-  std::string_view path;                    // Decoded, without the query.
-  std::string_view query;                   // Raw, without '?'.
+  std::string_view method;  // "GET", "POST", ...
+  std::string_view path;    // Decoded, without the query.
+  std::string_view query;   // Raw, without '?'.
   std::string_view body;
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // As sent; names compare without case.
-  std::vector<std::string> path_values;     // Of the route's {placeholders}, decoded, in order.
+  std::vector<std::string> path_values;  // Of the route's {placeholders}, decoded, in order.
   bool from_loopback = false;
 
   // The first header of that name, or "".
@@ -38,8 +38,12 @@ struct Reply {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
 
-  static Reply json(const Json& value, int status = 200) { return {status, "application/json", value.dump(), {}}; }
-  static Reply text(std::string text, int status = 200) { return {status, "text/plain; charset=utf-8", std::move(text), {}}; }
+  static Reply json(const Json& value, int status = 200) {
+    return {status, "application/json", value.dump(), {}};
+  }
+  static Reply text(std::string text, int status = 200) {
+    return {status, "text/plain; charset=utf-8", std::move(text), {}};
+  }
 };
 
 // The native error body: {"error":{"code","message","hint"?,"where"?}}. The status is the error table's, or
@@ -58,7 +62,8 @@ class ReplySink {
   std::atomic<bool> settled_ = false;
 };
 
-// Completes a request later, from any thread, exactly once; if it is dropped unanswered the client gets a 500.
+// Completes a request later, from any thread, exactly once; if it is dropped unanswered the client gets a
+// 500.
 class ReplyPromise {
  public:
   explicit ReplyPromise(std::function<void(Reply)> send);

@@ -48,7 +48,8 @@ TEST(ErrorReply, LeavesOutWhatIsUnknownAndJoinsCauses) {
   Error cause{ErrorCode::storage_full, "the disk is full", {}, std::nullopt, nullptr};
   const Reply reply = error_reply(base::wrap(std::move(cause), "cannot keep the labels"));
   EXPECT_EQ(reply.status, 507);
-  EXPECT_EQ(reply.body, R"({"error":{"code":"storage_full","message":"cannot keep the labels: the disk is full"}})");
+  EXPECT_EQ(reply.body,
+            R"({"error":{"code":"storage_full","message":"cannot keep the labels: the disk is full"}})");
   EXPECT_EQ(error_reply({ErrorCode::unsupported, "m", {}, std::nullopt, nullptr}, 415).status, 415);
 }
 
@@ -70,9 +71,12 @@ TEST(ReplyPromise, DeliversExactlyOnce) {
 
 TEST(ReplyPromise, AnswersForOneThatWasDropped) {
   Reply sent;
-  { const ReplyPromise promise([&](Reply reply) { sent = std::move(reply); }); }
+  {
+    const ReplyPromise promise([&](Reply reply) { sent = std::move(reply); });
+  }
   EXPECT_EQ(sent.status, 500);
-  EXPECT_EQ(sent.body, R"({"error":{"code":"internal","message":"the request was dropped without an answer"}})");
+  EXPECT_EQ(sent.body,
+            R"({"error":{"code":"internal","message":"the request was dropped without an answer"}})");
 }
 
 }  // namespace

@@ -30,10 +30,16 @@ PathText read_path(std::string_view pattern) {
   return text;
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return text;
+}
+
 // "get_api_v1_endpoints_name": unique, because method and path are.
 std::string operation_id(const Route& route) {
-  std::string id;
-  for (const char c : route.method) id += static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  std::string id = lower_case(route.method);
   bool between = true;
   for (const char c : route.path) {
     const bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
@@ -67,8 +73,9 @@ Json operation(const Route& route, Json parameters) {
   Json operation = Json::object({{"operationId", operation_id(route)}, {"summary", route.summary}});
   if (!parameters.as_array().empty()) operation.set("parameters", std::move(parameters));
   if (!route.request_schema.is_null()) {
-    operation.set("requestBody", Json::object({{"required", true},
-                                               {"content", content(route.content_types, route.request_schema)}}));
+    operation.set(
+        "requestBody",
+        Json::object({{"required", true}, {"content", content(route.content_types, route.request_schema)}}));
   }
   Json good = Json::object({{"description", "Done."}});
   if (!route.reply_schema.is_null()) good.set("content", content({"application/json"}, route.reply_schema));
@@ -83,9 +90,10 @@ Json error_schema() {
   const Json number = Json::object({{"type", "integer"}});
   Json codes = Json::array();
   for (const base::ErrorRow& row : base::error_table()) codes.push(row.name);
-  const Json where = Json::object({{"type", "object"},
-                                   {"required", Json(Json::Array{"file"})},
-                                   {"properties", Json::object({{"file", text}, {"line", number}, {"column", number}})}});
+  const Json where =
+      Json::object({{"type", "object"},
+                    {"required", Json(Json::Array{"file"})},
+                    {"properties", Json::object({{"file", text}, {"line", number}, {"column", number}})}});
   const Json error = Json::object(
       {{"type", "object"},
        {"required", Json(Json::Array{"code", "message"})},
@@ -104,7 +112,7 @@ Json openapi(const std::vector<Route>& routes, std::string_view version) {
   Json paths = Json::object();
   for (const Route& route : routes) {
     PathText text = read_path(route.path);
-    std::string method = operation_id({.method = route.method});
+    std::string method = lower_case(route.method);
     const Json* known = paths.find(text.path);
     Json item = known != nullptr ? *known : Json::object();
     item.set(std::move(method), operation(route, std::move(text.parameters)));
@@ -112,11 +120,12 @@ Json openapi(const std::vector<Route>& routes, std::string_view version) {
   }
   const Json token = Json::object(
       {{"type", "http"}, {"scheme", "bearer"}, {"description", "The text of the file .trimtab/token."}});
-  return Json::object({{"openapi", "3.1.0"},
-                       {"info", Json::object({{"title", "Trimtab"}, {"version", version}})},
-                       {"paths", std::move(paths)},
-                       {"components", Json::object({{"schemas", Json::object({{"Error", error_schema()}})},
-                                                    {"securitySchemes", Json::object({{"token", token}})}})}});
+  return Json::object(
+      {{"openapi", "3.1.0"},
+       {"info", Json::object({{"title", "Trimtab"}, {"version", version}})},
+       {"paths", std::move(paths)},
+       {"components", Json::object({{"schemas", Json::object({{"Error", error_schema()}})},
+                                    {"securitySchemes", Json::object({{"token", token}})}})}});
 }
 
 }  // namespace trimtab::http

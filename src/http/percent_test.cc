@@ -19,9 +19,10 @@ TEST(Percent, DecodesAndTellsWhatIsNoEncoding) {
 }
 
 TEST(Percent, KnowsUtf8) {
-  for (const char* good : {"", "plain", "süß", "€", "\xF0\x9F\x98\x80", "\xEE\x80\x80"}) EXPECT_TRUE(is_utf8(good));
-  for (const char* bad : {"\x80", "\xC0\xAF", "\xC3", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80", "\xFF",
-                          "\xF0\x80\x80\xAF", "a\xE2\x82"}) {
+  for (const char* good : {"", "plain", "süß", "€", "\xF0\x9F\x98\x80", "\xEE\x80\x80"})
+    EXPECT_TRUE(is_utf8(good));
+  for (const char* bad : {"\x80", "\xC0\xAF", "\xC3", "\xE0\x80\xAF", "\xED\xA0\x80", "\xF4\x90\x80\x80",
+                          "\xFF", "\xF0\x80\x80\xAF", "a\xE2\x82"}) {
     EXPECT_FALSE(is_utf8(bad));
   }
 }

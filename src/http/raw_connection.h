@@ -1,16 +1,14 @@
 // For tests: a server with a few routes, and a socket that sends exactly the bytes it is told to.
 #pragma once
 
-#include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <memory>
+#include <netinet/in.h>
+#include <poll.h>
 #include <string>
 #include <string_view>
+#include <sys/socket.h>
 #include <utility>
 #include <vector>
 
@@ -105,8 +103,8 @@ class RawConnection {
   bool timed_out_ = false;
 };
 
-inline Route make_route(std::string method, std::string path, Handler handler, Placement placement = Placement::io,
-                        Permission permission = Permission::open) {
+inline Route make_route(std::string method, std::string path, Handler handler,
+                        Placement placement = Placement::io, Permission permission = Permission::open) {
   Route route;
   route.method = std::move(method);
   route.path = std::move(path);
@@ -127,9 +125,9 @@ inline Answer echo(const Request& request, ReplyPromise) {
 
 inline std::unique_ptr<Server> start_server(std::vector<Route> routes, ServerOptions options = {}) {
   Result<Router> router = Router::make(std::move(routes));
-  EXPECT_TRUE(router.has_value()) << base::render(router.error());
+  CHECK(router.has_value());
   Result<std::unique_ptr<Server>> server = Server::start(std::move(options), *std::move(router));
-  EXPECT_TRUE(server.has_value()) << base::render(server.error());
+  CHECK(server.has_value());
   return *std::move(server);
 }
 
@@ -138,8 +136,9 @@ inline std::string get(std::string_view path, std::string_view more_headers = {}
 }
 
 inline std::string post(std::string_view path, std::string_view body, std::string_view more_headers = {}) {
-  return "POST " + std::string(path) + " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " +
-         std::to_string(body.size()) + "\r\n" + std::string(more_headers) + "\r\n" + std::string(body);
+  return "POST " + std::string(path) +
+         " HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(body.size()) + "\r\n" +
+         std::string(more_headers) + "\r\n" + std::string(body);
 }
 
 }  // namespace trimtab::http

@@ -1,5 +1,5 @@
-// The bytes received on one connection. Unlike std::string it never clears what it allocates, and it tells how far
-// its bytes moved, so that views into them can follow.
+// The bytes received on one connection. Unlike std::string it never clears what it allocates, and it tells
+// how far its bytes moved, so that views into them can follow.
 #pragma once
 
 #include <cstddef>

@@ -15,18 +15,38 @@ struct Reason {
   std::string_view phrase;
 };
 
-constexpr std::array kReasons = {
-    Reason{200, "OK"}, Reason{201, "Created"}, Reason{202, "Accepted"}, Reason{204, "No Content"},
-    Reason{206, "Partial Content"}, Reason{301, "Moved Permanently"}, Reason{302, "Found"},
-    Reason{303, "See Other"}, Reason{304, "Not Modified"}, Reason{307, "Temporary Redirect"},
-    Reason{308, "Permanent Redirect"}, Reason{400, "Bad Request"}, Reason{401, "Unauthorized"},
-    Reason{403, "Forbidden"}, Reason{404, "Not Found"}, Reason{405, "Method Not Allowed"},
-    Reason{409, "Conflict"}, Reason{412, "Precondition Failed"}, Reason{413, "Content Too Large"},
-    Reason{414, "URI Too Long"}, Reason{415, "Unsupported Media Type"}, Reason{416, "Range Not Satisfiable"},
-    Reason{417, "Expectation Failed"}, Reason{422, "Unprocessable Content"}, Reason{429, "Too Many Requests"},
-    Reason{431, "Request Header Fields Too Large"}, Reason{499, "Cancelled"},
-    Reason{500, "Internal Server Error"}, Reason{501, "Not Implemented"}, Reason{503, "Service Unavailable"},
-    Reason{504, "Gateway Timeout"}, Reason{507, "Insufficient Storage"}};
+constexpr std::array kReasons = {Reason{200, "OK"},
+                                 Reason{201, "Created"},
+                                 Reason{202, "Accepted"},
+                                 Reason{204, "No Content"},
+                                 Reason{206, "Partial Content"},
+                                 Reason{301, "Moved Permanently"},
+                                 Reason{302, "Found"},
+                                 Reason{303, "See Other"},
+                                 Reason{304, "Not Modified"},
+                                 Reason{307, "Temporary Redirect"},
+                                 Reason{308, "Permanent Redirect"},
+                                 Reason{400, "Bad Request"},
+                                 Reason{401, "Unauthorized"},
+                                 Reason{403, "Forbidden"},
+                                 Reason{404, "Not Found"},
+                                 Reason{405, "Method Not Allowed"},
+                                 Reason{409, "Conflict"},
+                                 Reason{412, "Precondition Failed"},
+                                 Reason{413, "Content Too Large"},
+                                 Reason{414, "URI Too Long"},
+                                 Reason{415, "Unsupported Media Type"},
+                                 Reason{416, "Range Not Satisfiable"},
+                                 Reason{417, "Expectation Failed"},
+                                 Reason{422, "Unprocessable Content"},
+                                 Reason{429, "Too Many Requests"},
+                                 Reason{431, "Request Header Fields Too Large"},
+                                 Reason{499, "Cancelled"},
+                                 Reason{500, "Internal Server Error"},
+                                 Reason{501, "Not Implemented"},
+                                 Reason{503, "Service Unavailable"},
+                                 Reason{504, "Gateway Timeout"},
+                                 Reason{507, "Insufficient Storage"}};
 
 void append_number(std::string& out, std::size_t number) {
   std::array<char, 20> digits;

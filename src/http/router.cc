@@ -12,9 +12,12 @@ namespace trimtab::http {
 namespace {
 
 constexpr std::size_t kStepsMax = 64;
-constexpr std::array<std::string_view, 7> kMethods = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"};
+constexpr std::array<std::string_view, 7> kMethods = {"GET",   "HEAD",   "POST",   "PUT",
+                                                      "PATCH", "DELETE", "OPTIONS"};
 
-bool is_placeholder(std::string_view step) { return step.size() > 2 && step.front() == '{' && step.back() == '}'; }
+bool is_placeholder(std::string_view step) {
+  return step.size() > 2 && step.front() == '{' && step.back() == '}';
+}
 bool is_rest(std::string_view step) { return is_placeholder(step) && step[step.size() - 2] == '*'; }
 
 // "/a/b/" has the steps "a", "b" and "".
@@ -49,7 +52,8 @@ struct Steps {
 };
 
 Error bad_path(std::string_view path, std::string_view what) {
-  return {ErrorCode::malformed, "the path '" + shown(path) + "' " + std::string(what), {}, std::nullopt, nullptr};
+  return {
+      ErrorCode::malformed, "the path '" + shown(path) + "' " + std::string(what), {}, std::nullopt, nullptr};
 }
 
 Status check_step(std::string_view path, std::string_view step, bool was_encoded) {
@@ -143,8 +147,11 @@ bool Router::Node::find(Search& search, std::size_t step) const {
 namespace {
 
 Error bad_route(const Route& route, std::string_view what) {
-  return {ErrorCode::internal, "the route " + route.method + " " + route.path + " " + std::string(what), {},
-          std::nullopt, nullptr};
+  return {ErrorCode::internal,
+          "the route " + route.method + " " + route.path + " " + std::string(what),
+          {},
+          std::nullopt,
+          nullptr};
 }
 
 Status check_route(const Route& route) {
@@ -153,13 +160,15 @@ Status check_route(const Route& route) {
   if (std::find(kMethods.begin(), kMethods.end(), route.method) == kMethods.end()) {
     return fail(bad_route(route, "has a method that the server does not know"));
   }
-  if (route.path.empty() || route.path.front() != '/') return fail(bad_route(route, "does not begin with a slash"));
+  if (route.path.empty() || route.path.front() != '/')
+    return fail(bad_route(route, "does not begin with a slash"));
   const std::vector<std::string_view> steps = split_steps(route.path);
   if (steps.size() > kStepsMax) return fail(bad_route(route, "has too many steps"));
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const bool braces = steps[i].find_first_of("{}") != std::string_view::npos;
     if (braces && !is_placeholder(steps[i])) return fail(bad_route(route, "has a half placeholder"));
-    if (is_rest(steps[i]) && i + 1 != steps.size()) return fail(bad_route(route, "has {name*} before its end"));
+    if (is_rest(steps[i]) && i + 1 != steps.size())
+      return fail(bad_route(route, "has {name*} before its end"));
   }
   return {};
 }
@@ -186,7 +195,8 @@ Result<Router> Router::make(std::vector<Route> routes) {
     }
     if (place == nullptr) place = &node->here;
     for (const auto& [method, other] : *place) {
-      if (method == route.method) return fail(bad_route(route, "is declared twice, also as " + routes[other].path));
+      if (method == route.method)
+        return fail(bad_route(route, "is declared twice, also as " + routes[other].path));
     }
     place->emplace_back(route.method, i);
   }

@@ -16,8 +16,9 @@ Route route(std::string method, std::string path, Permission permission = Permis
 
 Router router() {
   return *Router::make({route("GET", "/"), route("GET", "/runs/search"), route("GET", "/runs/{id}"),
-                        route("POST", "/runs/{id}"), route("DELETE", "/runs/{id}"), route("GET", "/runs/{id}/files"),
-                        route("GET", "/files/{path*}"), route("PUT", "/files/{path*}"), route("GET", "/files/list"),
+                        route("POST", "/runs/{id}"), route("DELETE", "/runs/{id}"),
+                        route("GET", "/runs/{id}/files"), route("GET", "/files/{path*}"),
+                        route("PUT", "/files/{path*}"), route("GET", "/files/list"),
                         route("GET", "/a/{x}/b/{y}"), route("GET", "/a/lit/c"), route("GET", "/ui/")});
 }
 
@@ -78,11 +79,28 @@ TEST(Router, DecodesEachStepOnItsOwn) {
 }
 
 TEST(Router, RefusesPathsThatAreNotWhatTheySeem) {
-  for (const char* path :
-       {"/files/../etc/passwd", "/files/..", "/files/a/./b", "/files/%2e%2e/x", "/files/..%2f..%2fetc",
-        "/files/a%2f..%2fb", "/files/..\\..\\etc", "/files/%5c..%5c", "/files/;/../x", "/files/%252e%252e%252f",
-        "/files/%252e%252e", "/files/a%00.txt", "/files/a%2500.txt", "/runs/a%2Fb", "/runs/%", "/runs/%zz",
-        "/runs/%FF", "/runs/%C0%AF", "runs", "*", "", "http://localhost/runs/17"}) {
+  for (const char* path : {"/files/../etc/passwd",
+                           "/files/..",
+                           "/files/a/./b",
+                           "/files/%2e%2e/x",
+                           "/files/..%2f..%2fetc",
+                           "/files/a%2f..%2fb",
+                           "/files/..\\..\\etc",
+                           "/files/%5c..%5c",
+                           "/files/;/../x",
+                           "/files/%252e%252e%252f",
+                           "/files/%252e%252e",
+                           "/files/a%00.txt",
+                           "/files/a%2500.txt",
+                           "/runs/a%2Fb",
+                           "/runs/%",
+                           "/runs/%zz",
+                           "/runs/%FF",
+                           "/runs/%C0%AF",
+                           "runs",
+                           "*",
+                           "",
+                           "http://localhost/runs/17"}) {
     EXPECT_EQ(find("GET", path), "malformed") << path;
   }
   std::string deep = "/files";

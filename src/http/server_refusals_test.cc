@@ -1,6 +1,7 @@
 // What the server refuses before any handler sees it, each with the status and the words that users meet.
 #include <chrono>
 #include <fstream>
+#include <gtest/gtest.h>
 #include <thread>
 
 #include "http/raw_connection.h"
@@ -22,11 +23,12 @@ class Refusals : public testing::Test {
     upload.content_types = {"application/octet-stream", "text/csv"};
     Route anything = make_route("POST", "/anything", echo);
     anything.content_types = {"*/*"};
-    return start_server({make_route("GET", "/echo", echo), make_route("GET", "/api/v1/endpoints/{name}", echo),
-                         make_route("DELETE", "/echo", echo), json_route(Permission::open, "/echo"),
-                         json_route(Permission::token, "/guarded"), json_route(Permission::clock, "/clock"),
-                         upload, anything},
-                        std::move(options));
+    return start_server(
+        {make_route("GET", "/echo", echo), make_route("GET", "/api/v1/endpoints/{name}", echo),
+         make_route("DELETE", "/echo", echo), json_route(Permission::open, "/echo"),
+         json_route(Permission::token, "/guarded"), json_route(Permission::clock, "/clock"), upload,
+         anything},
+        std::move(options));
   }
 
   // A request of its own connection.
@@ -49,12 +51,14 @@ class Refusals : public testing::Test {
 TEST_F(Refusals, AForeignHost) {
   const RawReply reply = ask_host("evil.example");
   EXPECT_EQ(reply.status, 403);
-  EXPECT_EQ(reply.body,
-            R"~({"error":{"code":"forbidden","message":"the Host header 'evil.example' is not one of this )~"
-            R"~(server's names (a DNS rebinding guard)","hint":"start the server with --allow-host evil.example )~"
-            R"~(if it should answer to that name"}})~");
-  for (const char* host : {"evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:80:80",
-                           "localhost:x", "user@localhost", "::1", "", "[::1", "127.0.0.2", "localhost,evil"}) {
+  EXPECT_EQ(
+      reply.body,
+      R"~({"error":{"code":"forbidden","message":"the Host header 'evil.example' is not one of this )~"
+      R"~(server's names (a DNS rebinding guard)","hint":"start the server with --allow-host evil.example )~"
+      R"~(if it should answer to that name"}})~");
+  for (const char* host :
+       {"evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example", "localhost:80:80",
+        "localhost:x", "user@localhost", "::1", "", "[::1", "127.0.0.2", "localhost,evil"}) {
     EXPECT_EQ(ask_host(host).status, 403) << host;
   }
   EXPECT_EQ(ask_host("evil.example:8080").hint(),
@@ -73,7 +77,8 @@ TEST_F(Refusals, NoneOfItsOwnHosts) {
 }
 
 TEST_F(Refusals, NoHostOrTwo) {
-  EXPECT_EQ(ask("GET /echo HTTP/1.1\r\n\r\n").message(), "a request needs exactly one Host header; this one has 0");
+  EXPECT_EQ(ask("GET /echo HTTP/1.1\r\n\r\n").message(),
+            "a request needs exactly one Host header; this one has 0");
   const RawReply two = ask("GET /echo HTTP/1.1\r\nHost: localhost\r\nhost: localhost\r\n\r\n");
   EXPECT_EQ(two.status, 400);
   EXPECT_EQ(two.message(), "a request needs exactly one Host header; this one has 2");
@@ -84,9 +89,10 @@ TEST_F(Refusals, ForeignPagesThatChangeThings) {
   EXPECT_EQ(reply.status, 403);
   EXPECT_EQ(reply.code(), "forbidden");
   EXPECT_EQ(reply.message(),
-            "a POST from the origin 'https://evil.example' is refused: only pages of this server may change things");
-  for (const char* origin : {"null", "https://localhost.evil.example", "file://localhost", "http://", "localhost",
-                             "http://localhost/path", "chrome-extension://localhost"}) {
+            "a POST from the origin 'https://evil.example' is refused: only pages of this server may change "
+            "things");
+  for (const char* origin : {"null", "https://localhost.evil.example", "file://localhost", "http://",
+                             "localhost", "http://localhost/path", "chrome-extension://localhost"}) {
     EXPECT_EQ(ask(post("/echo", "{}", "Origin: " + std::string(origin) + "\r\n")).status, 403) << origin;
   }
   EXPECT_EQ(ask("DELETE /echo HTTP/1.1\r\nHost: localhost\r\nOrigin: http://evil\r\n\r\n").status, 403);
@@ -94,7 +100,8 @@ TEST_F(Refusals, ForeignPagesThatChangeThings) {
   EXPECT_EQ(ask(post("/echo", "{}", "Origin: http://localhost\r\nOrigin: http://evil\r\n")).status, 403);
   EXPECT_EQ(ask(post("/echo", "{}", "Origin: http://localhost:7700\r\n")).status, 200);
   EXPECT_EQ(ask(post("/echo", "{}", "Origin: https://127.0.0.1\r\n")).status, 200);
-  EXPECT_EQ(ask(get("/echo", "Origin: https://evil.example\r\n")).status, 200) << "reading is not guarded by this";
+  EXPECT_EQ(ask(get("/echo", "Origin: https://evil.example\r\n")).status, 200)
+      << "reading is not guarded by this";
 }
 
 TEST_F(Refusals, FetchesFromOtherSites) {
@@ -114,15 +121,18 @@ TEST_F(Refusals, ContentTypesThatAFormCanSend) {
   EXPECT_EQ(reply.code(), "unsupported");
   EXPECT_EQ(reply.message(), "a body of type 'text/plain' is not taken here; send it as application/json");
   EXPECT_EQ(ask(post("/echo", "a=1", "Content-Type: application/x-www-form-urlencoded\r\n")).status, 415);
-  EXPECT_EQ(ask(post("/echo", "a=1", "Content-Type: multipart/form-data; boundary=" + std::string(9'000, 'b') +
-                                         "\r\n")).status, 415);
+  EXPECT_EQ(ask(post("/echo", "a=1",
+                     "Content-Type: multipart/form-data; boundary=" + std::string(9'000, 'b') + "\r\n"))
+                .status,
+            415);
   EXPECT_EQ(ask(post("/echo", "{}", "Content-Type: Application/JSON ; charset=utf-8\r\n")).status, 200);
   EXPECT_EQ(ask(post("/echo", "{}")).status, 200);
   EXPECT_EQ(ask(post("/anything", "x", "Content-Type: text/plain\r\n")).status, 200);
   const std::string put = "PUT /files/a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Type: ";
   EXPECT_EQ(ask(put + "text/csv\r\n\r\nx").status, 200);
-  EXPECT_EQ(ask(put + "application/json\r\n\r\nx").message(),
-            "a body of type 'application/json' is not taken here; send it as application/octet-stream or text/csv");
+  EXPECT_EQ(
+      ask(put + "application/json\r\n\r\nx").message(),
+      "a body of type 'application/json' is not taken here; send it as application/octet-stream or text/csv");
 }
 
 TEST_F(Refusals, CallersWithoutTheToken) {
@@ -131,8 +141,10 @@ TEST_F(Refusals, CallersWithoutTheToken) {
   EXPECT_TRUE(reply.has("WWW-Authenticate: Bearer\r\n"));
   EXPECT_EQ(reply.code(), "unauthenticated");
   EXPECT_EQ(reply.message(), "POST /guarded needs this home's token");
-  EXPECT_EQ(reply.hint(), "send the header 'Authorization: Bearer <token>' with the text of the file .trimtab/token");
-  for (const char* value : {"Bearer wrong", "Bearer ", "Bearer", "Basic the-token", "the-token", "Bearer the-token2"}) {
+  EXPECT_EQ(reply.hint(),
+            "send the header 'Authorization: Bearer <token>' with the text of the file .trimtab/token");
+  for (const char* value :
+       {"Bearer wrong", "Bearer ", "Bearer", "Basic the-token", "the-token", "Bearer the-token2"}) {
     const RawReply wrong = ask(post("/guarded", "{}", "Authorization: " + std::string(value) + "\r\n"));
     EXPECT_EQ(wrong.status, 401) << value;
     EXPECT_EQ(wrong.message(), "POST /guarded: the token is not this home's");
@@ -195,7 +207,9 @@ TEST_F(Refusals, BodiesOverTheLimit) {
   EXPECT_EQ(reply.code(), "too_large");
   EXPECT_EQ(reply.message(), "the body is longer than 1000 bytes");
   // Refused before it is sent.
-  EXPECT_EQ(ask_to_the_end("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n").status, 413);
+  EXPECT_EQ(
+      ask_to_the_end("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n").status,
+      413);
   const std::string chunked = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n";
   EXPECT_EQ(ask_to_the_end(chunked + "ffffffff\r\n").status, 413);
   EXPECT_EQ(ask_to_the_end(chunked + "1f4\r\n" + std::string(500, 'x') + "\r\n1f5\r\n").status, 413);
@@ -224,11 +238,13 @@ TEST_F(Refusals, RequestsWhoseLengthIsUnclear) {
   const std::string head = "POST /echo HTTP/1.1\r\nHost: localhost\r\n";
   const std::string both = "a request has a Content-Length or a Transfer-Encoding, not both";
   const std::string chunks = "\r\n0\r\n\r\n";
-  const RawReply reply = ask_to_the_end(head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" + chunks);
+  const RawReply reply =
+      ask_to_the_end(head + "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n" + chunks);
   EXPECT_EQ(reply.status, 400);
   EXPECT_EQ(reply.code(), "malformed");
   EXPECT_EQ(reply.message(), both);
-  EXPECT_EQ(ask_to_the_end(head + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n" + chunks).message(), both);
+  EXPECT_EQ(ask_to_the_end(head + "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n" + chunks).message(),
+            both);
   for (const char* headers :
        {"Content-Length: 1\r\nContent-Length: 2\r\n", "Content-Length: 1\r\nContent-Length: 1\r\n"}) {
     const RawReply twice = ask_to_the_end(head + headers + "\r\nx");
@@ -236,25 +252,29 @@ TEST_F(Refusals, RequestsWhoseLengthIsUnclear) {
     EXPECT_EQ(twice.message(), "the request has more than one Content-Length");
   }
   for (const char* headers :
-       {"Content-Length: -1\r\n", "Content-Length: +1\r\n", "Content-Length: 1,1\r\n", "Content-Length: 0x1\r\n",
-        "Content-Length: 1 1\r\n", "Content-Length:\r\n", "Content-Length: 99999999999999999999\r\n",
-        "Transfer-Encoding: gzip, chunked\r\n", "Transfer-Encoding: identity\r\n",
-        "Transfer-Encoding: xchunked\r\n", "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
-        "Transfer-Encoding : chunked\r\n", "Transfer-Encoding:\r\n chunked\r\n"}) {
+       {"Content-Length: -1\r\n", "Content-Length: +1\r\n", "Content-Length: 1,1\r\n",
+        "Content-Length: 0x1\r\n", "Content-Length: 1 1\r\n", "Content-Length:\r\n",
+        "Content-Length: 99999999999999999999\r\n", "Transfer-Encoding: gzip, chunked\r\n",
+        "Transfer-Encoding: identity\r\n", "Transfer-Encoding: xchunked\r\n",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding : chunked\r\n",
+        "Transfer-Encoding:\r\n chunked\r\n"}) {
     EXPECT_EQ(ask_to_the_end(head + headers + "\r\nx").status, 400) << headers;
   }
-  EXPECT_EQ(ask_to_the_end("POST /echo HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").status, 400);
+  EXPECT_EQ(
+      ask_to_the_end("POST /echo HTTP/1.0\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").status,
+      400);
 }
 
 TEST_F(Refusals, TextThatIsNoHttp) {
   for (const char* bytes :
        {"GET /echo HTTP/1.1\nHost: localhost\n\n", "GET /echo HTTP/1.1\r\nHost: localhost\n\r\n",
-        "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n", "GET /echo HTTP/1.1\r\nHost: localhost\r\nX:\r\n b\r\n\r\n",
+        "GET /echo HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",
+        "GET /echo HTTP/1.1\r\nHost: localhost\r\nX:\r\n b\r\n\r\n",
         "GET /echo HTTP/1.1\r\n Host: localhost\r\n\r\n", "GET  /echo HTTP/1.1\r\nHost: localhost\r\n\r\n",
         "GET /echo\r\n\r\n", "GET /echo HTTP/3.0\r\nHost: localhost\r\n\r\n", "\x16\x03\x01\x02\r\n\r\n",
-        "GET /e\x01cho HTTP/1.1\r\nHost: localhost\r\n\r\n", "GET /echo HTTP/1.1\r\nHost: local\x01host\r\n\r\n",
-        "GET /echo HTTP/1.1\r\nHost : localhost\r\n\r\n", "GET /echo HTTP/1.1\r\nHost: localhost\rX: y\r\n\r\n",
-        "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
+        "GET /e\x01cho HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET /echo HTTP/1.1\r\nHost: local\x01host\r\n\r\n", "GET /echo HTTP/1.1\r\nHost : localhost\r\n\r\n",
+        "GET /echo HTTP/1.1\r\nHost: localhost\rX: y\r\n\r\n", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"}) {
     const RawReply reply = ask_to_the_end(bytes);
     EXPECT_EQ(reply.status, 400) << bytes;
     EXPECT_EQ(reply.code(), "malformed") << bytes;
@@ -284,7 +304,9 @@ TEST_F(Refusals, BrokenAndWastefulChunks) {
   EXPECT_EQ(ask(head + "1\r\nx\r\n0\r\nHost: evil.example\r\nX: y\r\n\r\n").status, 200);
   EXPECT_EQ(ask_to_the_end(head + "1\r\nx\r\n0\r\nContent-Length: 7\r\n\r\n").status, 400);
   EXPECT_EQ(ask("POST /guarded HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
-                "0\r\nAuthorization: Bearer the-token\r\n\r\n").status, 401);
+                "0\r\nAuthorization: Bearer the-token\r\n\r\n")
+                .status,
+            401);
 }
 
 TEST_F(Refusals, OtherExpectations) {
@@ -336,7 +358,8 @@ TEST_F(Refusals, TooManyLargeBodiesAtOnce) {
   server_ = start(options);
   const std::string most(3u << 20, 'x');
   const std::string head =
-      "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(most.size() + 1) + "\r\n\r\n";
+      "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: " + std::to_string(most.size() + 1) +
+      "\r\n\r\n";
   std::vector<std::unique_ptr<RawConnection>> holders;
   int refused = 0;
   for (int i = 0; i < 3; ++i) {

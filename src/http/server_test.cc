@@ -4,6 +4,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <gtest/gtest.h>
 #include <mutex>
 #include <stdexcept>
 #include <thread>
@@ -47,7 +48,8 @@ class Promises {
 };
 
 TEST(Server, AnswersAndKeepsTheConnection) {
-  const auto server = start_server({make_route("GET", "/echo/{a}/{rest*}", echo), make_route("POST", "/echo", echo)});
+  const auto server =
+      start_server({make_route("GET", "/echo/{a}/{rest*}", echo), make_route("POST", "/echo", echo)});
   RawConnection connection(server->port());
   const RawReply reply = connection.exchange(get("/echo/x%20y/a/b?q=1"));
   EXPECT_EQ(reply.status, 200);
@@ -59,7 +61,8 @@ TEST(Server, AnswersAndKeepsTheConnection) {
     EXPECT_EQ(connection.exchange(post("/echo", std::to_string(i))).body, "POST /echo " + std::to_string(i));
   }
   // One of every size around the limits of the buffers.
-  for (const std::size_t size : {0u, 1u, 8000u, 8192u, 16384u, 16385u, 65536u, 70'000u, 1'000'000u, 16u << 20}) {
+  for (const std::size_t size :
+       {0u, 1u, 8000u, 8192u, 16384u, 16385u, 65536u, 70'000u, 1'000'000u, 16u << 20}) {
     const std::string body(size, 'b');
     EXPECT_EQ(connection.exchange(post("/echo", body)).body, "POST /echo " + body) << size;
   }
@@ -82,10 +85,12 @@ TEST(Server, ReadsBodiesInPiecesAndChunks) {
   for (const char c : post("/echo", "abc")) connection.send({&c, 1});
   EXPECT_EQ(connection.read().body, "POST /echo abc");
   const std::string chunked = "POST /echo HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: Chunked\r\n\r\n";
-  for (const char c : chunked + "3\r\nabc\r\n2;ext=\"v\"\r\nde\r\n0\r\nTrailer: x\r\n\r\n") connection.send({&c, 1});
+  for (const char c : chunked + "3\r\nabc\r\n2;ext=\"v\"\r\nde\r\n0\r\nTrailer: x\r\n\r\n")
+    connection.send({&c, 1});
   EXPECT_EQ(connection.read().body, "POST /echo abcde");
   std::string large = chunked;
-  for (int i = 0; i < 200; ++i) large += "4000\r\n" + std::string(16384, static_cast<char>('a' + i % 26)) + "\r\n";
+  for (int i = 0; i < 200; ++i)
+    large += "4000\r\n" + std::string(16384, static_cast<char>('a' + i % 26)) + "\r\n";
   // The next request lies behind the last chunk in the same bytes.
   connection.send(large + "0\r\n\r\n" + post("/echo", "next"));
   const std::string body = connection.read().body;
@@ -97,11 +102,14 @@ TEST(Server, ReadsBodiesInPiecesAndChunks) {
 TEST(Server, TellsACarefulSenderToGoOn) {
   const auto server = start_server({make_route("POST", "/echo", echo)});
   RawConnection connection(server->port());
-  connection.send("POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  connection.send(
+      "POST /echo HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
   EXPECT_EQ(connection.read(false).status, 100);
   EXPECT_EQ(connection.exchange("abc").body, "POST /echo abc");
-  const RawReply refused = RawConnection(server->port())
-      .exchange("POST /none HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+  const RawReply refused =
+      RawConnection(server->port())
+          .exchange(
+              "POST /none HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
   EXPECT_EQ(refused.status, 404);
 }
 
@@ -141,13 +149,15 @@ TEST(Server, AnswersPipelinedRequestsInOrder) {
     all += post(path, std::to_string(i));
   }
   std::thread answerer([&] {
-    for (int i = 2; i < 300; i += 3) promises.take(std::to_string(i)).send(Reply::text("later " + std::to_string(i)));
+    for (int i = 2; i < 300; i += 3)
+      promises.take(std::to_string(i)).send(Reply::text("later " + std::to_string(i)));
   });
   connection.send(all);
   for (int i = 0; i < 300; ++i) {
     const std::string number = std::to_string(i);
-    const std::string want =
-        i % 3 == 0 ? "POST /now " + number : i % 3 == 1 ? "POST /pool " + number : "later " + number;
+    const std::string want = i % 3 == 0   ? "POST /now " + number
+                             : i % 3 == 1 ? "POST /pool " + number
+                                          : "later " + number;
     EXPECT_EQ(connection.read().body, want);
   }
   answerer.join();
@@ -179,12 +189,17 @@ TEST(Server, CompletesPendingRepliesFromOtherThreadsInAnyOrder) {
 TEST(Server, KeepsTheRequestWhileItsHandlerRuns) {
   std::promise<void> sent;
   std::string seen;
-  const auto server = start_server({make_route("POST", "/early", [&](const Request& request, ReplyPromise promise) -> Answer {
-    promise.send(Reply::text("early"));
-    std::this_thread::sleep_for(50ms);  // In which the next request could overwrite this one.
-    seen = std::string(request.body) + std::string(request.path);
-    return Pending{};
-  }, Placement::pool), make_route("POST", "/echo", echo)});
+  const auto server = start_server({make_route(
+                                        "POST", "/early",
+                                        [&](const Request& request, ReplyPromise promise) -> Answer {
+                                          promise.send(Reply::text("early"));
+                                          std::this_thread::sleep_for(
+                                              50ms);  // In which the next request could overwrite this one.
+                                          seen = std::string(request.body) + std::string(request.path);
+                                          return Pending{};
+                                        },
+                                        Placement::pool),
+                                    make_route("POST", "/echo", echo)});
   RawConnection connection(server->port());
   connection.send(post("/early", "first") + post("/echo", "XXXXXXXXXXXXXXXXXXXXX"));
   EXPECT_EQ(connection.read().body, "early");
@@ -194,12 +209,14 @@ TEST(Server, KeepsTheRequestWhileItsHandlerRuns) {
 
 TEST(Server, AnswersForDroppedPromisesAndThrowingHandlers) {
   const Handler drop = [](const Request&, ReplyPromise) -> Answer { return Pending{}; };
-  const Handler fail = [](const Request&, ReplyPromise) -> Answer { throw std::runtime_error("secret detail"); };
+  const Handler fail = [](const Request&, ReplyPromise) -> Answer {
+    throw std::runtime_error("secret detail");
+  };
   const Handler odd = [](const Request&, ReplyPromise) -> Answer { throw 7; };
   const auto server =
       start_server({make_route("GET", "/drop", drop), make_route("GET", "/pool/drop", drop, Placement::pool),
-                    make_route("GET", "/throw", fail), make_route("GET", "/pool/throw", fail, Placement::pool),
-                    make_route("GET", "/odd", odd)});
+                    make_route("GET", "/throw", fail),
+                    make_route("GET", "/pool/throw", fail, Placement::pool), make_route("GET", "/odd", odd)});
   RawConnection connection(server->port());
   for (const char* path : {"/drop", "/pool/drop"}) {
     const RawReply reply = connection.exchange(get(path));
@@ -222,11 +239,16 @@ TEST(Server, RefusesWhenThePoolIsFull) {
   ServerOptions options;
   options.pool_threads = 1;
   options.pool_queue_max = 2;
-  const auto server = start_server({make_route("GET", "/wait", [&](const Request&, ReplyPromise) -> Answer {
-    ++running;
-    released.wait();
-    return Reply::text("done");
-  }, Placement::pool), make_route("GET", "/io", echo)}, options);
+  const auto server = start_server({make_route(
+                                        "GET", "/wait",
+                                        [&](const Request&, ReplyPromise) -> Answer {
+                                          ++running;
+                                          released.wait();
+                                          return Reply::text("done");
+                                        },
+                                        Placement::pool),
+                                    make_route("GET", "/io", echo)},
+                                   options);
   RawConnection first(server->port());
   first.send(get("/wait"));
   while (running == 0) std::this_thread::sleep_for(1ms);
@@ -254,18 +276,21 @@ TEST(Server, RefusesWhenThePoolIsFull) {
 
 TEST(Server, LeavesOutHeadersThatWouldSplitAReply) {
   const auto server = start_server({make_route("GET", "/x", [](const Request&, ReplyPromise) -> Answer {
-    return Reply{204, "", "", {{"X-Bad", "a\r\nSet-Cookie: b"}, {"Cache-Control", "max-age=60"}, {"X-Good", "1"}}};
+    return Reply{
+        204, "", "", {{"X-Bad", "a\r\nSet-Cookie: b"}, {"Cache-Control", "max-age=60"}, {"X-Good", "1"}}};
   })});
   const RawReply reply = RawConnection(server->port()).exchange(get("/x"));
   EXPECT_EQ(reply.head,
-            "HTTP/1.1 204 No Content\r\nX-Content-Type-Options: nosniff\r\nCache-Control: max-age=60\r\nX-Good: 1\r\n");
+            "HTTP/1.1 204 No Content\r\nX-Content-Type-Options: nosniff\r\nCache-Control: "
+            "max-age=60\r\nX-Good: 1\r\n");
 }
 
 TEST(Server, WritesLargeRepliesToSlowReaders) {
   const std::string large(40u << 20, 'r');
-  const auto server = start_server({make_route("GET", "/large", [&](const Request&, ReplyPromise) -> Answer {
-    return Reply::text(large);
-  }), make_route("GET", "/echo", echo)});
+  const auto server =
+      start_server({make_route("GET", "/large",
+                               [&](const Request&, ReplyPromise) -> Answer { return Reply::text(large); }),
+                    make_route("GET", "/echo", echo)});
   RawConnection slow(server->port());
   slow.send(get("/large") + get("/echo"));
   RawConnection other(server->port());
@@ -279,9 +304,11 @@ TEST(Server, CutsOffAReaderThatNeverReads) {
   ServerOptions options;
   options.idle_timeout = 200'000;
   std::promise<void> ended;
-  const auto server = start_server({make_route("GET", "/large", [](const Request&, ReplyPromise) -> Answer {
-    return Reply::text(std::string(512 << 10, 'r'));
-  })}, options);
+  const auto server = start_server({make_route("GET", "/large",
+                                               [](const Request&, ReplyPromise) -> Answer {
+                                                 return Reply::text(std::string(512 << 10, 'r'));
+                                               })},
+                                   options);
   RawConnection deaf(server->port());
   std::string many;
   for (int i = 0; i < 100; ++i) many += get("/large");
@@ -326,8 +353,9 @@ TEST(Server, StopDoesNotWaitForEverAndLatePromisesAreHarmless) {
 
 TEST(Server, SurvivesClientsThatLeave) {
   Promises promises;
-  const auto server = start_server({make_route("POST", "/later", promises.handler()), make_route("GET", "/echo", echo),
-                                    make_route("POST", "/pool", echo, Placement::pool)});
+  const auto server =
+      start_server({make_route("POST", "/later", promises.handler()), make_route("GET", "/echo", echo),
+                    make_route("POST", "/pool", echo, Placement::pool)});
   for (int i = 0; i < 50; ++i) {
     RawConnection(server->port()).send(post("/later", std::to_string(i)));
     promises.take(std::to_string(i)).send(Reply::text(std::string(1 << 20, 'x')));
@@ -351,7 +379,8 @@ TEST(Server, SaysWhenItsPortIsTaken) {
 TEST(Server, SaysWhatIsWrongWithItsAddress) {
   ServerOptions options;
   options.port = 70'000;
-  EXPECT_EQ(Server::start(options, *Router::make({})).error().message, "the port 70000 is not between 0 and 65535");
+  EXPECT_EQ(Server::start(options, *Router::make({})).error().message,
+            "the port 70000 is not between 0 and 65535");
   options.port = 0;
   options.host = "203.0.113.7";  // Of no machine: reserved for documentation.
   const auto foreign = Server::start(options, *Router::make({}));

@@ -152,8 +152,7 @@ Result<std::string> scan_metric(LimitScanner& scanner, const Gate& gate) {
   if (word.empty()) return fail(scanner.found_instead_of("a metric"));
   std::string hint = base::did_you_mean(word, names);
   if (hint.empty()) {
-    hint = "metrics are: ";
-    for (const std::string& name : names) hint += (name == names.front() ? "" : ", ") + name;
+    hint = "metrics are: " + list_of(names);
   }
   const std::string place = gate.slice.empty() ? "a gate" : "a slice";
   return fail(scanner.error(": " + in_quotes(word) + " is no metric of " + place, ErrorCode::invalid, hint));

@@ -67,8 +67,7 @@ Error with_quotes_hint(Error error, const std::string& text) {
   std::istringstream lines(text);
   std::string line;
   for (int number = 0; number < error.where->line && std::getline(lines, line);) ++number;
-  const std::size_t limit = line.find(": >");
-  if (limit != std::string::npos) error.hint = "put it in quotes: \"" + line.substr(limit + 2) + "\"";
+  if (line.find(": >") != std::string::npos) error.hint = "put a limit in quotes: \">= 0.6\"";
   return error;
 }
 

@@ -146,7 +146,8 @@ class CheckReader {
       arguments.push_back(is_open ? "any" : ends[i].scalar);
     }
     if (bounds[0] && bounds[1] && *bounds[0] > *bounds[1]) {
-      diagnostics_.add(entry.value.where, "no value is between " + arguments[1] + " and " + arguments[2],
+      diagnostics_.add(entry.value.where,
+                       "no value is between " + in_quotes(arguments[1]) + " and " + in_quotes(arguments[2]),
                        "the low end comes first");
     }
     Check& check = add(Kind::between, entry.key_where);

@@ -34,7 +34,7 @@ const DiagnosticCase kLoadChecksCases[] = {
      "12:22: error: 'x' is a list, a list of two ends, [low, high], is wanted"},
     {12, "      - between: {x: [low, 9]}", "12:23: error: an end of 'x' is text ('low'), a number is wanted"},
     {12, "      - between: {x: [9, 1]}",
-     "12:22: error: no value is between 9 and 1\n   hint: the low end comes first"},
+     "12:22: error: no value is between '9' and '1'\n   hint: the low end comes first"},
     {12, "      - matches: {x: [a]}", "12:22: error: 'x' is a list, text is wanted"},
     {12, "      - matches: {mostly: 0.9}", "12:18: error: 'matches' names no column"},
     {12, "      - expression: ", "12:9: error: 'expression' is nothing, an expression is wanted"},

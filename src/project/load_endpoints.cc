@@ -38,7 +38,7 @@ void read_batch(const YamlNode& node, Endpoint& endpoint, Diagnostics& diagnosti
   } else if (rows && *rows > 0) {
     endpoint.batch_rows = *rows;
   } else if (duration || rows) {
-    diagnostics.add(node.where, "'batch' is " + node.scalar + ", more than nothing is wanted");
+    diagnostics.add(node.where, "'batch' is " + in_quotes(node.scalar) + ", more than nothing is wanted");
   } else {
     add_wrong(node, "'batch'", wanted(Form::batch), diagnostics);
   }

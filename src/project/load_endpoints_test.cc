@@ -16,8 +16,8 @@ const DiagnosticCase kLoadEndpointsCases[] = {
     {25, "    batch: 500",
      "25:12: error: 'batch' is a number ('500'), a duration like 1d or a number of rows like '500 rows' is "
      "wanted"},
-    {25, "    batch: 0 rows", "25:12: error: 'batch' is 0 rows, more than nothing is wanted"},
-    {25, "    batch: 0d", "25:12: error: 'batch' is 0d, more than nothing is wanted"},
+    {25, "    batch: 0 rows", "25:12: error: 'batch' is '0 rows', more than nothing is wanted"},
+    {25, "    batch: 0d", "25:12: error: 'batch' is '0d', more than nothing is wanted"},
     {25, "    batch: [1d]",
      "25:12: error: 'batch' is a list, a duration like 1d or a number of rows like '500 rows' is wanted"},
     {25, "    batch: many rows",

@@ -86,7 +86,7 @@ void read_test_size(const YamlNode& node, Split& split, Diagnostics& diagnostics
       return;
     }
     if (share || duration) {
-      diagnostics.add(node.where, "'test' is " + node.scalar +
+      diagnostics.add(node.where, "'test' is " + in_quotes(node.scalar) +
                                       ", a share between 0% and 100% or a duration "
                                       "above 0 is wanted");
       return;

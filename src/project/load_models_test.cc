@@ -54,9 +54,9 @@ const DiagnosticCase kLoadModelsCases[] = {
     {19, "    split: {test: lots}",
      "19:19: error: 'test' is text ('lots'), a share like 20% or a duration like 14d is wanted"},
     {19, "    split: {test: 100%}",
-     "19:19: error: 'test' is 100%, a share between 0% and 100% or a duration above 0 is wanted"},
+     "19:19: error: 'test' is '100%', a share between 0% and 100% or a duration above 0 is wanted"},
     {19, "    split: {test: 0d}",
-     "19:19: error: 'test' is 0d, a share between 0% and 100% or a duration above 0 is wanted"},
+     "19:19: error: 'test' is '0d', a share between 0% and 100% or a duration above 0 is wanted"},
     {19, "    split: {by: random, test: 14d}",
      "19:31: error: 'test' is a duration, but the split is random\n   hint: write a share like 20%, or 'by: "
      "time'"},

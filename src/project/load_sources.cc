@@ -8,7 +8,6 @@ namespace trimtab::project {
 namespace {
 
 constexpr std::size_t kZoneBytesMax = 80;
-constexpr std::size_t kSchemeBytesMax = 20;
 
 // Only the form is known here: which zones exist is known by the engine that reads the files.
 bool looks_like_zone(const std::string& text) {
@@ -37,8 +36,8 @@ void read_zone(const MappingReader& reader, Source& source, base::Diagnostics& d
 void check_pattern(const Source& source, base::Diagnostics& diagnostics) {
   const std::size_t scheme = source.read.find("://");
   if (scheme == std::string::npos) return;
-  const std::string shown = source.read.substr(0, std::min(scheme, kSchemeBytesMax));
-  add_unsupported(source.read_where, "reading from '" + shown + "://'", diagnostics);
+  const std::string start = in_quotes(source.read.substr(0, scheme + 3));
+  add_unsupported(source.read_where, "reading from " + start, diagnostics);
 }
 
 }  // namespace

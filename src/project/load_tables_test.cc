@@ -27,7 +27,7 @@ const DiagnosticCase kLoadTablesCases[] = {
     {7, "  1t:",
      "error: 2 errors\n7:3: error: '1t' cannot name a table\n   hint: a name starts with a small letter and "
      "has only small letters, digits, '_' and '-'; at most 63 of them\n15:11: error: model 'm' reads 't', "
-     "which is no table\n   hint: did you mean '1t'?"},
+     "which is no table\n   hint: the file declares none"},
     {10, "      filter: x > 0",
      "10:7: error: 'clean' is a mapping, a list of steps is wanted\n   hint: start each step with '- '"},
     {10, "      - filter", "10:9: error: a step is text ('filter'), a mapping is wanted"},

@@ -131,7 +131,7 @@ TEST(Load, AFileThatIsNoMappingSaysSo) {
 TEST(Load, ALimitWithoutQuotesIsExplained) {
   const std::string shown = refusal(sample_with(26, "    health:\n      auc: >= 0.6"));
   EXPECT_NE(shown.find("27:13: error: the YAML text is not valid"), std::string::npos) << shown;
-  EXPECT_NE(shown.find("hint: put it in quotes: \">= 0.6\""), std::string::npos) << shown;
+  EXPECT_NE(shown.find("hint: put a limit in quotes: \">= 0.6\""), std::string::npos) << shown;
 }
 
 TEST(Load, WhatThisVersionDoesNotDoHasItsOwnCode) {

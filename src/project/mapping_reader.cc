@@ -9,14 +9,22 @@ namespace trimtab::project {
 namespace {
 
 constexpr std::size_t kShownBytesMax = 60;
+constexpr std::size_t kListedWordsMax = 20;
 constexpr std::size_t kNameLengthMax = 63;
 constexpr std::size_t kColumnNameBytesMax = 255;
 constexpr std::size_t kExpressionBytesMax = 10'000;
 
-std::string list_of(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : ", ") + word;
-  return text;
+// A user's words in a message: on one line, not too long, and not cut within a letter.
+std::string shown(std::string_view text) {
+  std::string part(text.substr(0, kShownBytesMax));
+  if (part.size() < text.size()) {
+    const auto is_inner = [](char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; };
+    std::size_t end = part.size();
+    while (end > 0 && is_inner(text[end])) --end;
+    part = part.substr(0, end) + "…";
+  }
+  for (char& c : part) c = static_cast<unsigned char>(c) < 0x20 || c == 0x7f ? ' ' : c;
+  return part;
 }
 
 const YamlNode& empty_mapping() {
@@ -35,7 +43,7 @@ std::string lower(std::string text) {
 
 void add_out_of_range(const YamlNode& node, std::string_view subject, const Key& key,
                       Diagnostics& diagnostics) {
-  diagnostics.add(node.where, std::string(subject) + " is " + node.scalar.substr(0, kShownBytesMax) + ", " +
+  diagnostics.add(node.where, std::string(subject) + " is " + shown(node.scalar) + ", " +
                                   wanted_in_range(key) + " is wanted");
 }
 
@@ -194,10 +202,15 @@ void MappingReader::each_section(std::string_view key, std::string_view kind,
   }
 }
 
-std::string in_quotes(std::string_view text) {
-  const bool is_long = text.size() > kShownBytesMax;
-  return "'" + std::string(text.substr(0, kShownBytesMax)) + (is_long ? "…'" : "'");
+std::string list_of(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(words.size(), kListedWordsMax); ++i) {
+    text += (i == 0 ? "" : ", ") + words[i];
+  }
+  return words.size() > kListedWordsMax ? text + ", …" : text;
 }
+
+std::string in_quotes(std::string_view text) { return "'" + shown(text) + "'"; }
 
 void add_wrong(const YamlNode& node, std::string_view subject, std::string_view wanted,
                Diagnostics& diagnostics, std::string hint) {

@@ -67,7 +67,8 @@ class MappingReader {
 void add_wrong(const YamlNode& node, std::string_view subject, std::string_view wanted,
                Diagnostics& diagnostics, std::string hint = {});
 void add_unsupported(const SourceRange& where, const std::string& subject, Diagnostics& diagnostics);
-std::string in_quotes(std::string_view text);  // 'text', shortened when it is long.
+std::string in_quotes(std::string_view text);                // 'text' on one line, shortened when it is long.
+std::string list_of(const std::vector<std::string>& words);  // "a, b, c".
 
 // Names of projects, sources, tables, models and endpoints.
 bool is_thing_name(std::string_view text);

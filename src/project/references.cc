@@ -44,18 +44,17 @@ void check_name(const Reference& reference, Draft& draft) {
   if (target == Target::model) append_names(project.models, names);
   if (std::ranges::count(names, reference.name) > 0) return;
 
-  const std::string kind(kind_of(target));
+  // Names that are none are reported where they stand, and nobody should copy them.
+  std::erase_if(names, [](const std::string& name) { return !is_thing_name(name); });
   std::string hint = base::did_you_mean(reference.name, names);
   if (target == Target::table && project.find_source(reference.name) != nullptr) {
-    hint = "it is a source; declare a table with 'from: " + reference.name + "'";
+    hint = "it is a source; declare a table with " + in_quotes("from: " + reference.name);
   } else if (target == Target::source && project.find_table(reference.name) != nullptr) {
     hint = "it is a table; only sources can be joined in this version";
-  } else if (hint.empty() && names.empty()) {
-    hint = "the file declares none";
   } else if (hint.empty()) {
-    hint = "declared are: ";
-    for (const std::string& name : names) hint += (name == names.front() ? "" : ", ") + name;
+    hint = names.empty() ? "the file declares none" : "declared are: " + list_of(names);
   }
+  const std::string kind(kind_of(target));
   draft.diagnostics.add(reference.where,
                         reference.sentence + " " + in_quotes(reference.name) + ", which is no " + kind, hint);
 }

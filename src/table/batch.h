@@ -62,4 +62,7 @@ class Batch {
   std::unique_ptr<State> state_;
 };
 
+// Sets a cell to another batch's cell of the same type.
+void copy_cell(const Batch& from, int from_column, int from_row, Batch& to, int to_column, int to_row);
+
 }  // namespace trimtab::table

@@ -52,12 +52,13 @@ class FlightsData(unittest.TestCase):
         with zipfile.ZipFile(io.BytesIO(source["flights.csv.zip"])) as archive:
             source["flights.csv"] = archive.read("flights.csv")
         for part in ("flights", "weather"):
-            rows = collections.Counter()
+            wanted_header, *wanted = source[f"{part}.csv"].splitlines(keepends=True)
+            rows = []
             for path in (self.folder / part).iterdir():
                 header, *lines = path.read_bytes().splitlines(keepends=True)
-                self.assertEqual(header, source[f"{part}.csv"].splitlines(keepends=True)[0])
-                rows.update(lines)
-            self.assertEqual(rows, collections.Counter(source[f"{part}.csv"].splitlines(keepends=True)[1:]))
+                self.assertEqual(header, wanted_header)
+                rows += lines
+            self.assertEqual(collections.Counter(rows), collections.Counter(wanted))
         for name in get_data.PLAIN_FILES:
             self.assertEqual((self.folder / name).read_bytes(), source[name])
 
