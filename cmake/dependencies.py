@@ -279,6 +279,7 @@ def main():
     cache.mkdir(parents=True, exist_ok=True)
     with open(cache / "lock", "w", encoding="utf-8") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
+        shutil.rmtree(cache / "tmp", ignore_errors=True)  # what a killed run left
         try:
             if options.verb == "build":
                 fetch_for_build(cache, options.cmake_file)

@@ -1,6 +1,10 @@
-// The program's entry. It only prints its version until the command line exists.
-#include <cstdio>
+// The program's entry.
+#include <csignal>
 
-int main() {
-  std::puts("trimtab " TRIMTAB_VERSION);
+#include "app/command_line.h"
+
+int main(int count, char** words) {
+  // A peer that hangs up is an error of one write, not the end of the process.
+  std::signal(SIGPIPE, SIG_IGN);
+  return trimtab::app::run_command_line(count, words);
 }

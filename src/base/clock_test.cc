@@ -1,10 +1,9 @@
 #include "base/clock.h"
 
-#include <limits>
-#include <vector>
-
 #include <gtest/gtest.h>
+#include <limits>
 #include <rapidcheck/gtest.h>
+#include <vector>
 
 namespace trimtab::base {
 namespace {

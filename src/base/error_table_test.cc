@@ -1,9 +1,8 @@
 #include "base/error_table.h"
 
+#include <gtest/gtest.h>
 #include <set>
 #include <string>
-
-#include <gtest/gtest.h>
 
 namespace trimtab::base {
 namespace {

@@ -1,7 +1,6 @@
 #include "base/file.h"
 
 #include <cerrno>
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>

@@ -2,11 +2,10 @@
 
 #include <array>
 #include <cerrno>
-#include <vector>
-
 #include <fcntl.h>
 #include <openssl/evp.h>
 #include <unistd.h>
+#include <vector>
 
 #include "base/file.h"
 #include "base/hex.h"

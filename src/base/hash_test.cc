@@ -1,9 +1,8 @@
 #include "base/hash.h"
 
-#include <vector>
-
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <vector>
 
 #include "base/file.h"
 #include "base/id.h"

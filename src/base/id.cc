@@ -1,10 +1,9 @@
 #include "base/id.h"
 
 #include <cerrno>
-#include <vector>
-
 #include <openssl/crypto.h>
 #include <sys/random.h>
+#include <vector>
 
 #include "base/hex.h"
 #include "base/result.h"

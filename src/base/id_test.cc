@@ -1,8 +1,7 @@
 #include "base/id.h"
 
-#include <set>
-
 #include <gtest/gtest.h>
+#include <set>
 
 #include "base/hex.h"
 

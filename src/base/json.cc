@@ -5,7 +5,6 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
-
 #include <simdjson.h>
 
 namespace trimtab::base {
@@ -131,14 +130,29 @@ std::size_t sequence_length(std::string_view text) {
 
 void append_escaped(std::string& out, char c) {
   switch (c) {
-    case '"': out += "\\\""; return;
-    case '\\': out += "\\\\"; return;
-    case '\b': out += "\\b"; return;
-    case '\f': out += "\\f"; return;
-    case '\n': out += "\\n"; return;
-    case '\r': out += "\\r"; return;
-    case '\t': out += "\\t"; return;
-    default: break;
+    case '"':
+      out += "\\\"";
+      return;
+    case '\\':
+      out += "\\\\";
+      return;
+    case '\b':
+      out += "\\b";
+      return;
+    case '\f':
+      out += "\\f";
+      return;
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      break;
   }
   if (static_cast<unsigned char>(c) >= 0x80) {
     out += "\xef\xbf\xbd";  // U+FFFD, the replacement character.
@@ -292,12 +306,22 @@ class Conversion {
         return convert_array(from.get_array().value_unsafe(), to, depth + 1);
       case simdjson::dom::element_type::OBJECT:
         return convert_object(from.get_object().value_unsafe(), to, depth + 1);
-      case simdjson::dom::element_type::INT64: to = Json(from.get_int64().value_unsafe()); return true;
-      case simdjson::dom::element_type::DOUBLE: to = Json(from.get_double().value_unsafe()); return true;
-      case simdjson::dom::element_type::STRING: to = Json(from.get_string().value_unsafe()); return true;
-      case simdjson::dom::element_type::BOOL: to = Json(from.get_bool().value_unsafe()); return true;
-      case simdjson::dom::element_type::NULL_VALUE: return true;
-      case simdjson::dom::element_type::UINT64: break;  // simdjson uses it only above the range of int64.
+      case simdjson::dom::element_type::INT64:
+        to = Json(from.get_int64().value_unsafe());
+        return true;
+      case simdjson::dom::element_type::DOUBLE:
+        to = Json(from.get_double().value_unsafe());
+        return true;
+      case simdjson::dom::element_type::STRING:
+        to = Json(from.get_string().value_unsafe());
+        return true;
+      case simdjson::dom::element_type::BOOL:
+        to = Json(from.get_bool().value_unsafe());
+        return true;
+      case simdjson::dom::element_type::NULL_VALUE:
+        return true;
+      case simdjson::dom::element_type::UINT64:
+        break;  // simdjson uses it only above the range of int64.
     }
     return refuse(malformed("number out of range: " + std::to_string(from.get_uint64().value_unsafe())));
   }
@@ -349,18 +373,26 @@ class Conversion {
 
 std::string_view reason(simdjson::error_code code) {
   switch (code) {
-    case simdjson::EMPTY: return "it is empty";
-    case simdjson::UTF8_ERROR: return "it is not UTF-8";
-    case simdjson::NUMBER_ERROR: return "a number is misspelt or out of range";
-    case simdjson::STRING_ERROR: return "a string holds a wrong escape";
-    case simdjson::UNESCAPED_CHARS: return "a string holds an unescaped control character";
-    case simdjson::UNCLOSED_STRING: return "a string has no end";
+    case simdjson::EMPTY:
+      return "it is empty";
+    case simdjson::UTF8_ERROR:
+      return "it is not UTF-8";
+    case simdjson::NUMBER_ERROR:
+      return "a number is misspelt or out of range";
+    case simdjson::STRING_ERROR:
+      return "a string holds a wrong escape";
+    case simdjson::UNESCAPED_CHARS:
+      return "a string holds an unescaped control character";
+    case simdjson::UNCLOSED_STRING:
+      return "a string has no end";
     case simdjson::T_ATOM_ERROR:
     case simdjson::F_ATOM_ERROR:
-    case simdjson::N_ATOM_ERROR: return "a word is none of true, false and null";
+    case simdjson::N_ATOM_ERROR:
+      return "a word is none of true, false and null";
     case simdjson::TAPE_ERROR:
       return "a comma, colon, bracket, value or member name is missing or out of place";
-    default: return simdjson::error_message(code);
+    default:
+      return simdjson::error_message(code);
   }
 }
 

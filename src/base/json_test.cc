@@ -2,9 +2,8 @@
 
 #include <bit>
 #include <cmath>
-#include <limits>
-
 #include <gtest/gtest.h>
+#include <limits>
 #include <rapidcheck/gtest.h>
 
 #include "base/clock.h"
@@ -33,11 +32,16 @@ rc::Gen<std::string> any_text() {
 
 Json any_json(int depth) {
   switch (*rc::gen::inRange(0, depth > 0 ? 7 : 5)) {
-    case 0: return nullptr;
-    case 1: return *rc::gen::arbitrary<bool>();
-    case 2: return *rc::gen::arbitrary<std::int64_t>();
-    case 3: return *any_finite_double();
-    case 4: return *any_text();
+    case 0:
+      return nullptr;
+    case 1:
+      return *rc::gen::arbitrary<bool>();
+    case 2:
+      return *rc::gen::arbitrary<std::int64_t>();
+    case 3:
+      return *any_finite_double();
+    case 4:
+      return *any_text();
     case 5: {
       Json array = Json::array();
       for (int left = *rc::gen::inRange(0, 5); left > 0; --left) array.push(any_json(depth - 1));

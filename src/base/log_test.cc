@@ -1,10 +1,9 @@
 #include "base/log.h"
 
 #include <algorithm>
+#include <gtest/gtest.h>
 #include <thread>
 #include <vector>
-
-#include <gtest/gtest.h>
 
 namespace trimtab::base {
 namespace {

@@ -8,8 +8,6 @@
 #include <charconv>
 #include <csignal>
 #include <cstring>
-#include <system_error>
-
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/mman.h>
@@ -17,6 +15,7 @@
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <system_error>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -68,7 +67,7 @@ Result<Pipe> make_pipe() {
 
 // A file in memory rather than a pipe: nothing has to be fed to the child while it runs, and a child that
 // does not read its input costs us no SIGPIPE.
-Result<Descriptor> open_input(std::string_view input) {
+Result<Descriptor> make_input(std::string_view input) {
   if (input.empty()) return above_standard_streams(Descriptor(::open("/dev/null", O_RDONLY | O_CLOEXEC)));
   Descriptor file(::memfd_create("input", MFD_CLOEXEC));
   if (!file) return fail(system_error(errno, "cannot make the child's input"));
@@ -80,6 +79,14 @@ Result<Descriptor> open_input(std::string_view input) {
   if (::lseek(file.get(), 0, SEEK_SET) != 0)
     return fail(system_error(errno, "cannot rewind the child's input"));
   return above_standard_streams(std::move(file));
+}
+
+// The caller keeps its descriptor; ours is a copy that no other child inherits.
+Result<Descriptor> open_input(const ProcessOptions& options) {
+  if (options.input_descriptor < 0) return make_input(options.input);
+  Descriptor copy(::fcntl(options.input_descriptor, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
+  if (!copy) return fail(system_error(errno, "cannot hand over the child's input"));
+  return copy;
 }
 
 // Our environment, in which the added variables replace those of the same name.
@@ -176,10 +183,14 @@ struct Launch {
 
 Error launch_error(const Failure& failure, const ProcessOptions& options) {
   switch (failure.step) {
-    case Step::folder: return system_error(failure.number, "cannot enter '" + options.working_folder + "'");
-    case Step::limit: return system_error(failure.number, "cannot limit the memory of a child");
-    case Step::execute: return system_error(failure.number, "cannot run '" + options.argv[0] + "'");
-    case Step::prepare: break;
+    case Step::folder:
+      return system_error(failure.number, "cannot enter '" + options.working_folder + "'");
+    case Step::limit:
+      return system_error(failure.number, "cannot limit the memory of a child");
+    case Step::execute:
+      return system_error(failure.number, "cannot run '" + options.argv[0] + "'");
+    case Step::prepare:
+      break;
   }
   return system_error(failure.number, "cannot prepare a child");
 }
@@ -193,7 +204,7 @@ struct Child {
 };
 
 Result<Child> start(const ProcessOptions& options) {
-  Descriptor input = TRY(open_input(options.input));
+  Descriptor input = TRY(open_input(options));
   Pipe output = TRY(make_pipe());
   Pipe log = TRY(make_pipe());
   Pipe failure = TRY(make_pipe());

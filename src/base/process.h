@@ -17,7 +17,8 @@ struct ProcessOptions {
   std::vector<std::string> argv;         // argv[0] is the program's path.
   std::vector<std::string> environment;  // "NAME=value" added to a copy of ours.
   std::string working_folder;            // "": ours.
-  std::string input;                     // Written to its standard input, which is then closed.
+  std::string input;                     // Its standard input, unless input_descriptor is given.
+  int input_descriptor = -1;             // Becomes its standard input: a pipe that the caller keeps feeding.
   TimeUs wall_time_max = 0;              // 0: no deadline. Past it the process group is killed.
   std::uint64_t memory_bytes_max = 0;    // 0: no limit. RLIMIT_AS.
   std::uint64_t log_bytes_max = 64 * 1024;  // Standard error kept: the last so many bytes.
@@ -28,13 +29,13 @@ struct ProcessOptions {
 };
 
 struct ProcessOutcome {
-  int exit_code = 0;     // Of a normal end.
-  int signal = 0;        // That ended it, or 0.
+  int exit_code = 0;  // Of a normal end.
+  int signal = 0;     // That ended it, or 0.
   bool timed_out = false;
   bool cancelled = false;
-  std::string log;       // Tail of standard error.
+  std::string log;  // Tail of standard error.
   TimeUs wall_us = 0;
-  TimeUs cpu_us = 0;            // User and system.
+  TimeUs cpu_us = 0;  // User and system.
   // Exact when above our own peak, otherwise the highest seen while it ran; 0 when it was too short to be
   // seen.
   std::uint64_t peak_rss_bytes = 0;

@@ -2,11 +2,10 @@
 
 #include <csignal>
 #include <cstdlib>
-#include <thread>
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -58,6 +57,35 @@ TEST(Process, AnInputNobodyReadsIsNoTrouble) {
   ProcessOptions options = shell("exit 0");
   options.input = std::string(5'000'000, 'x');
   EXPECT_TRUE(run(options).outcome.ok());
+}
+
+TEST(Process, ReadsFromAPipeThatTheCallerFeeds) {
+  int ends[2];
+  ASSERT_EQ(::pipe2(ends, O_CLOEXEC), 0);
+  const Descriptor reading(ends[0]);
+  Descriptor writing(ends[1]);
+  ProcessOptions options =
+      shell("read first; echo $first; read second; echo $second; read third || echo end");
+  options.input = "not this";
+  options.input_descriptor = reading.get();
+  std::vector<std::string> lines;
+  // Each word is written only after the one before came back.
+  options.on_line = [&](std::string_view line) {
+    lines.emplace_back(line);
+    if (line == "one") {
+      EXPECT_EQ(::write(writing.get(), "two\n", 4), 4);
+    } else {
+      writing = Descriptor();
+    }
+  };
+  ASSERT_EQ(::write(writing.get(), "one\n", 4), 4);
+  const Result<ProcessOutcome> done = run_process(options);
+  ASSERT_TRUE(done);
+  EXPECT_TRUE(done->ok());
+  EXPECT_EQ(lines, (std::vector<std::string>{"one", "two", "end"}));
+  EXPECT_GE(::fcntl(reading.get(), F_GETFD), 0) << "the caller's descriptor is still open";
+  options.input_descriptor = 999'999;
+  EXPECT_EQ(run_process(options).error().code, ErrorCode::internal);
 }
 
 TEST(Process, BothStreamsMayBeFullAtOnce) {

@@ -19,17 +19,17 @@ struct YamlNode {
 
   Kind kind = Kind::null;
   SourceRange where;
-  std::string scalar;          // Of a scalar, unquoted.
-  bool quoted = false;         // A quoted scalar is text, whatever it looks like.
-  std::vector<YamlNode> items; // Of a sequence.
-  std::vector<Entry> entries;  // Of a mapping, in file order; keys are unique.
+  std::string scalar;           // Of a scalar, unquoted.
+  bool quoted = false;          // A quoted scalar is text, whatever it looks like.
+  std::vector<YamlNode> items;  // Of a sequence.
+  std::vector<Entry> entries;   // Of a mapping, in file order; keys are unique.
 
   const YamlNode* find(std::string_view key) const;
   // "a mapping", "a list", "text", "a number", ... for messages.
   std::string_view kind_name() const;
-  std::optional<std::int64_t> as_int() const;   // Unquoted whole number.
-  std::optional<double> as_double() const;      // Unquoted number.
-  std::optional<bool> as_bool() const;          // Unquoted true or false (also yes/no as YAML 1.1 has them).
+  std::optional<std::int64_t> as_int() const;  // Unquoted whole number.
+  std::optional<double> as_double() const;     // Unquoted number.
+  std::optional<bool> as_bool() const;         // Unquoted true or false (also yes/no as YAML 1.1 has them).
 };
 
 struct YamlNode::Entry {

@@ -51,6 +51,7 @@ class Executor {
   bool is_dry_run() const;
 
  private:
+  friend class Round;
   struct State;
   std::unique_ptr<State> state_;
 };

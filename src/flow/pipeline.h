@@ -12,32 +12,15 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "flow/candidate.h"
 #include "flow/executor.h"
-#include "judge/gates.h"
-#include "model/artifact.h"
+#include "flow/table_refresh.h"
 #include "project/project.h"
 #include "store/home.h"
 #include "table/engine.h"
 #include "table/snapshot.h"
 
 namespace trimtab::flow {
-
-struct PreparedTable {
-  table::Snapshot source;              // The rows as they came.
-  table::Snapshot kept;                // Cleaned, checked; quarantined rows left out.
-  Json checks;                         // Results of all checks, row checks summed over the parts.
-  std::int64_t quarantined = 0;
-  bool pending = false;                // Dry run, with steps still to do.
-};
-
-struct Candidate {
-  std::string step_key;                // Of the training step; registers at most once.
-  std::map<std::string, OutputFile> files;  // The artifact's files.
-  Json metrics;                        // name → Measure, on the test rows.
-  std::vector<judge::GateResult> gates;
-  Json facts;                          // rows, rounds, times, parents: for run params and lineage.
-  bool pending = false;
-};
 
 // How a training differs from the project file's: healing trains on what is known now and judges on the newest.
 struct TrainingRequest {
@@ -46,6 +29,9 @@ struct TrainingRequest {
   std::optional<TimeUs> test_from;
   std::optional<std::string> champion_manifest;  // Manifest blob of the version to compare with.
 };
+
+// When a row's label is known: what the project says, else `label_delay` after the event time.
+table::NamedExpression label_time_of(const project::Model& model, const std::string& time_column);
 
 // Belongs to one thread. Keeps what it learnt about files and schemas between calls.
 class Pipeline {
@@ -58,9 +44,11 @@ class Pipeline {
   Status validate(ProgressListener& listener);
   // Ingests what is new of a source (files, and rows that arrived) up to `as_of`.
   Result<table::Snapshot> refresh_source(const std::string& name, TimeUs as_of, ProgressListener& listener);
-  // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a table check.
+  // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a row check that says so.
   Result<PreparedTable> prepare(const std::string& table, TimeUs as_of, ProgressListener& listener);
-  // prepare, frame, train, judge.
+  // The key that the training step of this request has. Runs what comes before it.
+  Result<std::string> training_key(const TrainingRequest& request, ProgressListener& listener);
+  // prepare, the table's whole checks, frame, train, judge. Errors: check_failed, and the steps' own.
   Result<Candidate> train(const TrainingRequest& request, ProgressListener& listener);
 
  private:

@@ -26,7 +26,7 @@ struct Task {
   std::string operation;             // "ingest", "clean", …
   std::string label;                 // For people: "ingest flights/2013-01-01.csv".
   Json params;
-  std::vector<TaskInput> inputs;
+  std::vector<TaskInput> inputs = {};
   int threads = 1;                   // In the key: float sums are formed per thread.
   TimeUs wall_time_max = 20 * base::kMinuteUs;
   std::uint64_t memory_bytes_max = 8ull << 30;

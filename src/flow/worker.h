@@ -1,6 +1,5 @@
-// The other side of a step: `trimtab worker` reads one task a line from standard input, runs it, and answers with one
-// line. It never opens meta.db: it reads inputs by path, leaves outputs in its staging folder, and the owner of the
-// home names and registers them. A crash, a hang or too much memory ends this process and nothing else.
+// The owner's hand on a worker process: gives it one task after the other and turns its death into an error.
+// A step that crashes, hangs or takes too much memory ends that process and nothing else.
 #pragma once
 
 #include <atomic>
@@ -14,11 +13,6 @@
 #include "flow/task.h"
 
 namespace trimtab::flow {
-
-// Runs until standard input ends. Line in: {"operation","params","inputs":{name:[paths]},"output","threads"}.
-// Lines out: {"progress":{"done","total","unit"}} any number of times, then {"values","resources"} or {"error"}.
-// Arguments: folders it may read and write. Returns the exit code.
-int worker_main(const std::vector<std::string>& folders, std::uint64_t memory_bytes_max);
 
 struct WorkerOptions {
   std::string program;                       // Path of our own executable.

@@ -1,5 +1,5 @@
-// A small blocking HTTP/1.1 client on one keep-alive connection: the command line talks to its server with it,
-// and a backtest replays a year of requests through it. Only for servers of our own on this machine.
+// A small blocking HTTP/1.1 client on one keep-alive connection: the command line talks to its server with
+// it, and a backtest replays a year of requests through it. Only for servers of our own on this machine.
 #pragma once
 
 #include <cstdint>

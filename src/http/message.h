@@ -1,8 +1,8 @@
 // One HTTP request and its answer, free of any library's types.
 #pragma once
 
+#include <atomic>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -16,13 +16,14 @@
 
 namespace trimtab::http {
 
+// Its views live until the handler has returned: copy what a later answer needs.
 struct Request {
-  std::string_view method;                  // "GET", "POST", ...
-  std::string_view path;                    // Decoded, without the query.
-  std::string_view query;                   // Raw, without '?'.
+  std::string_view method;  // "GET", "POST", ...
+  std::string_view path;    // Decoded, without the query.
+  std::string_view query;   // Raw, without '?'.
   std::string_view body;
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // As sent; names compare without case.
-  std::vector<std::string> path_values;     // Of the route's {placeholders}, decoded, in order.
+  std::vector<std::string> path_values;  // Of the route's {placeholders}, decoded, in order.
   bool from_loopback = false;
 
   // The first header of that name, or "".
@@ -37,23 +38,44 @@ struct Reply {
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
 
-  static Reply json(const Json& value, int status = 200) { return {status, "application/json", value.dump(), {}}; }
-  static Reply text(std::string text, int status = 200) { return {status, "text/plain; charset=utf-8", std::move(text), {}}; }
+  static Reply json(const Json& value, int status = 200) {
+    return {status, "application/json", value.dump(), {}};
+  }
+  static Reply text(std::string text, int status = 200) {
+    return {status, "text/plain; charset=utf-8", std::move(text), {}};
+  }
 };
 
-// The native error body: {"error":{"code","message","hint"?,"where"?}} with the status of the error table.
-Reply error_reply(const Error& error);
+// The native error body: {"error":{"code","message","hint"?,"where"?}}. The status is the error table's, or
+// `status` where HTTP has a finer one (405, 414, 415, 431). Causes join the message.
+Reply error_reply(const Error& error, int status = 0);
 
-// Completes a request later, from any thread, exactly once; if it is dropped unanswered the client gets a 500.
+// Where the one answer of a request goes: a connection of the server, or a function in a test. Thread-safe.
+class ReplySink {
+ public:
+  virtual ~ReplySink() = default;
+  virtual void deliver(Reply reply) = 0;
+  // True for its first caller alone, who may then deliver.
+  bool settle() { return !settled_.exchange(true); }
+
+ private:
+  std::atomic<bool> settled_ = false;
+};
+
+// Completes a request later, from any thread, exactly once; if it is dropped unanswered the client gets a
+// 500.
 class ReplyPromise {
  public:
   explicit ReplyPromise(std::function<void(Reply)> send);
+  explicit ReplyPromise(std::shared_ptr<ReplySink> sink) : sink_(std::move(sink)) {}
   void send(Reply reply);
 
  private:
-  struct State;
-  std::shared_ptr<State> state_;
+  std::shared_ptr<ReplySink> sink_;
 };
+
+// What a sink delivers when it is destroyed unsettled.
+Reply dropped_reply();
 
 // What a handler returns: the answer, or Pending after it has kept the promise for later.
 struct Pending {};

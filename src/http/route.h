@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -28,33 +29,41 @@ using Handler = std::function<Answer(const Request&, ReplyPromise)>;
 
 struct Route {
   std::string method;
-  std::string path;         // "/api/v1/endpoints/{name}/labels"; a last "{name*}" takes the rest with slashes.
-  std::string summary;      // One line for the docs.
+  std::string path;     // "/api/v1/endpoints/{name}/labels"; a last "{name*}" takes the rest with slashes.
+  std::string summary;  // One line for the docs.
   Permission permission = Permission::undeclared;
   Placement placement = Placement::pool;
-  Json request_schema;      // JSON Schema of the body, or null when there is none.
-  Json reply_schema;        // Of the 200 answer.
+  Json request_schema;  // JSON Schema of the body, or null when there is none.
+  Json reply_schema;    // Of the 200 answer.
   Handler handler;
+  // Media types a body may declare; "*/*" takes any. A form or text/plain must never be among those of a
+  // route that changes things: a foreign page can send them without asking.
+  std::vector<std::string> content_types = {"application/json"};
 };
 
 class Router {
  public:
-  // Errors: internal for an undeclared permission, or two routes of the same method and path shape.
+  // Errors: internal for an undeclared permission, two routes of the same method and path shape, or a path or
+  // method that no request could have.
   static Result<Router> make(std::vector<Route> routes);
 
   struct Match {
-    const Route* route = nullptr;           // Null: see `other_methods`.
+    const Route* route = nullptr;  // Null: see `other_methods`.
     std::vector<std::string> path_values;
-    std::vector<std::string> other_methods; // Not empty: the path exists with these methods (405).
+    std::vector<std::string> other_methods;  // Not empty: the path exists with these methods (405).
   };
-  Match find(std::string_view method, std::string_view path) const;
+  // Takes the path as it was sent, because an encoded slash must not part two steps. A literal step wins over
+  // {name}, and that over {name*}, which matches one step or more; HEAD finds the route of GET.
+  // Errors: malformed (percent encoding, UTF-8, NUL, a '..' however it is spelled, an encoded slash in
+  // {name}).
+  Result<Match> find(std::string_view method, std::string_view path) const;
   const std::vector<Route>& routes() const { return routes_; }
   // The nearest known path, for the 404's hint; "" when none is close.
   std::string nearest(std::string_view path) const;
 
  private:
-  std::vector<Route> routes_;
   struct Node;
+  std::vector<Route> routes_;
   std::shared_ptr<const Node> root_;
 };
 

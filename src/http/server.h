@@ -1,6 +1,6 @@
-// The HTTP server: Boost.Beast callbacks, one io_context per thread, a bounded pool for handlers that read disk.
-// Refuses before any handler: a foreign Host (DNS rebinding), a foreign Origin or Sec-Fetch-Site on anything but
-// GET and HEAD, bodies and headers over the limit, a missing token. Knows no domain.
+// The HTTP server: Boost.Beast callbacks, one io_context per thread, a bounded pool for handlers that read
+// disk. Refuses before any handler: a foreign Host (DNS rebinding), a foreign Origin or Sec-Fetch-Site on
+// anything but GET and HEAD, bodies and headers over the limit, a missing token. Knows no domain.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +17,18 @@ namespace trimtab::http {
 
 struct ServerOptions {
   std::string host = "127.0.0.1";
-  int port = 0;                                // 0: any free one.
+  int port = 0;  // 0: any free one.
   int io_threads = 2;
   int pool_threads = 2;
-  int pool_queue_max = 1024;                   // More waiting than this is answered 503.
+  int pool_queue_max = 1024;  // More waiting than this is answered 503.
   std::uint64_t body_bytes_max = 16u << 20;
+  std::uint64_t received_bytes_max = 256u << 20;  // Of all large bodies being received at a time; then 503.
   std::uint64_t header_bytes_max = 32u << 10;
-  base::TimeUs idle_timeout = 60 * base::kSecondUs;   // Between requests, and for a slow sender.
+  base::TimeUs idle_timeout = 60 * base::kSecondUs;  // Between requests, and for a slow sender.
   int connections_max = 4096;
-  std::vector<std::string> hosts_allowed;      // Beside 127.0.0.1, localhost, [::1] and `host`.
-  std::string token;                           // For Permission::token.
-  bool clock_is_manual = false;                // For Permission::clock.
+  std::vector<std::string> hosts_allowed;  // Beside 127.0.0.1, localhost, [::1] and `host`.
+  std::string token;                       // For Permission::token.
+  bool clock_is_manual = false;            // For Permission::clock.
 };
 
 // Thread-safe.

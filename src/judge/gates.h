@@ -1,5 +1,5 @@
-// The one list of conditions that a version must meet before it may answer. Each result carries its value, its
-// interval, the threshold and the verdict, so that a person can see how close it was.
+// The one list of conditions that a version must meet before it may answer. Each result carries its value,
+// its interval, the threshold and the verdict, so that a person can see how close it was.
 #pragma once
 
 #include <map>
@@ -19,11 +19,11 @@ enum class Verdict : std::uint8_t { pass, fail, unknown };
 std::string_view verdict_name(Verdict verdict);
 
 struct GateResult {
-  std::string gate;              // As declared.
-  Measure measured;              // Worst slice for slice gates; its level is in `detail`.
+  std::string gate;  // As declared.
+  Measure measured;  // Worst slice for slice gates; its level is in `detail`.
   std::optional<double> threshold;
   Verdict verdict = Verdict::unknown;
-  std::string detail;            // "champion 0.701 - 0.005", "slice origin = LGA", or why it is unknown.
+  std::string detail;  // "champion 0.701 - 0.005", "slice origin = LGA", or why it is unknown.
 
   Json to_json() const;
   static Result<GateResult> from_json(const Json& json);
@@ -37,10 +37,13 @@ struct Judged {
   std::span<const double> champion;                              // Empty: no champion yet.
   std::map<std::string, std::vector<std::string>> slice_levels;  // Column → level of each row.
   int slice_rows_min = 50;                                       // Smaller slices are not judged.
+  std::map<std::string, Measure> given;  // Figures of the candidate that are taken elsewhere, such as p99_ms.
 };
 
 // One result a gate, in order. A gate against a champion passes when there is none yet. A gate whose figure
-// cannot be computed is unknown, and unknown does not pass.
+// cannot be computed is unknown, and unknown does not pass. A slice gate is decided by the slice with the
+// least room to its threshold (a champion is measured on the same slice); slices that are too small, or whose
+// figure is undefined, are left out, and when all are, the gate is unknown.
 std::vector<GateResult> evaluate_gates(const std::vector<project::Gate>& gates, const Judged& judged);
 bool all_pass(const std::vector<GateResult>& results);
 

@@ -21,13 +21,16 @@ struct Measure {
   std::string reason;
 
   Json to_json() const;
+  static Result<Measure> from_json(const Json& json);
 };
 
 // Rows where truth is NaN are left out by the caller. Binary truth is 0 or 1, scores are probabilities.
 // Names: auc (Mann-Whitney; interval by Hanley & McNeil 1982), log_loss (natural; clipped at 1e-15), brier,
-// ece (10 bins of equal width, weighted |mean score - rate|), accuracy (at 0.5), rate (mean truth),
-// mean_score; regression: rmse, mae, bias. Intervals of means: ±1.96 standard errors.
-// Errors: invalid (unknown name: did you mean). Fewer rows than needed: a Measure without value.
+// ece (10 bins of equal width, weighted |mean score - rate|), accuracy (1 from 0.5 on), rate (mean truth),
+// mean_score; regression: rmse, mae, bias (mean score - truth). Intervals of means: ±1.96 standard errors; of
+// rmse: the roots of the mean's.
+// Errors: invalid (unknown name: did you mean). Fewer rows than needed, scores that are no numbers: a Measure
+// without value.
 Result<Measure> measure(std::string_view name, std::span<const double> truth, std::span<const double> score);
 const std::vector<std::string>& metric_names(bool binary);
 
@@ -35,7 +38,7 @@ const std::vector<std::string>& metric_names(bool binary);
 struct PairedDifference {
   std::int64_t rows = 0;
   double mean = 0;
-  double standard_error = 0;
+  double standard_error = 0;  // Infinite for one row, which says nothing about the spread.
 };
 PairedDifference paired_difference(std::span<const double> a, std::span<const double> b);
 

@@ -26,7 +26,7 @@ struct TrainingData {
 };
 
 struct BoosterOptions {
-  bool binary = true;                 // Else regression (L2).
+  bool binary = true;  // Else regression (L2).
   std::int64_t rounds = 200;
   std::int64_t leaves = 31;
   double learning_rate = 0.05;
@@ -35,18 +35,18 @@ struct BoosterOptions {
   double bagging_fraction = 1.0;
   double lambda_l2 = 0.0;
   std::int64_t seed = 1;
-  int threads = 1;                    // Part of the result: sums are formed per thread.
-  int patience = 0;                   // Rounds without gain on `valid` before stopping; 0: never stop early.
+  int threads = 1;   // Part of the result: sums are formed per thread.
+  int patience = 0;  // Rounds without gain on `valid` before stopping; 0: never stop early.
 };
 
 struct TrainedBooster {
-  std::string text;                   // LightGBM's model text.
-  std::int64_t rounds = 0;            // Used (the best round when stopped early).
-  std::vector<double> valid_loss;     // Of each round on `valid` (log loss or L2); empty without `valid`.
+  std::string text;                // LightGBM's model text.
+  std::int64_t rounds = 0;         // Used (the best round when stopped early).
+  std::vector<double> valid_loss;  // Of each round on `valid` (log loss or L2); empty without `valid`.
 };
 
-// `on_round(round)` returns false to cancel (errors: cancelled). Errors: invalid (no rows, one class only,
-// a column that LightGBM refuses).
+// `on_round(round)`, from 1 after each round, returns false to cancel (errors: cancelled). Errors: invalid
+// (no rows, one class only, a column that LightGBM refuses).
 Result<TrainedBooster> train_booster(const TrainingData& train, const TrainingData* valid,
                                      const BoosterOptions& options,
                                      const std::function<bool(std::int64_t round)>& on_round);
@@ -54,11 +54,13 @@ Result<TrainedBooster> train_booster(const TrainingData& train, const TrainingDa
 // A booster for one thread: predictions reuse its buffers.
 class Booster {
  public:
-  // Errors: invalid (text that is no model, or one of another width than `width`).
+  // Errors: invalid (text that is no model, or one of another width than `width`). A text that was cut off is
+  // refused; one that was forged is not, so check its hash first.
   static Result<std::unique_ptr<Booster>> load(const std::string& text, int width);
   ~Booster();
   // `values`: rows × width. Probability of the positive class (binary) or the value (regression), one a row.
-  // One row takes the fast path (about 6 µs for 100 trees); both paths give the same bits.
+  // Many rows give the same bits as one by one, and the same as LightGBM's own call for a matrix. A row takes
+  // 10 to 20 µs for 200 trees of 31 leaves.
   void predict(std::span<const double> values, double* out);
   // Log-odds (binary) or the value.
   void predict_raw(std::span<const double> values, double* out);

@@ -1,5 +1,5 @@
-// What turns a row of the source into the numbers a learner sees. It is part of the model: the same recipe, bound
-// by the same engine, makes the training frame and answers requests.
+// What turns a row of the source into the numbers a learner sees. It is part of the model: the same recipe,
+// bound by the same engine, makes the training frame and answers requests.
 #pragma once
 
 #include <string>
@@ -15,9 +15,9 @@ namespace trimtab::model {
 
 // A joined table as the recipe needs it online.
 struct JoinedTable {
-  int stage = 0;             // Position of its LookupStage in Recipe::stages.
-  std::string source;        // Name of the source that feeds it.
-  table::Schema schema;      // Of that source's rows.
+  int stage = 0;         // Position of its LookupStage in Recipe::stages.
+  std::string source;    // Name of the source that feeds it.
+  table::Schema schema;  // Of that source's rows.
 
   bool operator==(const JoinedTable&) const = default;
 };
@@ -25,17 +25,19 @@ struct JoinedTable {
 struct Feature {
   std::string name;
   table::ColumnType type = table::ColumnType::real;  // After the stages; time is not allowed.
-  std::vector<std::string> levels;  // Of a text feature: level i is encoded as i. Fitted on the training rows, sorted
-                                    // by falling count, then by bytes. Anything else (and null) is encoded as NaN.
+  // Of a text feature: level i is encoded as i. Fitted on the training rows, sorted by falling count, then by
+  // bytes. Anything else (and null) is encoded as NaN.
+  std::vector<std::string> levels;
 
   bool operator==(const Feature&) const = default;
 };
 
 struct Recipe {
-  table::Schema request;              // The columns of the `from` source that the model needs.
+  table::Schema request;  // The columns of the `from` source that the model needs.
   std::string time_zone = "UTC";
-  std::string time_column;            // Event time of a request row; may be "".
-  std::vector<table::Stage> stages;   // The last one selects the features, in order. Fitted constants are inside.
+  std::string time_column;  // Event time of a request row; may be "".
+  // The last one selects the features, in order. Fitted constants are inside.
+  std::vector<table::Stage> stages;
   std::vector<JoinedTable> joined;
   std::vector<Feature> features;
 
@@ -44,8 +46,8 @@ struct Recipe {
   bool operator==(const Recipe&) const = default;
 };
 
-// Encodes feature columns as the learner's doubles: numbers as they are, true 1, false 0, null NaN, text by level.
-// Made once; `encode` is const and thread-safe.
+// Encodes feature columns as the learner's doubles: numbers as they are, true 1, false 0, null NaN, text by
+// level. Made once; `encode` is const and thread-safe.
 class FeatureEncoder {
  public:
   explicit FeatureEncoder(const std::vector<Feature>& features);
@@ -53,7 +55,7 @@ class FeatureEncoder {
   FeatureEncoder(FeatureEncoder&&) noexcept;
   int width() const;
   std::vector<int> categorical() const;  // Positions of the text features.
-  // `rows` has the features as its columns, in order. Writes rows × width doubles, row by row.
+  // `rows` has the features as its first columns, in order. Writes rows × width doubles, row by row.
   void encode(const table::Batch& rows, double* out) const;
 
  private:

@@ -20,8 +20,8 @@ std::string chain_hash(const AuditEntry& entry) {
   const std::string sequence = std::to_string(entry.sequence);
   const std::string time = std::to_string(entry.time);
   std::string text;
-  for (const std::string* field : {&sequence, &time, &entry.actor, &entry.action, &entry.object, &entry.detail,
-                                   &entry.previous_sha256}) {
+  for (const std::string* field : {&sequence, &time, &entry.actor, &entry.action, &entry.object,
+                                   &entry.detail, &entry.previous_sha256}) {
     text += std::to_string(field->size());
     text += ':';
     text += *field;
@@ -51,8 +51,9 @@ tl::unexpected<Error> broken_at(std::int64_t sequence, const std::string& what) 
 
 Status append_audit(Connection& connection, TimeUs time, std::string_view actor, std::string_view action,
                     std::string_view object, std::string_view detail_json) {
-  AuditEntry entry{1, time, std::string(actor), std::string(action), std::string(object), std::string(detail_json),
-                   genesis(), ""};
+  AuditEntry entry{
+      1,         time, std::string(actor), std::string(action), std::string(object), std::string(detail_json),
+      genesis(), ""};
   {
     Statement last = connection.prepare("SELECT sequence, sha256 FROM audit ORDER BY sequence DESC LIMIT 1");
     if (TRY(last.step())) {
@@ -69,7 +70,8 @@ Status append_audit(Connection& connection, TimeUs time, std::string_view actor,
 
 Result<std::int64_t> verify_audit(Connection& connection) {
   Statement rows = connection.prepare(
-      "SELECT sequence, time, actor, action, object, detail, previous_sha256, sha256 FROM audit ORDER BY sequence");
+      "SELECT sequence, time, actor, action, object, detail, previous_sha256, sha256 FROM audit ORDER BY "
+      "sequence");
   std::int64_t length = 0;
   std::string previous_sha256 = genesis();
   while (TRY(rows.step())) {

@@ -1,4 +1,5 @@
-// The history nobody can quietly change: one hash-chained row per state change, in the change's own transaction.
+// The history nobody can quietly change: one hash-chained row per state change, in the change's own
+// transaction.
 #pragma once
 
 #include <cstdint>

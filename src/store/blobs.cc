@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <system_error>
-
 #include <sys/stat.h>
+#include <system_error>
 
 #include "base/file.h"
 #include "base/hash.h"
@@ -18,7 +17,8 @@ constexpr int kReadOnly = 0444;
 
 // Damage is told as what it is: the name promises the content.
 tl::unexpected<Error> broken(const fs::path& file) {
-  return fail(ErrorCode::storage_broken, "blob '" + file.string() + "' does not hold the bytes its name promises",
+  return fail(ErrorCode::storage_broken,
+              "blob '" + file.string() + "' does not hold the bytes its name promises",
               "restore it from a backup, or remove it: what made it makes it again");
 }
 
@@ -37,10 +37,21 @@ bool is_regular(const fs::path& file) {
   return fs::symlink_status(file, ignored).type() == fs::file_type::regular;
 }
 
+// Empty when there is no such folder. The entries know their type, which saves asking the disk for each.
+std::vector<fs::directory_entry> entries_of(const fs::path& folder) {
+  std::vector<fs::directory_entry> entries;
+  std::error_code failure;
+  for (fs::directory_iterator entry(folder, failure), end; !failure && entry != end;
+       entry.increment(failure)) {
+    entries.push_back(*entry);
+  }
+  return entries;
+}
+
 }  // namespace
 
-// The first use of a shard in this process brings its name to the disk, also when the folder is already there:
-// whoever made it may have died before the fsync.
+// The first use of a shard in this process brings its name to the disk, also when the folder is already
+// there: whoever made it may have died before the fsync.
 Status Blobs::make_shard(const std::string& sha256) {
   const auto number = static_cast<std::size_t>(std::stoi(sha256.substr(0, kShardDigits), nullptr, 16));
   const std::lock_guard lock(mutex_);
@@ -65,9 +76,14 @@ Result<std::string> Blobs::put(std::string_view bytes) {
 }
 
 Result<std::string> Blobs::put_file(const fs::path& staged) {
+  std::error_code ignored;
+  if (fs::symlink_status(staged, ignored).type() == fs::file_type::not_found) {
+    return fail(ErrorCode::not_found, "there is no file '" + staged.string() + "' to keep");
+  }
   // A link would bring in a file that its maker can still change.
   if (!is_regular(staged)) {
-    return fail(ErrorCode::invalid, "'" + staged.string() + "' is no regular file, so it cannot become a blob");
+    return fail(ErrorCode::invalid,
+                "'" + staged.string() + "' is no regular file, so it cannot become a blob");
   }
   std::string name = TRY(base::sha256_file(staged));
   TRY(make_shard(name));
@@ -93,7 +109,9 @@ Result<std::string> Blobs::get(const std::string& sha256) const {
   return bytes;
 }
 
-bool Blobs::has(const std::string& sha256) const { return base::is_sha256(sha256) && is_regular(path(sha256)); }
+bool Blobs::has(const std::string& sha256) const {
+  return base::is_sha256(sha256) && is_regular(path(sha256));
+}
 
 fs::path Blobs::path(const std::string& sha256) const {
   CHECK(base::is_sha256(sha256));
@@ -110,16 +128,17 @@ Status Blobs::verify(const std::string& sha256) const {
 }
 
 void Blobs::visit_files(const std::function<void(const fs::path&, bool)>& visit) const {
-  std::error_code failure;
-  for (const fs::directory_entry& shard : fs::directory_iterator(folder_, failure)) {
+  std::error_code ignored;
+  for (const fs::directory_entry& shard : entries_of(folder_)) {
     const std::string shard_name = shard.path().filename().string();
-    if (shard_name.size() != kShardDigits || !shard.is_directory(failure)) {
+    if (shard_name.size() != kShardDigits || shard.is_symlink(ignored) || !shard.is_directory(ignored)) {
       visit(shard.path(), false);
       continue;
     }
-    for (const fs::directory_entry& file : fs::directory_iterator(shard.path(), failure)) {
+    for (const fs::directory_entry& file : entries_of(shard.path())) {
       const std::string name = file.path().filename().string();
-      visit(file.path(), base::is_sha256(name) && name.starts_with(shard_name) && is_regular(file.path()));
+      const bool is_named_right = base::is_sha256(name) && name.starts_with(shard_name);
+      visit(file.path(), is_named_right && !file.is_symlink(ignored) && file.is_regular_file(ignored));
     }
   }
 }

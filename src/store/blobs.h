@@ -13,8 +13,8 @@
 
 namespace trimtab::store {
 
-// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the home
-// alone writes.
+// Layout: <folder>/ab/abcdef… (read-only files). Thread-safe; several processes may read, the owner of the
+// home alone writes.
 class Blobs {
  public:
   explicit Blobs(std::filesystem::path folder) : folder_(std::move(folder)) {}

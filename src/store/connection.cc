@@ -4,11 +4,10 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <sqlite3.h>
 #include <system_error>
 #include <unordered_map>
 #include <utility>
-
-#include <sqlite3.h>
 
 #include "base/log.h"
 
@@ -35,12 +34,14 @@ constexpr const char* kSettings =
 void log_remark(void*, int code, const char* words) {
   const int primary = code & 0xff;
   if (primary == SQLITE_CONSTRAINT || primary == SQLITE_SCHEMA) return;
+  const int system_code = errno;  // SQLite calls us on its way back; the error is made from errno later.
   const std::string line = "SQLite (" + std::to_string(code) + "): " + words;
   if (primary == SQLITE_NOTICE) {
     base::log_info("store", line);
   } else {
     base::log_warning("store", line);
   }
+  errno = system_code;
 }
 
 void set_up_sqlite() {
@@ -143,14 +144,16 @@ struct Connection::State {
   State(const State&) = delete;
   State& operator=(const State&) = delete;
 
-  // Stops the program when its SQL was wrong. Only for SQL that no schema on the disk can make wrong, or for a
-  // schema that the migrations have verified.
+  // Stops the program when its SQL was wrong. Only for SQL that no schema on the disk can make wrong, or for
+  // a schema that the migrations have verified.
   void check_sql(int code) const {
-    if (code == SQLITE_ERROR) base::check_failed("SQL is valid", __FILE__, __LINE__, ::sqlite3_errmsg(handle));
+    if (code == SQLITE_ERROR)
+      base::check_failed("SQL is valid", __FILE__, __LINE__, ::sqlite3_errmsg(handle));
   }
-  // Describes the failure that has just happened on this connection.
+  // Describes the failure of the last call, which began with errno = 0. SQLite's own record of errno leaves
+  // out failed commits, just where a full disk must be told from a broken one.
   Error error(int code) {
-    const int system_code = ::sqlite3_system_errno(handle);
+    const int system_code = errno;
     const std::string words = ::sqlite3_errmsg(handle);
     if (is_io_failure(code, system_code)) io_failed = true;
     if ((code & 0xff) == SQLITE_CONSTRAINT) return constraint_error(code, words);
@@ -179,7 +182,8 @@ struct Statement::State {
   bool has_column(int column) const { return column >= 0 && column < ::sqlite3_data_count(handle); }
   std::string bytes_of(const void* bytes, int column) const {
     if (bytes == nullptr) return {};
-    return {static_cast<const char*>(bytes), static_cast<std::size_t>(::sqlite3_column_bytes(handle, column))};
+    return {static_cast<const char*>(bytes),
+            static_cast<std::size_t>(::sqlite3_column_bytes(handle, column))};
   }
 
   Connection::State* connection = nullptr;
@@ -220,8 +224,8 @@ Statement& Statement::bind(int index, std::string_view value) {
   state_->rewind();
   // A null pointer would bind NULL.
   const char* text = value.data() == nullptr ? "" : value.data();
-  state_->bound(::sqlite3_bind_text64(state_->handle, index + 1, text, value.size(), SQLITE_TRANSIENT,
-                                      SQLITE_UTF8));
+  state_->bound(
+      ::sqlite3_bind_text64(state_->handle, index + 1, text, value.size(), SQLITE_TRANSIENT, SQLITE_UTF8));
   return *this;
 }
 
@@ -240,6 +244,7 @@ Statement& Statement::bind_blob(int index, std::string_view bytes) {
 
 Result<bool> Statement::step() {
   if (state_->failure) return fail(*state_->failure);
+  errno = 0;
   const int code = ::sqlite3_step(state_->handle);
   if (code == SQLITE_ROW) return true;
   CHECK(code != SQLITE_MISUSE);
@@ -296,6 +301,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   // Each connection belongs to one thread at a time, so SQLite's own mutex would only cost time.
   const int create = role == Role::writer ? SQLITE_OPEN_CREATE : 0;
   const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | create;
+  errno = 0;
   const int opened = ::sqlite3_open_v2(file.c_str(), &state->handle, flags, nullptr);
   if (opened != SQLITE_OK) return fail(state->error(opened));
   sqlite3* handle = state->handle;
@@ -308,8 +314,10 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   // The mode of the journal is the first thing that reads the file: here it shows what the file is.
   const char* role_settings = role == Role::writer ? "PRAGMA journal_mode = WAL;" : "PRAGMA query_only = ON;";
   for (const char* settings : {kSettings, role_settings}) {
+    errno = 0;
     const int code = ::sqlite3_exec(handle, settings, nullptr, nullptr, nullptr);
-    if (code != SQLITE_OK) return fail(connection->state_->error(code == SQLITE_ERROR ? SQLITE_NOTADB : code));
+    if (code != SQLITE_OK)
+      return fail(connection->state_->error(code == SQLITE_ERROR ? SQLITE_NOTADB : code));
   }
   if (role == Role::reader) return connection;
   // In place of wal_autocheckpoint: the database copies the log after it has acknowledged, not before.
@@ -333,6 +341,7 @@ Statement Connection::prepare(std::string_view sql) {
   }
   const char* rest = nullptr;
   const int length = static_cast<int>(sql.size());
+  errno = 0;
   const int code = ::sqlite3_prepare_v3(state_->handle, sql.data(), length, SQLITE_PREPARE_PERSISTENT,
                                         &statement->handle, &rest);
   state_->check_sql(code);
@@ -350,6 +359,7 @@ Statement Connection::prepare(std::string_view sql) {
 
 Status Connection::run_script(std::string_view sql) {
   const std::string script(sql);  // SQLite wants its end marked by a zero byte.
+  errno = 0;
   const int code = ::sqlite3_exec(state_->handle, script.c_str(), nullptr, nullptr, nullptr);
   state_->check_sql(code);
   if (code != SQLITE_OK) return fail(state_->error(code));
@@ -375,6 +385,7 @@ std::int64_t Connection::wal_pages() const { return state_->wal_pages; }
 Status Connection::checkpoint(bool wait) {
   ::sqlite3_busy_timeout(state_->handle, kBusyCheckpointMs);
   const int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+  errno = 0;
   const int code = ::sqlite3_wal_checkpoint_v2(state_->handle, nullptr, mode, nullptr, nullptr);
   ::sqlite3_busy_timeout(state_->handle, kBusyMs);
   if (code != SQLITE_OK) return fail(state_->error(code));

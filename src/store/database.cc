@@ -36,7 +36,7 @@ struct PendingWrite {
 struct DatabaseState {
   using Role = Connection::Role;
 
-  Status open_writer(TimeUs now);
+  Status open_writer(const std::vector<Migration>& migrations, TimeUs now);
   void run_writer();
   std::vector<PendingWrite> take_group();
   void commit_group(std::vector<PendingWrite>& group);
@@ -72,10 +72,10 @@ struct DatabaseState {
 
 // Foreign keys are enforced after the migrations: SQLite's way of changing a table is to make it anew under
 // its old name, which would break every reference to it on the way.
-Status DatabaseState::open_writer(TimeUs now) {
+Status DatabaseState::open_writer(const std::vector<Migration>& migrations, TimeUs now) {
   writer = TRY(Connection::open(file, Role::writer));
   TRY(writer->prepare("BEGIN IMMEDIATE").run());
-  TRY(migrate(*writer, known_migrations(), now));
+  TRY(migrate(*writer, migrations, now));
   TRY(writer->prepare("COMMIT").run());
   writer->enforce_foreign_keys();
   return {};
@@ -120,8 +120,9 @@ void DatabaseState::commit_group(std::vector<PendingWrite>& group) {
 // A failed fsync may have dropped pages for good. A second try could succeed and still be a lie.
 void DatabaseState::notice_broken_disk(const Status& first) {
   if (broken || !writer->io_failed()) return;
-  broken = Error{ErrorCode::storage_broken, "'" + file.string() + "' takes no writes since one of them failed",
-                 "check the disk, then start again; what was acknowledged is kept", std::nullopt, nullptr};
+  broken =
+      Error{ErrorCode::storage_broken, "'" + file.string() + "' takes no writes since one of them failed",
+            "check the disk, then start again; what was acknowledged is kept", std::nullopt, nullptr};
   if (!first) broken->cause = std::make_shared<const Error>(first.error());
 }
 
@@ -146,7 +147,8 @@ Status DatabaseState::run_work(PendingWrite& write) {
   // A full disk or a failed read may have made SQLite undo everything, the others' work too.
   if (!writer->in_transaction() || writer->io_failed()) {
     if (!write.status) return write.status;
-    return fail(ErrorCode::storage_broken, "'" + file.string() + "' lost the group of writes that this one was in",
+    return fail(ErrorCode::storage_broken,
+                "'" + file.string() + "' lost the group of writes that this one was in",
                 "check the disk, then try again");
   }
   if (!write.status) TRY(writer->prepare("ROLLBACK TO work").run());
@@ -192,10 +194,16 @@ Status DatabaseState::read_snapshot(Connection& reader, const std::function<Stat
 
 Database::Database(std::unique_ptr<DatabaseState> state) : state_(std::move(state)) {}
 
-Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const base::Clock& clock) {
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file,
+                                                 const base::Clock& clock) {
+  return open(file, clock, known_migrations());
+}
+
+Result<std::unique_ptr<Database>> Database::open(const std::filesystem::path& file, const base::Clock& clock,
+                                                 const std::vector<Migration>& migrations) {
   auto state = std::make_unique<DatabaseState>();
   state->file = file;
-  TRY(state->open_writer(clock.now()));
+  TRY(state->open_writer(migrations, clock.now()));
   state->writer_thread = std::thread([writer = state.get()] { writer->run_writer(); });
   return std::unique_ptr<Database>(new Database(std::move(state)));
 }

@@ -7,12 +7,15 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "store/connection.h"
 
 namespace trimtab::store {
+
+struct Migration;
 
 using WriteWork = std::function<Status(Connection&)>;
 
@@ -26,6 +29,9 @@ class Database {
   // Opens or creates the file, runs missing migrations (all in one transaction), starts the writer.
   // Errors: storage_broken (not a database, a newer schema than ours), storage_full.
   static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const base::Clock& clock);
+  // The same with other migrations than the program's own.
+  static Result<std::unique_ptr<Database>> open(const std::filesystem::path& file, const base::Clock& clock,
+                                                const std::vector<Migration>& migrations);
   ~Database();  // Commits what was submitted, then closes.
 
   // Queues `work`; it runs on the writer thread inside the group's transaction, in a savepoint of its own, in

@@ -23,11 +23,12 @@ struct ServerAddress {
   int process_id = 0;
 };
 
-// The owner's view of a home. Layout: meta.db, blobs/, log/, staging/, token (0600), lock, server.json (0600).
+// The owner's view of a home. Layout: meta.db, blobs/, log/, staging/, token (0600), lock, server.json
+// (0600).
 class Home {
  public:
-  // Creates the folder when absent, takes the lock, raises the fencing epoch, empties staging/, opens meta.db.
-  // Errors: home_locked (names the owner's process and address), storage_broken, storage_full.
+  // Creates the folder when absent, takes the lock, raises the fencing epoch, empties staging/, opens
+  // meta.db. Errors: home_locked (names the owner's process and address), storage_broken, storage_full.
   static Result<std::unique_ptr<Home>> open(const std::filesystem::path& folder, const base::Clock& clock);
   ~Home();  // Closes the database, removes server.json if it is ours, releases the lock.
 

@@ -41,7 +41,8 @@ Result<std::vector<Applied>> read_applied(Connection& connection) {
 Result<std::string> hash_schema(Connection& connection) {
   base::Sha256 hash;
   Statement rows = connection.prepare(
-      "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, name");
+      "SELECT type, name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY type, "
+      "name");
   while (TRY(rows.step())) {
     for (int column = 0; column < rows.column_count(); ++column) {
       const std::string text = rows.text(column);
@@ -63,10 +64,11 @@ Status verify_applied(Connection& connection, const std::vector<Applied>& applie
   for (std::size_t i = 0; i < applied.size(); ++i) {
     const Migration& known = migrations[i];
     if (applied[i].number == known.number && applied[i].sha256 == known.sha256) continue;
-    return fail(ErrorCode::storage_broken,
-                "migrations/" + known.name + ".sql is not the file that made this home (there it was '" +
-                    applied[i].name + "', sha256 " + applied[i].sha256.substr(0, 12) + "…)",
-                "use the Trimtab that made the home; a shipped migration is never edited, a new one is added");
+    return fail(
+        ErrorCode::storage_broken,
+        "migrations/" + known.name + ".sql is not the file that made this home (there it was '" +
+            applied[i].name + "', sha256 " + applied[i].sha256.substr(0, 12) + "…)",
+        "use the Trimtab that made the home; a shipped migration is never edited, a new one is added");
   }
   if (!applied.empty() && TRY(hash_schema(connection)) != applied.back().schema_sha256) {
     return fail(ErrorCode::storage_broken, "the tables of this home are not those that its migrations made",

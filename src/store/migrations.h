@@ -1,6 +1,6 @@
 // Moves the schema forward one numbered file at a time. Every migration brings its own proof:
-// NNNN_title.sql (up), NNNN_title.down.sql, NNNN_title.check.sql (one row of 1s when the new schema is right).
-// A shipped file is never edited: the database keeps the hash of each one it ran.
+// NNNN_title.sql (up), NNNN_title.down.sql, NNNN_title.check.sql (one row of 1s when the new schema is
+// right). A shipped file is never edited: the database keeps the hash of each one it ran.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,11 @@ class Connection;
 
 struct Migration {
   int number = 0;
-  std::string name;   // "0001_home"
+  std::string name;  // "0001_home"
   std::string up;
   std::string down;
   std::string check;
-  std::string sha256; // Of `up`.
+  std::string sha256;  // Of `up`.
 };
 
 // The embedded ones, in order. CHECKs that numbers run 1..n and each has its three files.

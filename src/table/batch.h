@@ -17,8 +17,8 @@ namespace trimtab::table {
 
 inline constexpr int kBatchRowsMax = 2048;
 
-// Movable; belongs to one thread. Cells are addressed by (column, row). Reading a cell of another type than the
-// schema says is a CHECK; so is reading the value of a null cell.
+// Movable; belongs to one thread. Cells are addressed by (column, row). Reading a cell of another type than
+// the schema says is a CHECK; so is reading the value of a null cell.
 class Batch {
  public:
   Batch();  // No columns, no rows.
@@ -61,5 +61,8 @@ class Batch {
   struct State;
   std::unique_ptr<State> state_;
 };
+
+// Sets a cell to another batch's cell of the same type.
+void copy_cell(const Batch& from, int from_column, int from_row, Batch& to, int to_column, int to_row);
 
 }  // namespace trimtab::table

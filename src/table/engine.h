@@ -16,8 +16,8 @@
 namespace trimtab::table {
 
 struct EngineOptions {
-  std::vector<std::string> folders_allowed;   // Empty: no file at all.
-  std::string spill_folder;                   // "": never spill to disk.
+  std::vector<std::string> folders_allowed;  // Empty: no file at all.
+  std::string spill_folder;                  // "": never spill to disk.
   std::uint64_t memory_bytes_max = 4ull << 30;
   int threads = 1;
 };
@@ -29,11 +29,13 @@ class Engine {
   ~Engine();
 
   // Runs one statement of our own making and drops its rows. `time_zone` is the session's zone.
-  // Errors: invalid (with the engine's message), storage_full, storage_broken, internal.
+  // Errors: invalid (with the engine's message), not_found (a file), forbidden (a file outside of its
+  // folders), too_large (for the engine's memory), storage_full, storage_broken, internal.
   Status run(const std::string& sql, const std::string& time_zone = "UTC");
 
-  // Runs a query and hands over its rows in batches of at most 2048, in result order. Columns come as our five
-  // types (whole numbers widened, decimals as real, dates as time at midnight in `time_zone`, the rest as text).
+  // Runs a query and hands over its rows in batches of at most 2048, in result order. Columns come as our
+  // five types (whole numbers widened, decimals as real, dates as time at midnight in `time_zone`, the rest
+  // as text).
   Status query(const std::string& sql, const std::function<Status(const Batch&)>& visit,
                const std::string& time_zone = "UTC");
   // The schema that `query` would deliver.

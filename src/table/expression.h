@@ -1,6 +1,6 @@
-// Expressions come from users and are hostile until proven tame. They are judged on the tree of the engine's own
-// parser (json_serialize_sql) against an allow-list of node types and functions: no subquery, no table function,
-// nothing that reads files, settings or the environment, nothing volatile.
+// Expressions come from users and are hostile until proven tame. They are judged on the tree of the engine's
+// own parser (json_serialize_sql) against an allow-list of node types and functions: no subquery, no table
+// function, nothing that reads files, settings or the environment, nothing volatile.
 #pragma once
 
 #include <string>
@@ -38,8 +38,8 @@ struct ExpressionFacts {
 Result<ExpressionFacts> inspect_expression(Engine& engine, const NamedExpression& expression,
                                            const Schema& schema, const std::string& time_zone = "UTC");
 
-// True when two texts are the same tree, whatever their blanks and brackets: for `plan`, which must not report
-// a reformatted line as a change.
+// True when two texts are the same tree, whatever their blanks and brackets: for `plan`, which must not
+// report a reformatted line as a change.
 bool same_expression(Engine& engine, std::string_view a, std::string_view b);
 
 // `name` quoted as an SQL identifier; `text` quoted as an SQL string.

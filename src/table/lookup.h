@@ -1,5 +1,5 @@
-// A joined table in memory: equality keys hashed, rows of one key sorted by time. Answers a join for a batch of
-// training rows and for one request with the same code.
+// A joined table in memory: equality keys hashed, rows of one key sorted by time. Answers a join for a batch
+// of training rows and for one request with the same code.
 #pragma once
 
 #include <cstdint>
@@ -36,8 +36,8 @@ struct LookupSpec {
 // arrived by then (arrival ≤ the row's time), no older than age_max; of equal times the last appended wins.
 class LookupIndex {
  public:
-  // `schema` is the joined table's; it has right_keys, right_time and select. Errors: invalid naming the column
-  // that is missing or of another type than its partner.
+  // `schema` is the joined table's; it has right_keys, right_time and select. Errors: invalid: a spec that
+  // contradicts itself, a column that is missing, a time that is none.
   static Result<std::shared_ptr<LookupIndex>> make(LookupSpec spec, const Schema& schema);
   ~LookupIndex();
 
@@ -48,8 +48,8 @@ class LookupIndex {
   // The selected columns, as they enter the row.
   const Schema& selected() const;
 
-  // For each row of `rows` fills the selected columns of `out` (columns first_column, first_column+1, …) with the
-  // match, or nulls.
+  // For each row of `rows` fills the selected columns of `out` (columns first_column, first_column+1, …) with
+  // the match, or nulls. Errors: invalid naming a key that is missing or of another type than its partner.
   Status find(const Batch& rows, Batch& out, int first_column) const;
 
  private:

@@ -19,7 +19,8 @@ namespace trimtab::table {
 // bytes. Nothing is at `path` until finish() succeeds.
 class ParquetWriter {
  public:
-  static Result<std::unique_ptr<ParquetWriter>> create(Engine& engine, std::filesystem::path path, Schema schema);
+  static Result<std::unique_ptr<ParquetWriter>> create(Engine& engine, std::filesystem::path path,
+                                                       Schema schema);
   ~ParquetWriter();
   Status append(const Batch& batch);
   Status finish();
@@ -34,7 +35,11 @@ class ParquetWriter {
 // Visits the rows of the files in the order given, in file order. `columns` empty: all of them.
 // Errors: not_found, invalid (files of different schemas), storage_broken.
 Status read_parquet(Engine& engine, const std::vector<std::filesystem::path>& paths,
-                    const std::vector<std::string>& columns, const std::function<Status(const Batch&)>& visit);
+                    const std::vector<std::string>& columns,
+                    const std::function<Status(const Batch&)>& visit);
+// A file's path as an SQL text, for a query that reads it: brackets keep the engine from taking a part of its
+// name for a pattern.
+std::string quote_path(const std::filesystem::path& path);
 Result<Schema> parquet_schema(Engine& engine, const std::filesystem::path& path);
 
 }  // namespace trimtab::table

@@ -1,5 +1,5 @@
-// Fits the declared learner on a training frame. A frame is a Parquet file with the encoded-to-be feature columns
-// and three more: target (real), time (time), part ("train" or "test").
+// Fits the declared learner on a training frame. A frame is a Parquet file with the encoded-to-be feature
+// columns and three more: target (real), time (time), part ("train" or "test").
 #pragma once
 
 #include <filesystem>
@@ -38,9 +38,10 @@ struct TrainReport {
   std::vector<double> valid_loss;
 };
 
-// `on_progress(done, total)` returns false to cancel. Errors: invalid (no training rows, one class only) with a
-// hint that names the split or the target; cancelled.
-Result<TrainReport> fit(const FrameData& data, const project::Learner& learner, project::Task task, int threads,
+// `on_progress(done, total)` returns false to cancel. Errors: invalid (no training rows, one class only) with
+// a hint that names the split or the target; cancelled.
+Result<TrainReport> fit(const FrameData& data, const project::Learner& learner, project::Task task,
+                        int threads,
                         const std::function<bool(std::int64_t done, std::int64_t total)>& on_progress);
 
 }  // namespace trimtab::train

@@ -9,6 +9,7 @@ import argparse
 import ast
 import collections
 import fnmatch
+import functools
 import importlib.util
 import json
 import os
@@ -75,6 +76,15 @@ class Tree:
     def room_of(self, path):
         """The room of a file of src/; None for main.cc and for a folder that layers.txt does not list."""
         return self.rooms.get(path.split("/")[1]) if path.count("/") >= 2 else None
+
+    def headers_of(self, path):
+        """The quoted includes of a file, as paths of the tree."""
+        return [f"src/{header}" for _, header, quoted in cpp_text.includes(self.text(path)) if quoted]
+
+    @functools.cached_property
+    def included(self):
+        """Every header of ours that some file includes."""
+        return {header for path in self.cpp() for header in self.headers_of(path)}
 
     def applies(self, rule, path):
         return (rule, path) not in self.exempt
@@ -162,13 +172,13 @@ def third_party(tree):
     """A third-party header appears in the room that owns it and in none of our headers."""
     for path in tree.cpp("src/"):
         room = tree.room_of(path)
-        allowed = tree.shared + (tree.test if path.endswith("_test.cc") else [])
+        allowed = tree.shared + (tree.test if path.endswith(("_test.cc", "_test.h")) else [])
         for line, header, quoted in cpp_text.includes(tree.text(path)):
             if quoted or cpp_headers.is_system_header(header) or matches(header, allowed):
                 continue
             owner = next((r for r in tree.rooms.values() if matches(header, r.headers)), None)
             if matches(header, tree.test):
-                yield Error(path, line, f"<{header}> is for *_test.cc files")
+                yield Error(path, line, f"<{header}> is for files named *_test.cc or *_test.h")
             elif not owner:
                 yield Error(path, line, f"<{header}> is neither a system header nor listed in layers.txt")
             elif owner != room:
@@ -271,20 +281,17 @@ def pragma_once(tree):
 
 
 def dead_files(tree):
-    """A source has its header, and a header has a reader."""
-    paths = set(tree.paths)
-    read = {f"src/{header}" for path in tree.cpp() for _, header, _ in cpp_text.includes(tree.text(path))}
+    """A header has a reader, and a source does the work of a header of its folder."""
     for path in tree.cpp("src/"):
-        if path.endswith(".h") and path not in read and tree.applies("dead_files", path):
+        if path.endswith(".h") and path not in tree.included and tree.applies("dead_files", path):
             yield Error(path, 1, "nobody includes this header; remove it, or use it")
-        alone = path.endswith(".cc") and not path.endswith("_test.cc") and path != MAIN
-        if alone and path[:-3] + ".h" not in paths and tree.applies("dead_files", path):
-            yield Error(
-                path,
-                1,
-                f"{path.rsplit('/', 1)[-1]} has no header of its name; a file without one "
-                f"is listed, with its reason, in tests/house_rules/exceptions.txt",
-            )
+        if path.endswith("_test.cc") or not path.endswith(".cc") or path == MAIN:
+            continue
+        folder = path.rpartition("/")[0]
+        own = [header for header in tree.headers_of(path) if header.rpartition("/")[0] == folder]
+        if not own and tree.applies("dead_files", path):
+            text = f"includes no header of {folder}/, so nobody can call it; declare there what it offers"
+            yield Error(path, 1, text)
 
 
 def leftovers(tree):

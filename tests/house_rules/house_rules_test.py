@@ -126,7 +126,9 @@ class Includes(unittest.TestCase):
                 "src/table/a_test.cc": "#include <gtest/gtest.h>\n",
             },
         )
-        self.assertEqual(found, ["src/table/a.cc:1: <gtest/gtest.h> is for *_test.cc files"])
+        self.assertEqual(
+            found, ["src/table/a.cc:1: <gtest/gtest.h> is for files named *_test.cc or *_test.h"]
+        )
 
     def test_system_shared_and_own_headers_are_fine(self):
         text = "#include <vector>\n#include <sys/stat.h>\n#include <tl/expected.hpp>\n#include <sqlite3.h>\n"
@@ -233,23 +235,25 @@ class Rest(unittest.TestCase):
         )
         self.assertEqual(found, ["src/base/a.h:1: nobody includes this header; remove it, or use it"])
 
-    def test_a_source_without_header(self):
+    def test_a_source_that_nobody_can_call(self):
         found = errors_of(
             "dead_files",
             {
-                "src/base/a.cc": "",
-                "src/base/b.cc": "",
-                "src/base/c_test.cc": "",
+                "src/base/one.h": HEADER,
+                "src/base/one.cc": '#include "base/one.h"\n',
+                "src/base/another_part_of_one.cc": '#include "base/one.h"\n',
+                "src/heal/dead.cc": '#include "base/one.h"\n',
+                "src/heal/spared.cc": "",
+                "src/heal/c_test.cc": "",
                 "src/main.cc": "",
-                "tests/house_rules/exceptions.txt": "dead_files src/base/b.cc the reason\n",
+                "tests/house_rules/exceptions.txt": "dead_files src/heal/spared.cc the reason\n",
             },
         )
         self.assertEqual(
             found,
             [
-                "src/base/a.cc:1: a.cc has no header of its name; "
-                "a file without one is listed, "
-                "with its reason, in tests/house_rules/exceptions.txt"
+                "src/heal/dead.cc:1: includes no header of src/heal/, so nobody can call it; "
+                "declare there what it offers"
             ],
         )
 

@@ -1,0 +1,113 @@
+#include "api/native/native_routes.h"
+
+#include "registry/endpoints.h"
+#include "registry/record.h"
+
+namespace trimtab::api {
+namespace {
+
+Json performance_json(store::Connection& connection, const std::string& endpoint) {
+  Json list = Json::array();
+  store::Statement row = connection.prepare(
+      "SELECT batch, version, role, predictions, labels, metrics_json FROM batch_performance WHERE endpoint = ? "
+      "ORDER BY batch DESC, role LIMIT 40");
+  row.with(endpoint);
+  for (Result<bool> more = row.step(); more && *more; more = row.step()) {
+    const Result<Json> metrics = base::parse_json(row.text(5));
+    Json entry = Json::object();
+    entry.set("batch", base::format_time(row.integer(0))).set("version", row.integer(1)).set("role", row.text(2));
+    entry.set("predictions", row.integer(3)).set("labels", row.integer(4));
+    list.push(entry.set("metrics", metrics ? *metrics : Json()));
+  }
+  return list;
+}
+
+Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
+  Json json = facts.to_json();
+  heal::Ward* ward = TRY(rooms.ward(name));
+  Json loaded = Json::array();
+  for (const auto& [version, role] : ward->endpoint().deployed()) loaded.push(version);
+  const serve::Endpoint::Counters counters = ward->endpoint().counters();
+  Json traffic = Json::object();
+  traffic.set("requests", counters.requests).set("rows", counters.rows).set("errors", counters.errors);
+  traffic.set("latency_us_p50", counters.latency_us_p50).set("latency_us_p99", counters.latency_us_p99);
+  json.set("loaded_versions", std::move(loaded)).set("traffic", std::move(traffic));
+  TRY(rooms.home.database().read([&](store::Connection& connection) -> Status {
+    json.set("performance", performance_json(connection, name));
+    return {};
+  }));
+  return json;
+}
+
+http::Answer reply(const Result<Json>& json) {
+  return json ? http::Reply::json(*json) : http::error_reply(json.error());
+}
+
+Result<Json> list_json(ServerRooms& rooms) {
+  Json list = Json::array();
+  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home))) list.push(facts.to_json());
+  return Json::object({{"endpoints", std::move(list)}});
+}
+
+Result<Json> schema_json(ServerRooms& rooms, const std::string& name) {
+  return TRY(rooms.ward(name))->endpoint().request_schema();
+}
+
+// The labels are acknowledged when they are durable, so the reply waits for the commit, and no thread does.
+http::Answer accept_labels(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
+  const Result<heal::Ward*> ward = rooms.ward(request.path_values[0]);
+  if (!ward) return http::error_reply(ward.error());
+  const Result<Json> body = base::parse_json(request.body);
+  if (!body) return http::error_reply(body.error());
+  Result<std::vector<watch::Label>> labels =
+      watch::parse_labels(*body, (*ward)->options().binary, rooms.clock.now());
+  if (!labels) return http::error_reply(labels.error());
+  (*ward)->add_labels(std::move(*labels), [promise](Result<watch::LabelReport> report) mutable {
+    if (!report) return promise.send(http::error_reply(report.error()));
+    Json json = Json::object();
+    json.set("accepted", report->accepted).set("repeated", report->repeated).set("revised", report->revised);
+    promise.send(http::Reply::json(json));
+  });
+  return http::Pending{};
+}
+
+}  // namespace
+
+std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
+  const Json any = Json::object({{"type", "object"}});
+  using http::Permission;
+  using http::Request;
+  return {
+      {.method = "GET",
+       .path = "/api/v1/endpoints",
+       .summary = "All endpoints with their champions and health",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](const Request&, const http::ReplyPromise&) { return reply(list_json(rooms)); }},
+      {.method = "GET",
+       .path = "/api/v1/endpoints/{name}",
+       .summary = "One endpoint: champion, challenger, health, traffic and labelled performance",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           const http::ReplyPromise&) { return reply(endpoint_json(rooms, request.path_values[0])); }},
+      {.method = "GET",
+       .path = "/api/v1/endpoints/{name}/schema",
+       .summary = "The columns that a request may hold",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           const http::ReplyPromise&) { return reply(schema_json(rooms, request.path_values[0])); }},
+      {.method = "POST",
+       .path = "/api/v1/endpoints/{name}/labels",
+       .summary = "The truth about predictions, by their ids",
+       .permission = Permission::clock,
+       .request_schema = any,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           http::ReplyPromise promise) { return accept_labels(rooms, request, std::move(promise)); }},
+  };
+}
+
+}  // namespace trimtab::api

@@ -1,0 +1,19 @@
+// Trimtab's own API: endpoints, labels, rows of joined tables, incidents, the clock, apply.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/server_rooms.h"
+#include "http/route.h"
+
+namespace trimtab::api {
+
+std::vector<http::Route> endpoint_routes(ServerRooms& rooms);   // endpoints, their schema and labels
+std::vector<http::Route> table_routes(ServerRooms& rooms);      // rows that arrive
+std::vector<http::Route> operation_routes(ServerRooms& rooms);  // incidents, clock, apply, status, audit
+
+// /healthz, /readyz, /version, /openapi.json over all routes given.
+std::vector<http::Route> service_routes(const std::vector<http::Route>& described, const std::string& version);
+
+}  // namespace trimtab::api

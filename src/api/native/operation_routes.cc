@@ -1,0 +1,121 @@
+#include "api/native/native_routes.h"
+
+#include "heal/incident.h"
+#include "store/audit.h"
+
+namespace trimtab::api {
+namespace {
+
+http::Answer reply(const Result<Json>& json) {
+  return json ? http::Reply::json(*json) : http::error_reply(json.error());
+}
+
+Result<Json> incidents_json(ServerRooms& rooms, const http::Request& request) {
+  const std::optional<std::string> endpoint = TRY(request.query_value("endpoint"));
+  Json list = Json::array();
+  TRY(rooms.home.database().read([&](store::Connection& connection) -> Status {
+    for (const heal::Incident& incident :
+         TRY(heal::list_incidents(connection, endpoint.value_or(""), false))) {
+      list.push(incident.to_json());
+    }
+    return {};
+  }));
+  return Json::object({{"incidents", std::move(list)}});
+}
+
+Result<Json> audit_json(ServerRooms& rooms) {
+  Json list = Json::array();
+  TRY(rooms.home.database().read([&](store::Connection& connection) {
+    return store::list_audit(connection, 1000, [&list](const store::AuditEntry& entry) {
+      Json json = Json::object();
+      json.set("sequence", entry.sequence).set("time", base::format_time(entry.time)).set("actor", entry.actor);
+      json.set("action", entry.action).set("object", entry.object);
+      const Result<Json> detail = base::parse_json(entry.detail);
+      list.push(json.set("detail", detail ? *detail : Json(entry.detail)));
+    });
+  }));
+  return Json::object({{"audit", std::move(list)}});
+}
+
+// Answers when everything due by then has been decided.
+http::Answer move_clock(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
+  if (!rooms.clock_is_manual) {
+    return http::error_reply(Error{ErrorCode::invalid, "this server's clock cannot be moved",
+                                   "start it with --clock manual", std::nullopt, nullptr});
+  }
+  const Result<Json> body = base::parse_json(request.body);
+  if (!body) return http::error_reply(body.error());
+  const Result<TimeUs> to = base::parse_time(body->text_or("to"));
+  if (!to) {
+    return http::error_reply(Error{ErrorCode::invalid, "'to' is no time: " + (*body)["to"].dump(),
+                                   R"(send {"to":"2013-04-01T05:00:00Z"})", std::nullopt, nullptr});
+  }
+  rooms.healer.advance(*to, [&rooms, promise](const Status& status) mutable {
+    if (!status) return promise.send(http::error_reply(status.error()));
+    promise.send(http::Reply::json(Json::object({{"now", base::format_time(rooms.clock.now())}})));
+  });
+  return http::Pending{};
+}
+
+http::Answer apply(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
+  std::optional<TimeUs> as_of;
+  if (!request.body.empty()) {
+    const Result<Json> body = base::parse_json(request.body);
+    if (!body) return http::error_reply(body.error());
+    const std::string text = body->text_or("as_of");
+    const Result<TimeUs> time = text.empty() ? Result<TimeUs>(0) : base::parse_time(text);
+    if (!time) return http::error_reply(time.error());
+    if (!text.empty()) as_of = *time;
+  }
+  auto result = std::make_shared<Json>();
+  rooms.healer.run(
+      [&rooms, as_of, result]() -> Status {
+        *result = TRY(rooms.apply(as_of));
+        return {};
+      },
+      [result, promise](const Status& status) mutable {
+        promise.send(status ? http::Reply::json(*result) : http::error_reply(status.error()));
+      });
+  return http::Pending{};
+}
+
+}  // namespace
+
+std::vector<http::Route> operation_routes(ServerRooms& rooms) {
+  const Json any = Json::object({{"type", "object"}});
+  using http::Permission;
+  using http::Request;
+  return {
+      {.method = "GET",
+       .path = "/api/v1/incidents",
+       .summary = "Incidents with their journals, newest first",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           const http::ReplyPromise&) { return reply(incidents_json(rooms, request)); }},
+      {.method = "GET",
+       .path = "/api/v1/audit",
+       .summary = "The newest 1,000 rows of the audit chain",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](const Request&, const http::ReplyPromise&) { return reply(audit_json(rooms)); }},
+      {.method = "POST",
+       .path = "/api/v1/clock",
+       .summary = "Moves a manual clock; answers when all that is due by then has been decided",
+       .permission = Permission::clock,
+       .request_schema = any,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           http::ReplyPromise promise) { return move_clock(rooms, request, std::move(promise)); }},
+      {.method = "POST",
+       .path = "/api/v1/apply",
+       .summary = "Makes the actual state the declared one",
+       .permission = Permission::clock,
+       .request_schema = any,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           http::ReplyPromise promise) { return apply(rooms, request, std::move(promise)); }},
+  };
+}
+
+}  // namespace trimtab::api

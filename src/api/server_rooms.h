@@ -1,0 +1,39 @@
+// What the routes reach: the rooms of a running server, wired by app/. All of it outlives every request.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "heal/healer.h"
+#include "heal/ward.h"
+#include "project/project.h"
+#include "serve/lookups.h"
+#include "store/home.h"
+#include "table/engine.h"
+
+namespace trimtab::api {
+
+struct ServerRooms {
+  store::Home& home;
+  const base::Clock& clock;
+  bool clock_is_manual = false;
+  const std::vector<project::Project>& projects;
+  const std::vector<std::unique_ptr<heal::Ward>>& wards;
+  heal::Healer& healer;
+  serve::Lookups& lookups;
+  // The schema of a source's rows. Errors: not_found (did you mean).
+  std::function<Result<table::Schema>(const std::string& source)> source_schema;
+  // Applies the project again and loads what it made; runs on the healer's thread.
+  std::function<Result<Json>(std::optional<TimeUs> as_of)> apply;
+
+  // Errors: not_found (did you mean).
+  Result<heal::Ward*> ward(const std::string& endpoint) const;
+  const project::Project* project_of_source(const std::string& source) const;
+};
+
+}  // namespace trimtab::api

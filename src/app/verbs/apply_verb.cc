@@ -1,0 +1,31 @@
+#include "app/progress.h"
+#include "app/verbs/verb_list.h"
+#include "app/verbs/workbench.h"
+#include "plan/apply.h"
+#include "project/load.h"
+
+namespace trimtab::app {
+
+Status apply_verb(const Arguments& arguments) {
+  project::Project project = TRY(project::load(arguments.project));
+  const std::string home = home_folder(arguments, project);
+  if (std::optional<http::Client> server = TRY(find_running_server(home))) {
+    Json body = Json::object();
+    if (arguments.as_of) body.set("as_of", base::format_time(*arguments.as_of));
+    const Json report = TRY(ask(*server, "POST", "/api/v1/apply", body));
+    print_report(arguments, report.text_or("text"), report);
+    return {};
+  }
+  const std::unique_ptr<Workbench> bench = TRY(open_workbench(home, std::move(project)));
+  const TimeUs as_of = plan::as_of_for(bench->project, arguments.as_of, bench->clock);
+  plan::ApplyReport report;
+  {
+    ProgressPrinter progress(ProgressPrinter::style_for(arguments.json));
+    const auto nobody_serves = [](const std::string&) -> Status { return {}; };
+    report = TRY(plan::apply(bench->workplace(), as_of, progress, nobody_serves));
+  }
+  print_report(arguments, report.to_text(), report.to_json());
+  return {};
+}
+
+}  // namespace trimtab::app

@@ -1,0 +1,19 @@
+// The verbs' functions, a file each.
+#pragma once
+
+#include "app/command_line.h"
+#include "base/result.h"
+
+namespace trimtab::app {
+
+Status plan_verb(const Arguments& arguments);
+Status apply_verb(const Arguments& arguments);
+Status serve_verb(const Arguments& arguments);
+Status status_verb(const Arguments& arguments);
+Status incidents_verb(const Arguments& arguments);
+Status check_verb(const Arguments& arguments);
+Status fsck_verb(const Arguments& arguments);
+Status backtest_verb(const Arguments& arguments);
+Status worker_verb(const Arguments& arguments);
+
+}  // namespace trimtab::app

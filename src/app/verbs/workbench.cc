@@ -1,0 +1,59 @@
+#include "app/verbs/workbench.h"
+
+#include <cstdio>
+#include <utility>
+
+#include "app/wiring.h"
+#include "project/load.h"
+
+namespace trimtab::app {
+
+std::string home_folder(const Arguments& arguments, const project::Project& project) {
+  return arguments.home.empty() ? default_home(project.folder.string()) : arguments.home;
+}
+
+Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, project::Project project) {
+  auto bench = std::make_unique<Workbench>();
+  bench->project = std::move(project);
+  bench->home = TRY(store::Home::open(home, bench->clock));
+  table::EngineOptions options;
+  options.folders_allowed = {bench->project.folder.string(), bench->home->blobs().folder().string()};
+  bench->engine = TRY(table::Engine::open(options));
+  bench->executor.program = own_program();
+  bench->executor.folders_allowed = {bench->project.folder.string()};
+  return bench;
+}
+
+Result<std::unique_ptr<Workbench>> open_workbench(const Arguments& arguments) {
+  project::Project project = TRY(project::load(arguments.project));
+  const std::string home = home_folder(arguments, project);
+  return open_workbench(home, std::move(project));
+}
+
+Result<std::optional<http::Client>> find_running_server(const std::string& home) {
+  const std::optional<store::ServerAddress> address = store::find_server(home);
+  if (!address) return std::optional<http::Client>();
+  // Applying may train for minutes.
+  http::Client client(address->host, address->port, base::kHourUs);
+  client.set_header("Authorization", "Bearer " + TRY(store::read_token(home)));
+  return std::optional<http::Client>(std::move(client));
+}
+
+Result<Json> ask(http::Client& server, const std::string& method, const std::string& path, const Json& body) {
+  const http::ClientReply reply = TRY(server.send(method, path, body.is_null() ? "" : body.dump()));
+  const Json json = TRY(base::parse_json(reply.body));
+  if (reply.status < 400) return json;
+  const Json& wrong = json["error"];
+  Error error{ErrorCode::internal, wrong.text_or("message", reply.body), wrong.text_or("hint"), std::nullopt, nullptr};
+  for (const base::ErrorRow& row : base::error_table()) {
+    if (row.name == wrong.text_or("code")) error.code = row.code;
+  }
+  return fail(std::move(error));
+}
+
+void print_report(const Arguments& arguments, const std::string& text, const Json& json) {
+  const std::string out = arguments.json ? json.dump(2) + "\n" : text;
+  std::fwrite(out.data(), 1, out.size(), stdout);
+}
+
+}  // namespace trimtab::app

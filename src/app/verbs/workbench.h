@@ -1,0 +1,47 @@
+// What a verb needs before it can begin: the project, and either the home itself or the server that owns it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "app/command_line.h"
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "flow/executor.h"
+#include "http/client.h"
+#include "plan/plan.h"
+#include "project/project.h"
+#include "store/home.h"
+#include "table/engine.h"
+
+namespace trimtab::app {
+
+// A project opened for work in this process; it owns the home until it goes.
+struct Workbench {
+  project::Project project;
+  base::SystemClock clock;
+  std::unique_ptr<store::Home> home;
+  std::unique_ptr<table::Engine> engine;
+  flow::ExecutorOptions executor;
+
+  plan::Workplace workplace() { return {project, *home, *engine, clock, executor}; }
+};
+
+std::string home_folder(const Arguments& arguments, const project::Project& project);
+// Errors: the project's diagnostics; home_locked.
+Result<std::unique_ptr<Workbench>> open_workbench(const Arguments& arguments);
+// The same from a project that is loaded already.
+Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, project::Project project);
+
+// A connection to the server that owns the home, when there is one; sends the home's token.
+Result<std::optional<http::Client>> find_running_server(const std::string& home);
+// Sends and unwraps: a native error body becomes the Error that it describes.
+Result<Json> ask(http::Client& server, const std::string& method, const std::string& path,
+                 const Json& body = nullptr);
+
+// Prints a report on standard output: as text, or as JSON when asked.
+void print_report(const Arguments& arguments, const std::string& text, const Json& json);
+
+}  // namespace trimtab::app

@@ -1,0 +1,46 @@
+// What exists in a running server, and how it hangs together. Nothing registers itself: this is the list.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "heal/policy.h"
+#include "project/project.h"
+
+namespace trimtab::app {
+
+struct ServerSettings {
+  std::string home;                          // Folder.
+  std::string host = "127.0.0.1";
+  int port = 7700;
+  std::vector<std::string> hosts_allowed;
+  std::optional<TimeUs> manual_clock_from;   // A manual clock that starts here (or where it stood before).
+  heal::PolicyKind policy = heal::PolicyKind::declared;
+  TimeUs policy_period = 7 * base::kDayUs;
+};
+
+// A server in operation: home, engine, endpoints, loop and HTTP.
+class RunningServer {
+ public:
+  // Errors: home_locked, address_in_use, storage_broken, and what the project or a version says.
+  static Result<std::unique_ptr<RunningServer>> start(const ServerSettings& settings,
+                                                      std::vector<project::Project> projects);
+  ~RunningServer();  // Drains requests, finishes the look in progress, flushes the log.
+  int port() const;
+
+ private:
+  struct State;
+  explicit RunningServer(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+// The path of this executable, for starting workers.
+std::string own_program();
+// Where a project's home is unless --home says otherwise: TRIMTAB_HOME, else .trimtab beside trimtab.yaml.
+std::string default_home(const std::string& project_folder);
+
+}  // namespace trimtab::app

@@ -1,0 +1,52 @@
+// All rows of a table in memory, on their way to a training frame. Every row keeps where it came from, whatever
+// stages it passes.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "table/batch.h"
+#include "table/engine.h"
+#include "table/row_program.h"
+
+namespace trimtab::features {
+
+inline constexpr const char* kOriginColumn = "__origin";  // Index of the row's part.
+inline constexpr const char* kRowNumberColumn = "__row";  // Its number in the part.
+
+// The place of a row in a set.
+struct RowPlace {
+  std::int32_t batch = 0;
+  std::int32_t row = 0;
+};
+
+// Belongs to one thread.
+class RowSet {
+ public:
+  RowSet() = default;
+  // Reads the parts in order; adds kOriginColumn.
+  static Result<RowSet> read(table::Engine& engine, const std::vector<std::filesystem::path>& parts,
+                             const std::function<bool(std::int64_t rows)>& on_progress);
+
+  const table::Schema& schema() const { return schema_; }
+  const std::vector<table::Batch>& batches() const { return batches_; }
+  std::int64_t rows() const;
+  std::vector<RowPlace> places() const;  // In order.
+
+  // The same rows after `stage`. Origin and row number pass every stage.
+  Result<RowSet> through(table::Engine& engine, table::Stage stage, const std::string& time_zone) const;
+  // Only the rows named, in the order named.
+  RowSet pick(const std::vector<RowPlace>& places) const;
+  // A key of the row's cells in `columns`: equal for equal cells alone. Nulls are equal to each other.
+  std::string key(RowPlace place, const std::vector<int>& columns) const;
+
+ private:
+  table::Schema schema_;
+  std::vector<table::Batch> batches_;
+};
+
+}  // namespace trimtab::features

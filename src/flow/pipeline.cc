@@ -1,0 +1,243 @@
+#include "flow/pipeline.h"
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "check/contract.h"
+#include "features/feature_checks.h"
+#include "features/frame.h"
+#include "flow/learn.h"
+#include "model/artifact.h"
+
+namespace trimtab::flow {
+namespace {
+
+// Part of a training's key, so it is not the machine's number of cores but a number.
+constexpr int kTrainingThreads = 2;
+
+// The columns that the gates slice by, each once.
+std::vector<std::string> slices_of(const project::Model& model) {
+  std::vector<std::string> slices;
+  for (const project::Gate& gate : model.gates) {
+    const bool known = std::find(slices.begin(), slices.end(), gate.slice) != slices.end();
+    if (!gate.slice.empty() && !known) slices.push_back(gate.slice);
+  }
+  return slices;
+}
+
+std::vector<model::JoinedTable> joined_tables(const PreparedTable& prepared) {
+  std::vector<model::JoinedTable> joined;
+  for (std::size_t i = 0; i < prepared.recipe.per_file.size(); ++i) {
+    const auto* lookup = std::get_if<table::LookupStage>(&prepared.recipe.per_file[i]);
+    if (lookup == nullptr) continue;
+    joined.push_back({static_cast<int>(i), lookup->lookup.table, prepared.joined.at(lookup->lookup.table).schema});
+  }
+  return joined;
+}
+
+// Parts of a joined source that rows from `from` on can reach through any join of the recipe.
+std::vector<table::Part> parts_for_judging(const PreparedTable& prepared, const std::string& source,
+                                           std::optional<TimeUs> from) {
+  std::vector<table::Part> parts;
+  for (const table::Stage& stage : prepared.recipe.per_file) {
+    const auto* lookup = std::get_if<table::LookupStage>(&stage);
+    if (lookup == nullptr || lookup->lookup.table != source) continue;
+    const std::optional<TimeUs> forever = from ? std::optional<TimeUs>(INT64_MAX) : std::nullopt;
+    for (table::Part& part : reachable_parts(prepared.joined.at(source), lookup->lookup, from, forever)) {
+      if (std::find(parts.begin(), parts.end(), part) == parts.end()) parts.push_back(std::move(part));
+    }
+  }
+  return parts;
+}
+
+}  // namespace
+
+table::NamedExpression label_time_of(const project::Model& model, const std::string& time) {
+  if (model.label_time) return *model.label_time;
+  const std::string delay = std::to_string(model.label_delay / base::kSecondUs);
+  return {"label_time", table::quote_name(time) + " + to_seconds(" + delay + ")", model.where};
+}
+
+struct Pipeline::State {
+  State(const project::Project& project_, store::Home& home_, table::Engine& engine_, Executor& executor_,
+        const base::Clock& clock)
+      : project(project_), home(home_), engine(engine_), executor(executor_),
+        sources(project_, home_, engine_, executor_, clock),
+        tables(project_, home_, engine_, executor_, sources, clock) {}
+
+  const project::Project& project;
+  store::Home& home;
+  table::Engine& engine;
+  Executor& executor;
+  SourceRefresh sources;
+  TableRefresh tables;
+
+  Result<TaskResult> frame(const project::Model& model, const PreparedTable& prepared,
+                           const TrainingRequest& request, ProgressListener& listener);
+  Result<Task> fit_task(const project::Model& model, const TaskResult& frame);
+  Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared, const TaskResult& frame,
+                           const TaskResult& fitted, const TrainingRequest& request, ProgressListener& listener);
+  Status add_artifact(const std::string& prefix, const std::string& manifest, Task& task);
+};
+
+Result<TaskResult> Pipeline::State::frame(const project::Model& model, const PreparedTable& prepared,
+                                          const TrainingRequest& request, ProgressListener& listener) {
+  const project::Table& table = *project.find_table(model.from);
+  const project::Source& source = *project.find_source(table.from);
+  features::FrameSpec spec;
+  spec.source = prepared.source.schema;
+  spec.per_file = prepared.recipe.per_file;
+  spec.table = prepared.kept.schema;
+  spec.steps = prepared.recipe.later;
+  spec.features = model.features;
+  spec.target = model.target;
+  spec.label_time = label_time_of(model, source.time);
+  spec.time = source.time;
+  spec.time_zone = source.time_zone;
+  spec.slices = slices_of(model);
+  spec.joined = joined_tables(prepared);
+  spec.split = model.split;
+  spec.binary = model.task == project::Task::binary;
+  Task task{.operation = "frame",
+            .label = "frame " + model.name,
+            .params = features::frame_params(spec, request.as_of, request.test_from)};
+  for (const table::Part& part : prepared.kept.parts) task.inputs.push_back({"part", part.blob_sha256, {}});
+  if (prepared.pending) task.inputs.push_back({"part", "", {}});
+  return executor.run_one(task, listener);
+}
+
+Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskResult& frame) {
+  Task task{.operation = "train", .label = "train " + model.name, .params = nullptr};
+  // The fitted recipe is known once the frame is there; until then a plan compares the learner alone.
+  const model::Recipe recipe =
+      frame.pending ? model::Recipe{} : TRY(model::Recipe::from_json(frame.values["recipe"]));
+  task.params = train_params(recipe, model);
+  task.inputs.push_back({"frame", frame.file("frame.parquet"), {}});
+  task.threads = kTrainingThreads;
+  return task;
+}
+
+// Every file of an artifact, by its manifest, as inputs "<prefix>/<file>".
+Status Pipeline::State::add_artifact(const std::string& prefix, const std::string& manifest, Task& task) {
+  const Json listed = TRY(base::parse_json(TRY(home.blobs().get(manifest))));
+  task.inputs.push_back({prefix + "/manifest.json", manifest, {}});
+  for (const auto& [name, sha256] : model::manifest_files(listed)) {
+    task.inputs.push_back({prefix + "/" + name, sha256, {}});
+  }
+  return {};
+}
+
+Result<TaskResult> Pipeline::State::judge(const project::Model& model, const PreparedTable& prepared,
+                                          const TaskResult& frame, const TaskResult& fitted,
+                                          const TrainingRequest& request, ProgressListener& listener) {
+  Task task{.operation = "judge",
+            .label = "judge " + model.name,
+            .params = judge_params(model, prepared.source.schema)};
+  task.inputs.push_back({"frame", frame.file("frame.parquet"), {}});
+  if (fitted.pending) {
+    task.inputs.push_back({"candidate/manifest.json", "", {}});
+    return executor.run_one(task, listener);
+  }
+  const Json* test_from = frame.values.find("test_from");
+  const std::optional<TimeUs> from =
+      test_from != nullptr && test_from->is_int() ? std::optional<TimeUs>(test_from->as_int()) : std::nullopt;
+  for (const table::Part& part : prepared.source.parts) task.inputs.push_back({"part", part.blob_sha256, {}});
+  for (const auto& [source, snapshot] : prepared.joined) {
+    for (const table::Part& part : parts_for_judging(prepared, source, from)) {
+      task.inputs.push_back({"rows/" + source, part.blob_sha256, {}});
+    }
+  }
+  TRY(add_artifact("candidate", fitted.file("manifest.json"), task));
+  if (request.champion_manifest) TRY(add_artifact("champion", *request.champion_manifest, task));
+  return executor.run_one(task, listener);
+}
+
+Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine, Executor& executor,
+                   const base::Clock& clock)
+    : state_(std::make_unique<State>(project, home, engine, executor, clock)) {}
+Pipeline::~Pipeline() = default;
+
+Status Pipeline::validate(ProgressListener& listener) {
+  base::Diagnostics diagnostics;
+  const auto note = [&diagnostics](Status status) {
+    if (!status) diagnostics.add(std::move(status).error());
+  };
+  std::map<std::string, clean::CompiledRecipe> recipes;
+  for (const project::Source& source : state_->project.sources) {
+    const Result<table::Schema> schema = state_->sources.schema(source, listener);
+    if (!schema) diagnostics.add(schema.error());
+  }
+  if (!diagnostics.empty()) return fail(diagnostics.as_error());
+  for (const project::Table& table : state_->project.tables) {
+    const std::string& zone = state_->project.find_source(table.from)->time_zone;
+    Result<clean::CompiledRecipe> recipe = state_->tables.compile(table, listener);
+    if (!recipe) {
+      diagnostics.add(recipe.error());
+      continue;
+    }
+    note(check::validate(state_->engine, table, recipe->after, zone));
+    recipes[table.name] = std::move(*recipe);
+  }
+  for (const project::Model& model : state_->project.models) {
+    const auto recipe = recipes.find(model.from);
+    if (recipe == recipes.end()) continue;  // Its table has been complained about.
+    const std::string& zone =
+        state_->project.find_source(state_->project.find_table(model.from)->from)->time_zone;
+    note(features::validate(state_->engine, model, recipe->second.after, zone));
+  }
+  if (diagnostics.empty()) return {};
+  return fail(diagnostics.as_error());
+}
+
+Result<table::Snapshot> Pipeline::refresh_source(const std::string& name, TimeUs as_of,
+                                                 ProgressListener& listener) {
+  bool pending = false;
+  return state_->sources.refresh(*state_->project.find_source(name), as_of, listener, pending);
+}
+
+Result<PreparedTable> Pipeline::prepare(const std::string& table, TimeUs as_of, ProgressListener& listener) {
+  return state_->tables.refresh(*state_->project.find_table(table), as_of, listener);
+}
+
+Result<std::string> Pipeline::training_key(const TrainingRequest& request, ProgressListener& listener) {
+  const project::Model& model = *state_->project.find_model(request.model);
+  const project::Table& table = *state_->project.find_table(model.from);
+  const PreparedTable prepared = TRY(state_->tables.refresh(table, request.as_of, listener));
+  const TaskResult frame = TRY(state_->frame(model, prepared, request, listener));
+  return task_key(TRY(state_->fit_task(model, frame)));
+}
+
+Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListener& listener) {
+  const project::Model& model = *state_->project.find_model(request.model);
+  const project::Table& table = *state_->project.find_table(model.from);
+  PreparedTable prepared = TRY(state_->tables.refresh(table, request.as_of, listener));
+  TRY(state_->tables.check_whole(table, request.as_of, prepared, listener));
+  const TaskResult frame = TRY(state_->frame(model, prepared, request, listener));
+  const TaskResult fitted = TRY(state_->executor.run_one(TRY(state_->fit_task(model, frame)), listener));
+  const TaskResult judged = TRY(state_->judge(model, prepared, frame, fitted, request, listener));
+  Candidate candidate;
+  candidate.pending = judged.pending;
+  if (candidate.pending) return candidate;
+  candidate.step_key = fitted.key;
+  candidate.files = fitted.files;
+  candidate.metrics = judged.values["metrics"];
+  for (const Json& gate : judged.values["gates"].as_array()) {
+    candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
+  }
+  candidate.report = judged.files.at("report.json");
+  candidate.facts = Json::object({{"learner", fitted.values["learner"]},
+                                  {"rounds", fitted.values["rounds"]},
+                                  {"train_rows", frame.values["train_rows"]},
+                                  {"test_rows", frame.values["test_rows"]},
+                                  {"from", frame.values["from"]},
+                                  {"to", frame.values["to"]},
+                                  {"test_from", frame.values["test_from"]},
+                                  {"quarantined", prepared.quarantined},
+                                  {"checks", prepared.checks}});
+  const std::string manifest = prepared.kept.to_json().dump();
+  candidate.table = {TRY(state_->home.blobs().put(manifest)), manifest.size()};
+  return candidate;
+}
+
+}  // namespace trimtab::flow

@@ -1,0 +1,65 @@
+// Brings a table up to date part by part: each new part of the source is cleaned, checked and profiled once. A part's
+// result depends only on that part and on those parts of the joined tables that its rows can reach.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "clean/recipe_steps.h"
+#include "flow/executor.h"
+#include "flow/source_refresh.h"
+#include "profile/column_state.h"
+#include "project/project.h"
+#include "store/home.h"
+#include "table/snapshot.h"
+
+namespace trimtab::flow {
+
+struct PreparedTable {
+  table::Snapshot source;              // The rows as they came.
+  table::Snapshot kept;                // Cleaned and checked, a part for each of the source; quarantined rows left out.
+  std::map<std::string, table::Snapshot> joined;  // Source name → its snapshot.
+  clean::CompiledRecipe recipe;
+  Json checks = Json::array();         // Results of all checks, those of rows summed over the parts.
+  std::vector<std::string> states;     // Blob of each part's column state, in order of the parts.
+  std::int64_t quarantined = 0;
+  bool pending = false;                // Dry run, with steps still to do.
+};
+
+// Belongs to one thread.
+class TableRefresh {
+ public:
+  TableRefresh(const project::Project& project, store::Home& home, table::Engine& engine, Executor& executor,
+               SourceRefresh& sources, const base::Clock& clock);
+
+  // The recipe over today's schemas. Errors: all diagnostics at once.
+  Result<clean::CompiledRecipe> compile(const project::Table& table, ProgressListener& listener);
+  // Errors: check_failed from a row check with on_fail: fail. Table checks are made by `check_whole`.
+  Result<PreparedTable> refresh(const project::Table& table, TimeUs as_of, ProgressListener& listener);
+  // unique, fresh and rows: needed by whoever consumes the whole table. Adds to `prepared.checks`.
+  // Errors: check_failed.
+  Status check_whole(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
+                     ProgressListener& listener);
+
+ private:
+  Result<std::vector<Task>> clean_tasks(const project::Table& table, const PreparedTable& prepared);
+  Status check_parts(const project::Table& table, const std::vector<TaskResult>& cleaned, PreparedTable& prepared,
+                     ProgressListener& listener);
+  Status profile_parts(PreparedTable& prepared, ProgressListener& listener);
+
+  const project::Project& project_;
+  store::Home& home_;
+  table::Engine& engine_;
+  Executor& executor_;
+  SourceRefresh& sources_;
+  const base::Clock& clock_;
+};
+
+// Those parts of a joined source that rows between `time_min` and `time_max` can reach; all parts when the join has
+// no time, or the row's times are not known.
+std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const table::LookupSpec& lookup,
+                                         std::optional<TimeUs> time_min, std::optional<TimeUs> time_max);
+
+}  // namespace trimtab::flow

@@ -1,0 +1,49 @@
+// The journal of what went wrong and what was done: detected → diagnosed → treated → verified → closed. A treatment
+// stands in the journal before its side effect, so that after a crash it is finished, not repeated or forgotten.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "store/database.h"
+
+namespace trimtab::heal {
+
+struct IncidentEvent {
+  int ordinal = 0;
+  TimeUs time = 0;
+  std::string kind;      // "detected", "verdict", "treatment", "outcome", "verified", "closed"
+  Json detail = Json::object();
+};
+
+struct Incident {
+  std::int64_t id = 0;
+  std::string endpoint;
+  std::string state;     // "detected" … "closed"
+  std::string summary;
+  TimeUs opened_at = 0;
+  std::optional<TimeUs> closed_at;
+  std::vector<IncidentEvent> events;
+
+  // The last treatment when it has no outcome yet.
+  const IncidentEvent* unfinished_treatment() const;
+  Json to_json() const;
+};
+
+// Work for Database::submit or write.
+Result<std::int64_t> open_incident(store::Connection& connection, const std::string& endpoint,
+                                   const std::string& summary, TimeUs now);
+// Appends and moves the incident's state on to what the kind implies.
+Status append_event(store::Connection& connection, std::int64_t incident, const std::string& kind,
+                    const Json& detail, TimeUs now);
+
+// Newest first. `endpoint` empty: all.
+Result<std::vector<Incident>> list_incidents(store::Connection& connection, const std::string& endpoint,
+                                             bool open_only, int count_max = 1000);
+
+}  // namespace trimtab::heal

@@ -1,0 +1,62 @@
+// An endpoint under care: what answers (serve/), what is remembered of its answers (the log), what is known of their
+// truth (watch/), and what the policy makes of it. Rebuilt from disk after a restart.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "heal/policy.h"
+#include "project/project.h"
+#include "serve/endpoint.h"
+#include "serve/prediction_log.h"
+#include "store/home.h"
+#include "watch/batches.h"
+#include "watch/label.h"
+
+namespace trimtab::heal {
+
+class Ward {
+ public:
+  // Opens the endpoint's log, replays what is needed of it, and deploys the versions that the record names.
+  // Errors: storage_broken, and what a version's loading says.
+  static Result<std::unique_ptr<Ward>> open(const project::Project& project, const project::Endpoint& declared,
+                                            const PolicyOptions& options, store::Home& home, table::Engine& engine,
+                                            serve::Lookups& lookups, const base::Clock& clock);
+  ~Ward();
+
+  const std::string& name() const { return declared_.name; }
+  const project::Endpoint& declared() const { return declared_; }
+  const project::Project& project() const { return project_; }
+  const PolicyOptions& options() const { return options_; }
+  serve::Endpoint& endpoint() { return *endpoint_; }
+  serve::PredictionLog& log() { return *log_; }
+  watch::Batches& batches() { return *batches_; }
+  PolicyState& policy() { return policy_; }
+
+  // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
+  Status redeploy();
+  // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
+  void add_labels(std::vector<watch::Label> labels,
+                  std::function<void(Result<watch::LabelReport>)> on_done);
+
+ private:
+  Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
+       store::Home& home, const base::Clock& clock);
+  Status replay();
+
+  const project::Project& project_;
+  const project::Endpoint& declared_;
+  PolicyOptions options_;
+  store::Home& home_;
+  const base::Clock& clock_;
+  std::unique_ptr<serve::PredictionLog> log_;
+  std::unique_ptr<watch::Batches> batches_;
+  std::unique_ptr<serve::Endpoint> endpoint_;
+  PolicyState policy_;
+};
+
+}  // namespace trimtab::heal

@@ -1,0 +1,697 @@
+// The server's sockets: the only file that knows Boost.Asio, as request_reader.cc is the only one that knows
+// Beast. Callbacks only, because g++ 12 miscompiles coroutines.
+//
+// Each io thread has an io_context and its own connections, and touches nobody else's: so neither locks nor
+// counted references are needed on the way of a request. An answer given on another thread comes home through
+// the Mailbox of the connection's io thread. A connection handles one request at a time; pipelined ones wait
+// in its buffer. So answers keep their order, the views of a Request stay where they are, and no client can
+// have more than one request in flight.
+#include "http/server.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <condition_variable>
+#include <exception>
+#include <fcntl.h>
+#include <future>
+#include <mutex>
+#include <optional>
+#include <signal.h>
+#include <sys/socket.h>
+#include <thread>
+#include <unordered_map>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "http/guard.h"
+#include "http/handler_pool.h"
+#include "http/percent.h"
+#include "http/reply_text.h"
+#include "http/reply_ticket.h"
+#include "http/request_reader.h"
+
+namespace trimtab::http {
+namespace {
+
+namespace asio = boost::asio;
+using boost::system::error_code;
+using tcp = asio::ip::tcp;
+
+constexpr std::size_t kFlushBytes = 64u << 10;   // Pipelined answers are gathered up to here.
+constexpr std::size_t kCopiedBody = 16u << 10;   // Larger reply bodies are written from where they are.
+constexpr std::size_t kSkippedBody = 64u << 10;  // A refused body up to here is read to keep the connection.
+constexpr int kRefusedConnectionsMax = 64;       // Beyond connections_max, that are told so at a time.
+constexpr base::TimeUs kLingerUs = 2 * base::kSecondUs;
+constexpr std::uint64_t kReaderBytesPerSecond = 64u << 10;  // Slower readers of large replies are cut off.
+
+Reply refusal(ErrorCode code, std::string message, std::string hint = {}, int status = 0) {
+  return error_reply({code, std::move(message), std::move(hint), std::nullopt, nullptr}, status);
+}
+
+class Connection;
+
+// What all threads of one server share.
+struct Shared {
+  Shared(ServerOptions the_options, Router the_router)
+      : options(std::move(the_options)),
+        router(std::move(the_router)),
+        guard(options),
+        pool(options.pool_threads, static_cast<std::size_t>(options.pool_queue_max)) {}
+
+  const ServerOptions options;
+  const Router router;
+  const Guard guard;
+  HandlerPool pool;
+  std::atomic<bool> stopping = false;
+  std::atomic<int> connections = 0;
+  std::atomic<std::uint64_t> large_bytes = 0;  // Held by connections beyond what each may keep.
+  std::mutex mutex;
+  std::condition_variable all_closed;
+};
+
+class IoThread {
+ public:
+  explicit IoThread(Shared& shared) : shared_(shared) {}
+  ~IoThread() { stop(); }
+
+  void start();
+  // Any thread: runs `job` on this one.
+  template <class Job>
+  void post(Job job) {
+    asio::post(context_, std::move(job));
+  }
+  // Any thread: closes what is idle, or everything, and ends the others after their answer.
+  void drain(bool everything);
+  // Any other thread: no answer is delivered afterwards.
+  void stop();
+
+  // Only on this thread:
+  void adopt(base::Descriptor socket, const tcp::endpoint& peer, bool is_refused);
+  void retire(Connection* connection);
+  base::TimeUs now() const { return now_; }  // As of the last tick, which is good enough for deadlines.
+  asio::io_context& context() { return context_; }
+  const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
+
+ private:
+  void run();
+  void tick();
+
+  Shared& shared_;
+  // All sockets and timers of this context are used on this thread alone; only post() comes from others.
+  asio::io_context context_{BOOST_ASIO_CONCURRENCY_HINT_UNSAFE_IO};
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running_{context_.get_executor()};
+  asio::steady_timer timer_{context_};
+  std::shared_ptr<Mailbox> mailbox_ =
+      std::make_shared<Mailbox>([this] { asio::post(context_, [this] { mailbox_->hand_out(); }); });
+  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  base::TimeUs now_ = base::steady_now();
+  bool is_ticking_ = false;
+  std::thread thread_;
+};
+
+// One client. Everything runs on its io thread, but for a pool handler, which reads the request.
+class Connection final : public Recipient {
+ public:
+  Connection(Shared& shared, IoThread& io, base::Descriptor socket, const tcp::endpoint& peer);
+  ~Connection() override { shared_.large_bytes -= accounted_; }
+
+  void start() { advance(); }
+  void start_refused();
+  void delivered(Reply reply) override;
+  void check_deadline();
+  void drain(bool everything);
+
+ private:
+  enum class Phase : std::uint8_t {
+    reading,   // Between requests, or in one.
+    handling,  // The handler or its promise has the request.
+    ending,    // The last reply is on its way; whatever still comes in is thrown away.
+    closed,
+  };
+
+  void advance();
+  bool step();
+  bool judge_head();
+  std::optional<Reply> find_route();
+  Reply no_route(const Router::Match& match) const;
+  bool handle();
+  bool handle_in_pool(std::shared_ptr<Ticket> ticket);
+  void answer(Reply reply);
+  bool answer_and_end(Reply reply);
+
+  bool flush();
+  void wait_until_writable(std::size_t left);
+  void receive();
+  void receive_into(std::span<char> room);
+  void received(const error_code& error, std::size_t count);
+  void linger();
+  void close();
+  void retire_when_over();
+  bool account_for(std::uint64_t large_bytes);
+  base::TimeUs after(base::TimeUs duration) const { return io_.now() + duration; }
+
+  Shared& shared_;
+  IoThread& io_;
+  tcp::socket socket_;
+  bool from_loopback_;
+  Phase phase_ = Phase::reading;
+
+  RequestReader reader_;
+  const Route* route_ = nullptr;  // Of the present request.
+  std::optional<Reply> refusal_;  // Given once its body has been read over.
+  bool keep_alive_ = true;
+
+  std::string output_;           // Heads and small bodies of replies.
+  std::string large_body_;       // Of the last reply in output_.
+  std::size_t written_ = 0;      // Of both.
+  std::uint64_t accounted_ = 0;  // This connection's share of large_bytes.
+  base::TimeUs deadline_ = 0;    // 0: none.
+  bool is_timed_ = false;        // The deadline of the present request has been set.
+  bool is_write_timed_ = false;  // And that of the present output.
+  bool is_reading_ = false;      // The socket waits for bytes.
+  bool is_writing_ = false;      // The socket waits until it can take more.
+  bool is_awaited_ = false;      // A ticket still refers to this connection.
+  bool is_lingering_ = false;
+  bool is_retired_ = false;
+};
+
+Connection::Connection(Shared& shared, IoThread& io, base::Descriptor socket, const tcp::endpoint& peer)
+    : shared_(shared),
+      io_(io),
+      socket_(io.context()),
+      reader_({shared.options.body_bytes_max, shared.options.header_bytes_max}) {
+  error_code error;
+  socket_.assign(peer.protocol(), socket.get(), error);
+  if (!error) socket.release();
+  if (!error) socket_.non_blocking(true, error);
+  asio::ip::address address = peer.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  }
+  from_loopback_ = address.is_loopback();
+}
+
+void Connection::start_refused() {
+  const std::string open = std::to_string(shared_.options.connections_max);
+  answer_and_end(refusal(ErrorCode::busy, "the server is busy: " + open + " connections are open",
+                         "try again in a moment"));
+  advance();
+}
+
+// Goes as far as the bytes at hand allow, then waits for whatever is missing.
+void Connection::advance() {
+  if (is_writing_) return;  // Comes back when the socket can be written to.
+  while (phase_ != Phase::closed) {
+    bool more = true;
+    while (more && large_body_.empty() && output_.size() < kFlushBytes) more = step();
+    if (!flush()) return;
+    if (!more) break;
+  }
+  if (phase_ == Phase::ending) linger();
+  if (phase_ == Phase::reading) receive();
+}
+
+// One stage of a request. False when it cannot go on before bytes, an answer or the end come.
+bool Connection::step() {
+  if (phase_ != Phase::reading) return false;
+  switch (reader_.advance()) {
+    case RequestReader::Progress::wants_bytes:
+      return false;
+    case RequestReader::Progress::has_head:
+      return judge_head();
+    case RequestReader::Progress::has_request:
+      return handle();
+    case RequestReader::Progress::refused:
+      break;
+  }
+  return answer_and_end(std::move(reader_.refusal()));
+}
+
+// Decides everything that needs no body, so that a refused one need not be read.
+bool Connection::judge_head() {
+  Request& request = reader_.request();
+  request.from_loopback = from_loopback_;
+  keep_alive_ = reader_.keep_alive();
+  refusal_ = shared_.guard.refuse_caller(request);
+  if (!refusal_) refusal_ = find_route();
+  if (reader_.has_whole_body()) return true;
+  const bool is_long = reader_.is_chunked() || reader_.body_size() > kSkippedBody;
+  if (refusal_ && (is_long || reader_.expects_continue())) return answer_and_end(*std::move(refusal_));
+  if (reader_.expects_continue()) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
+  return true;
+}
+
+// Sets route_ and the request's path, or says why there is none for this caller.
+std::optional<Reply> Connection::find_route() {
+  constexpr std::array<std::string_view, 7> kKnown = {"GET",  "POST",  "PUT",    "DELETE",
+                                                      "HEAD", "PATCH", "OPTIONS"};
+  Request& request = reader_.request();
+  if (std::find(kKnown.begin(), kKnown.end(), request.method) == kKnown.end()) {
+    return refusal(ErrorCode::unsupported, "the method '" + shown(request.method) + "' is not known here");
+  }
+  Result<Router::Match> match = shared_.router.find(request.method, request.path);
+  if (!match) return error_reply(match.error());
+  if (match->route == nullptr) return no_route(*match);
+  route_ = match->route;
+  request.path_values = std::move(match->path_values);
+  if (request.path.find('%') != std::string_view::npos) {
+    reader_.set_decoded_path(decode_percent(request.path).value_or(""));
+  }
+  return shared_.guard.refuse_for_route(request, *route_);
+}
+
+Reply Connection::no_route(const Router::Match& match) const {
+  const Request& request = reader_.request();
+  if (match.other_methods.empty()) {
+    const std::string nearest = shared_.router.nearest(request.path);
+    return refusal(
+        ErrorCode::not_found, "there is nothing at '" + shown(request.path) + "'",
+        nearest.empty() ? "GET /openapi.json lists every path" : "did you mean '" + shown(nearest) + "'?");
+  }
+  std::string allowed;
+  for (const std::string& method : match.other_methods) {
+    allowed += (allowed.empty() ? "" : ", ") + method + (method == "GET" ? ", HEAD" : "");
+  }
+  Reply reply = refusal(ErrorCode::unsupported,
+                        "'" + shown(request.path) + "' does not answer to " + std::string(request.method),
+                        "it answers to " + allowed, 405);
+  reply.headers.emplace_back("Allow", std::move(allowed));
+  return reply;
+}
+
+// The request is complete. True when it has its answer already.
+bool Connection::handle() {
+  if (refusal_) {
+    answer(*std::move(refusal_));
+    return true;
+  }
+  phase_ = Phase::handling;
+  deadline_ = 0;
+  auto ticket = std::make_shared<Ticket>(io_.mailbox(), this);
+  if (route_->placement == Placement::pool) return handle_in_pool(std::move(ticket));
+  if (std::optional<Reply> reply = call_handler(*route_, reader_.request(), ticket)) {
+    answer(*std::move(reply));
+    return true;
+  }
+  is_awaited_ = true;
+  ticket->handler_returned();
+  return false;
+}
+
+bool Connection::handle_in_pool(std::shared_ptr<Ticket> ticket) {
+  is_awaited_ = true;
+  const bool is_taken = shared_.pool.submit([route = route_, &request = reader_.request(), ticket] {
+    if (std::optional<Reply> reply = call_handler(*route, request, ticket))
+      ticket->deliver(*std::move(reply));
+    ticket->handler_returned();
+  });
+  if (is_taken) return false;
+  is_awaited_ = false;
+  ticket->settle();  // Nobody else will.
+  const std::string waiting = std::to_string(shared_.pool.waiting());
+  answer(
+      refusal(ErrorCode::busy, "the server is busy: " + waiting + " requests wait", "try again in a moment"));
+  return true;
+}
+
+void Connection::delivered(Reply reply) {
+  is_awaited_ = false;
+  if (phase_ == Phase::closed) return retire_when_over();
+  answer(std::move(reply));
+  advance();
+}
+
+bool Connection::answer_and_end(Reply reply) {
+  keep_alive_ = false;
+  answer(std::move(reply));
+  return false;
+}
+
+// Puts the reply into the output and makes the connection ready for the next request, or for its end.
+void Connection::answer(Reply reply) {
+  const bool is_last = !keep_alive_ || shared_.stopping;
+  append_reply_head(output_, reply, {.close = is_last, .say_keep = reader_.is_old()});
+  if (reader_.request().method != "HEAD" && status_has_body(reply.status)) {
+    if (reply.body.size() <= kCopiedBody) {
+      output_ += reply.body;
+    } else {
+      large_body_ = std::move(reply.body);
+    }
+  }
+  is_write_timed_ = is_timed_ = false;
+  refusal_.reset();
+  route_ = nullptr;
+  phase_ = is_last ? Phase::ending : Phase::reading;
+  if (is_last) return;
+  reader_.next();
+  account_for(reader_.large_bytes());
+}
+
+// Writes what the socket takes. False when it must wait for the rest, or the connection is over.
+bool Connection::flush() {
+  const std::size_t total = output_.size() + large_body_.size();
+  while (written_ < total) {
+    const std::size_t of_output = std::min(written_, output_.size());
+    const std::size_t of_body = written_ - of_output;
+    const asio::const_buffer head(output_.data() + of_output, output_.size() - of_output);
+    const asio::const_buffer body(large_body_.data() + of_body, large_body_.size() - of_body);
+    error_code error;
+    written_ += large_body_.empty() ? socket_.write_some(head, error)
+                                    : socket_.write_some(std::array{head, body}, error);
+    if (error == asio::error::would_block) {
+      wait_until_writable(total - written_);
+      return false;
+    }
+    if (error) {
+      close();
+      return false;
+    }
+  }
+  if (is_write_timed_) deadline_ = 0;
+  is_write_timed_ = false;
+  output_.clear();
+  if (output_.capacity() > 2 * kFlushBytes) output_ = std::string();
+  if (!large_body_.empty()) large_body_ = std::string();
+  written_ = 0;
+  return true;
+}
+
+void Connection::wait_until_writable(std::size_t left) {
+  // One deadline for all that is to be written, so that reading slowly gains nothing.
+  if (!is_write_timed_) {
+    const auto patience = static_cast<base::TimeUs>(left / kReaderBytesPerSecond) * base::kSecondUs;
+    deadline_ = after(shared_.options.idle_timeout + patience);
+    is_write_timed_ = true;
+    is_timed_ = false;
+  }
+  is_writing_ = true;
+  socket_.async_wait(tcp::socket::wait_write, [this](const error_code&) {
+    is_writing_ = false;
+    if (phase_ == Phase::closed) return retire_when_over();
+    advance();
+  });
+}
+
+void Connection::receive() {
+  if (is_reading_) return;
+  const bool is_idle = reader_.is_between_requests();
+  if (is_idle && shared_.stopping) return close();
+  // A request has one deadline from its first byte to its last, so that sending slowly gains nothing either.
+  if (is_idle || !is_timed_) deadline_ = after(shared_.options.idle_timeout);
+  is_timed_ = !is_idle;
+  const std::span<char> room = reader_.room();
+  if (account_for(reader_.large_bytes())) return receive_into(room);
+  answer_and_end(refusal(ErrorCode::busy, "the server is busy: it is receiving too many large bodies",
+                         "try again in a moment"));
+  advance();
+}
+
+void Connection::receive_into(std::span<char> room) {
+  is_reading_ = true;
+  socket_.async_read_some(asio::mutable_buffer(room.data(), room.size()),
+                          [this](const error_code& error, std::size_t count) { received(error, count); });
+}
+
+void Connection::received(const error_code& error, std::size_t count) {
+  is_reading_ = false;
+  if (phase_ == Phase::closed) return retire_when_over();
+  if (error) return close();
+  if (phase_ == Phase::reading) reader_.received(count);
+  advance();
+}
+
+// Closing at once would reset the connection while the client still sends, and it might never see the reply.
+void Connection::linger() {
+  if (is_reading_) return;
+  if (!is_lingering_) {
+    is_lingering_ = true;
+    deadline_ = after(kLingerUs);
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    reader_.discard();
+    account_for(reader_.large_bytes());
+  }
+  receive_into(reader_.room());
+}
+
+void Connection::close() {
+  if (phase_ == Phase::closed) return;
+  phase_ = Phase::closed;
+  error_code ignored;
+  socket_.close(ignored);
+  retire_when_over();
+}
+
+void Connection::retire_when_over() {
+  if (is_reading_ || is_writing_ || is_awaited_ || is_retired_) return;
+  is_retired_ = true;
+  io_.retire(this);
+}
+
+void Connection::check_deadline() {
+  if (deadline_ != 0 && io_.now() > deadline_) close();
+}
+
+void Connection::drain(bool everything) {
+  const bool has_request = phase_ != Phase::reading || !reader_.is_in_head();
+  if (everything || (!has_request && !is_writing_)) close();
+}
+
+// Counts what this connection holds beyond its share. False when all of them together now hold too much.
+bool Connection::account_for(std::uint64_t large_bytes) {
+  if (large_bytes == accounted_) return true;
+  const bool grows = large_bytes > accounted_;
+  const std::uint64_t total = shared_.large_bytes += large_bytes - accounted_;
+  accounted_ = large_bytes;
+  return !grows || total <= shared_.options.received_bytes_max;
+}
+
+void IoThread::start() {
+  thread_ = std::thread([this] { run(); });
+}
+
+void IoThread::run() {
+  // Signals are for the main thread.
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_BLOCK, &all, nullptr);
+  while (!context_.stopped()) {
+    try {
+      context_.run();
+    } catch (const std::exception& error) {
+      base::log_error("http", std::string("an exception reached the io thread: ") + error.what());
+    }
+  }
+}
+
+void IoThread::adopt(base::Descriptor socket, const tcp::endpoint& peer, bool is_refused) {
+  now_ = base::steady_now();
+  auto owned = std::make_unique<Connection>(shared_, *this, std::move(socket), peer);
+  Connection* connection = owned.get();
+  connections_.emplace(connection, std::move(owned));
+  if (!is_ticking_) tick();
+  is_refused ? connection->start_refused() : connection->start();
+}
+
+void IoThread::retire(Connection* connection) {
+  // Later, because its own functions are still on the stack.
+  post([this, connection] {
+    connections_.erase(connection);
+    if (--shared_.connections == 0) {
+      const std::lock_guard lock(shared_.mutex);
+      shared_.all_closed.notify_all();
+    }
+  });
+}
+
+void IoThread::tick() {
+  now_ = base::steady_now();
+  for (const auto& [connection, owned] : connections_) connection->check_deadline();
+  is_ticking_ = !connections_.empty();
+  if (!is_ticking_) return;
+  const base::TimeUs period =
+      std::clamp<base::TimeUs>(shared_.options.idle_timeout / 4, 10'000, base::kSecondUs);
+  timer_.expires_after(std::chrono::microseconds(period));
+  timer_.async_wait([this](const error_code& error) {
+    if (!error) tick();
+  });
+}
+
+void IoThread::drain(bool everything) {
+  post([this, everything] {
+    for (const auto& [connection, owned] : connections_) connection->drain(everything);
+  });
+}
+
+void IoThread::stop() {
+  if (!thread_.joinable()) return;
+  mailbox_->close();
+  context_.stop();
+  thread_.join();
+}
+
+}  // namespace
+
+struct Server::State {
+  State(ServerOptions options, Router router) : shared(std::move(options), std::move(router)) {}
+
+  Status listen();
+  void accept();
+  void accept_waiting();
+  void stop(base::TimeUs drain);
+
+  Shared shared;
+  std::vector<std::unique_ptr<IoThread>> threads;
+  std::optional<tcp::acceptor> acceptor;    // On the first thread.
+  std::optional<asio::steady_timer> pause;  // While there are no free descriptors.
+  int port = 0;
+  std::size_t next_thread = 0;
+  std::mutex stop_mutex;
+  bool is_stopped = false;
+};
+
+namespace {
+
+std::string address_text(const ServerOptions& options) {
+  const bool is_ipv6 = options.host.find(':') != std::string::npos;
+  return (is_ipv6 ? "[" + options.host + "]" : options.host) + ":" + std::to_string(options.port);
+}
+
+Result<tcp::endpoint> resolve(const ServerOptions& options, asio::io_context& context) {
+  if (options.port < 0 || options.port > 65535) {
+    return fail(ErrorCode::invalid,
+                "the port " + std::to_string(options.port) + " is not between 0 and 65535");
+  }
+  const auto port = static_cast<std::uint16_t>(options.port);
+  error_code error;
+  const asio::ip::address address = asio::ip::make_address(options.host, error);
+  if (!error) return tcp::endpoint(address, port);
+  const auto found = tcp::resolver(context).resolve(options.host, std::to_string(port), error);
+  if (!error && !found.empty()) return found.begin()->endpoint();
+  return fail(ErrorCode::invalid,
+              "the host '" + shown(options.host) + "' cannot be found: " + error.message(),
+              "pass --host 127.0.0.1, or an address of this machine");
+}
+
+Error listen_error(const ServerOptions& options, const error_code& error) {
+  if (error == asio::error::address_in_use) {
+    return {ErrorCode::address_in_use, "the address " + address_text(options) + " is in use",
+            "stop the other program or pass --port 0 for any free port", std::nullopt, nullptr};
+  }
+  const bool is_callers =
+      error == boost::system::errc::address_not_available || error == asio::error::access_denied;
+  return {is_callers ? ErrorCode::invalid : ErrorCode::internal,
+          "cannot listen at " + address_text(options) + ": " + error.message(),
+          {},
+          std::nullopt,
+          nullptr};
+}
+
+}  // namespace
+
+// Without SO_REUSEPORT: with it a second server of the same user would silently share the port.
+Status Server::State::listen() {
+  const tcp::endpoint endpoint = TRY(resolve(shared.options, threads[0]->context()));
+  acceptor.emplace(threads[0]->context());
+  pause.emplace(threads[0]->context());
+  error_code error;
+  const auto set = [&](const auto& option) {
+    if (!error) acceptor->set_option(option, error);
+  };
+  acceptor->open(endpoint.protocol(), error);
+  set(tcp::acceptor::reuse_address(true));
+  set(tcp::no_delay(true));  // Accepted sockets inherit it.
+  if (!error) ::fcntl(acceptor->native_handle(), F_SETFD, FD_CLOEXEC);
+  if (!error) acceptor->non_blocking(true, error);
+  if (!error) acceptor->bind(endpoint, error);
+  if (!error) acceptor->listen(tcp::acceptor::max_listen_connections, error);
+  if (error) return fail(listen_error(shared.options, error));
+  port = acceptor->local_endpoint().port();
+  return {};
+}
+
+void Server::State::accept() {
+  acceptor->async_wait(tcp::acceptor::wait_read, [this](const error_code& error) {
+    if (!error) accept_waiting();
+  });
+}
+
+void Server::State::accept_waiting() {
+  while (acceptor->is_open()) {
+    tcp::endpoint peer;
+    socklen_t size = static_cast<socklen_t>(peer.capacity());
+    // Close-on-exec, because worker processes must not inherit the clients.
+    base::Descriptor socket(
+        ::accept4(acceptor->native_handle(), peer.data(), &size, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!socket) {
+      const bool is_gone = errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+      if (is_gone) continue;
+      if (errno == EAGAIN || errno == EWOULDBLOCK) return accept();
+      base::log_warning("http", "cannot accept connections; trying again");
+      pause->expires_after(std::chrono::milliseconds(100));
+      return pause->async_wait([this](const error_code& error) {
+        if (!error) accept_waiting();
+      });
+    }
+    peer.resize(size);
+    const int open = ++shared.connections;
+    const bool is_refused = open > shared.options.connections_max;
+    if (open > shared.options.connections_max + kRefusedConnectionsMax) {
+      --shared.connections;
+      continue;
+    }
+    IoThread& thread = *threads[next_thread++ % threads.size()];
+    thread.post([&thread, socket = std::move(socket), peer, is_refused]() mutable {
+      thread.adopt(std::move(socket), peer, is_refused);
+    });
+  }
+}
+
+void Server::State::stop(base::TimeUs drain) {
+  const std::lock_guard once(stop_mutex);
+  if (is_stopped) return;
+  is_stopped = true;
+  shared.stopping = true;
+  std::promise<void> closed;
+  threads[0]->post([&] {
+    error_code ignored;
+    acceptor->close(ignored);
+    pause->cancel();
+    closed.set_value();
+  });
+  closed.get_future().wait();
+  for (const auto& thread : threads) thread->drain(false);
+  {
+    std::unique_lock lock(shared.mutex);
+    shared.all_closed.wait_for(lock, std::chrono::microseconds(drain),
+                               [&] { return shared.connections == 0; });
+  }
+  for (const auto& thread : threads) thread->drain(true);
+  shared.pool.stop();
+  for (const auto& thread : threads) thread->stop();
+}
+
+Result<std::unique_ptr<Server>> Server::start(ServerOptions options, Router router) {
+  auto state = std::make_unique<State>(std::move(options), std::move(router));
+  const int threads = std::max(1, state->shared.options.io_threads);
+  for (int i = 0; i < threads; ++i) state->threads.push_back(std::make_unique<IoThread>(state->shared));
+  TRY(state->listen());
+  for (const auto& thread : state->threads) thread->start();
+  state->threads[0]->post([raw = state.get()] { raw->accept(); });
+  return std::unique_ptr<Server>(new Server(std::move(state)));
+}
+
+Server::Server(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+Server::~Server() { stop(); }
+
+int Server::port() const { return state_->port; }
+
+void Server::stop(base::TimeUs drain) { state_->stop(drain); }
+
+}  // namespace trimtab::http

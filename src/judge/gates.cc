@@ -1,0 +1,170 @@
+#include "judge/gates.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+
+namespace trimtab::judge {
+namespace {
+
+using project::Gate;
+
+constexpr std::string_view kVerdictNames[] = {"pass", "fail", "unknown"};
+
+// Four digits are what a person compares; the exact figure is in the result's own fields.
+std::string short_number(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
+// "champion 0.701 - 0.005"
+std::string champion_text(double champion, double delta) {
+  std::string text = "champion " + short_number(champion);
+  if (delta != 0) text += (delta > 0 ? " + " : " - ") + short_number(std::abs(delta));
+  return text;
+}
+
+GateResult unknown(const Gate& gate, std::string detail, Measure measured = {}) {
+  GateResult result;
+  result.gate = gate.text;
+  result.measured = std::move(measured);
+  result.detail = std::move(detail);
+  return result;
+}
+
+GateResult decided(const Gate& gate, Measure measured, double threshold, std::string detail) {
+  GateResult result = unknown(gate, std::move(detail), std::move(measured));
+  result.threshold = threshold;
+  const double value = *result.measured.value;
+  const bool met = gate.at_least ? value >= threshold : value <= threshold;
+  result.verdict = met ? Verdict::pass : Verdict::fail;
+  return result;
+}
+
+GateResult no_champion_yet(const Gate& gate, Measure measured) {
+  GateResult result = unknown(gate, "no champion yet", std::move(measured));
+  result.verdict = Verdict::pass;
+  return result;
+}
+
+// Decides one gate on one set of rows.
+GateResult decide(const Gate& gate, const Judged& rows) {
+  Measure measured;
+  const auto given = rows.given.find(gate.metric);
+  if (given != rows.given.end()) {
+    measured = given->second;
+  } else {
+    Result<Measure> computed = measure(gate.metric, rows.truth, rows.candidate);
+    if (!computed)
+      return unknown(gate, gate.metric + " is not computed from scores, and no figure was given");
+    measured = *computed;
+  }
+  if (gate.against_champion && rows.champion.empty()) return no_champion_yet(gate, std::move(measured));
+  if (!measured.value)
+    return unknown(gate, measured.reason.empty() ? "no figure" : measured.reason, measured);
+  if (!gate.against_champion) return decided(gate, std::move(measured), gate.threshold, "");
+  if (given != rows.given.end()) {
+    return unknown(gate, "the champion's " + gate.metric + " is not known here", std::move(measured));
+  }
+  const Measure champion = measure(gate.metric, rows.truth, rows.champion).value_or(Measure{});
+  if (!champion.value) return unknown(gate, "of the champion: " + champion.reason, std::move(measured));
+  const double threshold = *champion.value + gate.threshold;
+  return decided(gate, std::move(measured), threshold, champion_text(*champion.value, gate.threshold));
+}
+
+// The rows of one level, copied together because measures want them side by side.
+struct Slice {
+  std::vector<double> truth, candidate, champion;
+};
+
+// By level; std::map, so that of equally bad slices the same one is always named.
+std::map<std::string_view, Slice> slices_of(const std::vector<std::string>& levels, const Judged& judged) {
+  CHECK(levels.size() == judged.truth.size());
+  std::map<std::string_view, Slice> slices;
+  for (std::size_t i = 0; i < levels.size(); ++i) {
+    Slice& slice = slices[levels[i]];
+    slice.truth.push_back(judged.truth[i]);
+    slice.candidate.push_back(judged.candidate[i]);
+    if (!judged.champion.empty()) slice.champion.push_back(judged.champion[i]);
+  }
+  return slices;
+}
+
+double room_to_threshold(const Gate& gate, const GateResult& result) {
+  const double room = *result.measured.value - *result.threshold;
+  return gate.at_least ? room : -room;
+}
+
+GateResult decide_slices(const Gate& gate, const Judged& judged) {
+  if (judged.given.contains(gate.metric)) return unknown(gate, gate.metric + " is not known by slice");
+  if (gate.against_champion && judged.champion.empty()) return no_champion_yet(gate, {});
+  const auto levels = judged.slice_levels.find(gate.slice);
+  if (levels == judged.slice_levels.end()) return unknown(gate, "no levels of " + gate.slice + " are known");
+
+  std::optional<GateResult> worst;
+  std::string why_not =
+      "no slice of " + gate.slice + " has " + std::to_string(judged.slice_rows_min) + " rows";
+  for (const auto& [level, slice] : slices_of(levels->second, judged)) {
+    if (std::ssize(slice.truth) < judged.slice_rows_min) continue;
+    Judged rows;
+    rows.binary = judged.binary;
+    rows.truth = slice.truth;
+    rows.candidate = slice.candidate;
+    rows.champion = slice.champion;
+    GateResult result = decide(gate, rows);
+    const std::string name = "slice " + gate.slice + " = " + std::string(level);
+    if (!result.threshold) {
+      why_not = name + ": " + result.detail;
+      continue;
+    }
+    if (worst && room_to_threshold(gate, *worst) <= room_to_threshold(gate, result)) continue;
+    result.detail = result.detail.empty() ? name : name + ": " + result.detail;
+    worst = std::move(result);
+  }
+  return worst ? *std::move(worst) : unknown(gate, why_not);
+}
+
+}  // namespace
+
+std::string_view verdict_name(Verdict verdict) { return kVerdictNames[static_cast<std::size_t>(verdict)]; }
+
+Json GateResult::to_json() const {
+  Json json =
+      Json::object({{"gate", gate}, {"verdict", verdict_name(verdict)}, {"measured", measured.to_json()}});
+  if (threshold) json.set("threshold", *threshold);
+  if (!detail.empty()) json.set("detail", detail);
+  return json;
+}
+
+Result<GateResult> GateResult::from_json(const Json& json) {
+  GateResult result;
+  const std::string name = json.text_or("verdict");
+  const auto* found = std::find(std::begin(kVerdictNames), std::end(kVerdictNames), name);
+  if (found == std::end(kVerdictNames))
+    return fail(ErrorCode::invalid, "'" + name + "' is no verdict of a gate");
+  result.verdict = static_cast<Verdict>(found - std::begin(kVerdictNames));
+  result.gate = json.text_or("gate");
+  result.detail = json.text_or("detail");
+  result.measured = TRY(Measure::from_json(json["measured"]));
+  const Json& threshold = json["threshold"];
+  if (threshold.is_number()) result.threshold = threshold.as_double();
+  return result;
+}
+
+std::vector<GateResult> evaluate_gates(const std::vector<Gate>& gates, const Judged& judged) {
+  CHECK(judged.candidate.size() == judged.truth.size());
+  CHECK(judged.champion.empty() || judged.champion.size() == judged.truth.size());
+  std::vector<GateResult> results;
+  for (const Gate& gate : gates) {
+    results.push_back(gate.slice.empty() ? decide(gate, judged) : decide_slices(gate, judged));
+  }
+  return results;
+}
+
+bool all_pass(const std::vector<GateResult>& results) {
+  return std::all_of(results.begin(), results.end(),
+                     [](const GateResult& result) { return result.verdict == Verdict::pass; });
+}
+
+}  // namespace trimtab::judge

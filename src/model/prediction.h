@@ -1,0 +1,31 @@
+// One answer that an endpoint gave (or that a shadow would have given): what serve/ logs and watch/ judges.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace trimtab::model {
+
+enum class Role : std::uint8_t { served, shadow, previous };  // previous: the former champion, on probation.
+
+struct VersionScore {
+  std::int64_t version = 0;
+  Role role = Role::served;
+  double score = 0;
+};
+
+struct Prediction {
+  std::string id;
+  std::string endpoint;
+  TimeUs event_time = 0;                 // Of the request row; the clock when it has none.
+  TimeUs received = 0;
+  std::string request_json;              // The request columns as one compact object, in schema order.
+  std::uint64_t request_hash = 0;        // Of request_json: the same id with another input is a conflict.
+  std::vector<VersionScore> scores;      // The served version first.
+  std::vector<double> features;          // Encoded, as the served version's learner saw them.
+};
+
+}  // namespace trimtab::model

@@ -1,0 +1,83 @@
+// An endpoint in operation: which versions are loaded, the swap between them, and the answer to a request.
+// A request touches no disk and waits for nobody.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/result.h"
+#include "model/artifact.h"
+#include "model/prediction.h"
+#include "serve/lookups.h"
+#include "table/engine.h"
+
+namespace trimtab::serve {
+
+// The versions an endpoint runs, as one immutable value that is swapped whole.
+struct Deployment {
+  struct Loaded {
+    std::int64_t version = 0;
+    model::Role role = model::Role::served;
+    std::shared_ptr<const model::Artifact> artifact;
+    table::LookupTables lookups;
+  };
+  std::vector<Loaded> versions;    // The served one first; then shadows and the previous champion.
+  std::uint64_t generation = 0;    // Rises with each swap; per-thread scorers are remade when it does.
+};
+
+struct PredictRequest {
+  std::string_view body;           // JSON: dataframe_split, dataframe_records, instances (list of objects), inputs.
+  std::string_view content_type;
+  std::string_view inference_id;   // Header X-Amzn-SageMaker-Inference-Id; one row only.
+};
+
+// Hears of every prediction on the thread that made it; must be quick.
+using OnPrediction = std::function<void(model::Prediction&&)>;
+
+// Thread-safe.
+class Endpoint {
+ public:
+  Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
+           OnPrediction on_prediction);
+  ~Endpoint();
+
+  const std::string& name() const { return name_; }
+  // Loads and warms `versions`, then swaps. A version that does not load leaves everything as it was.
+  // Errors: those of Scorer::make, in words that name the version.
+  Status deploy(const std::vector<std::pair<std::int64_t, model::Role>>& versions,
+                const std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t)>& load);
+  std::vector<std::pair<std::int64_t, model::Role>> deployed() const;
+
+  // The reply's JSON text: {"predictions":[…],"prediction_ids":[…],"model_version":"3"}. Ids: column
+  // prediction_id, header, else made here; an id that was chosen before returns the logged answer for the same input.
+  // Errors: busy (no version serves yet), malformed, invalid (unknown field: did you mean; missing column; wrong
+  // type: row and column named), conflict (a known id with another input), too_large.
+  Result<std::string> predict(const PredictRequest& request);
+  // Remembers an answer given before a restart, for repeated ids.
+  void remember(const model::Prediction& prediction);
+
+  // {"columns":[{"name","type","required"}]}: what a request may hold.
+  Result<Json> request_schema() const;
+  struct Counters {
+    std::uint64_t requests = 0, rows = 0, errors = 0;
+    std::uint64_t latency_us_p50 = 0, latency_us_p99 = 0;  // Of the last 1,024 requests.
+  };
+  Counters counters() const;
+
+ private:
+  struct State;
+  std::string name_;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trimtab::serve

@@ -1,0 +1,40 @@
+// Every prediction on disk, at no cost to the request: appended to a buffer, written as checksummed blocks and
+// fsynced every 200 ms or 10,000 rows. A crash may lose that much of the log and nothing else.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "model/prediction.h"
+
+namespace trimtab::serve {
+
+// Segment file log/<first sequence>.seg: blocks of [length u32][crc32 u32][rows]; a torn last block is cut off when
+// the log is opened. Thread-safe.
+class PredictionLog {
+ public:
+  // Opens or creates. Errors: storage_broken (a damaged block that is not the last one: names file and offset).
+  static Result<std::unique_ptr<PredictionLog>> open(std::filesystem::path folder);
+  ~PredictionLog();  // Writes what is buffered.
+
+  void append(const model::Prediction& prediction);
+  // Waits until all that was appended before is durable. Errors: storage_full, storage_broken.
+  Status flush();
+  // Visits what is on disk, oldest first; only rows received at or after `from`.
+  Status read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const;
+  std::int64_t rows() const;
+  // For fsck: recomputes every checksum. One sentence a problem.
+  Status check(std::vector<std::string>& problems) const;
+
+ private:
+  struct State;
+  explicit PredictionLog(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trimtab::serve
