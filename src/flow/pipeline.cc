@@ -170,13 +170,14 @@ Status Pipeline::validate(ProgressListener& listener) {
   }
   if (!diagnostics.empty()) return fail(diagnostics.as_error());
   for (const project::Table& table : state_->project.tables) {
-    const std::string& zone = state_->project.find_source(table.from)->time_zone;
+    const project::Source& source = *state_->project.find_source(table.from);
     Result<clean::CompiledRecipe> recipe = state_->tables.compile(table, listener);
     if (!recipe) {
       diagnostics.add(recipe.error());
       continue;
     }
-    note(check::validate(state_->engine, table, recipe->after, zone));
+    // Checks run on each part, before the steps that need the whole table.
+    note(check::validate(state_->engine, table, recipe->after_per_file, source.time_zone, source.time));
     recipes[table.name] = std::move(*recipe);
   }
   for (const project::Model& model : state_->project.models) {
