@@ -92,8 +92,13 @@ Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table,
   return tasks;
 }
 
-Status TableRefresh::check_parts(const project::Table& table, const std::vector<TaskResult>& cleaned,
-                                 PreparedTable& prepared, ProgressListener& listener) {
+Status TableRefresh::clean(const project::Table& table, PreparedTable& prepared, ProgressListener& listener) {
+  prepared.cleaned = TRY(executor_.run(TRY(clean_tasks(table, prepared)), listener));
+  return {};
+}
+
+Status TableRefresh::check(const project::Table& table, PreparedTable& prepared, ProgressListener& listener) {
+  const std::vector<TaskResult>& cleaned = prepared.cleaned;
   const project::Source& source = *project_.find_source(table.from);
   table::Schema schema = prepared.recipe.after_per_file;
   schema.set({clean::kRowColumn, table::ColumnType::integer});
@@ -129,7 +134,7 @@ Status TableRefresh::check_parts(const project::Table& table, const std::vector<
   return {};
 }
 
-Status TableRefresh::profile_parts(PreparedTable& prepared, ProgressListener& listener) {
+Status TableRefresh::profile(PreparedTable& prepared, ProgressListener& listener) {
   const Json params = profile::profile_params(prepared.kept.schema);
   std::vector<Task> tasks;
   for (const table::Part& part : prepared.kept.parts) {
@@ -141,11 +146,12 @@ Status TableRefresh::profile_parts(PreparedTable& prepared, ProgressListener& li
   for (const TaskResult& result : TRY(executor_.run(tasks, listener))) {
     prepared.states.push_back(result.file("state.json"));
   }
+  if (!executor_.is_dry_run()) TRY(save_snapshot(home_, project_.name, prepared.kept, clock_.now()));
   return {};
 }
 
-Result<PreparedTable> TableRefresh::refresh(const project::Table& table, TimeUs as_of, ProgressListener& listener) {
-  PreparedTable prepared;
+Status TableRefresh::enter(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
+                           ProgressListener& listener) {
   prepared.recipe = TRY(compile(table, listener));
   const project::Source& source = *project_.find_source(table.from);
   prepared.source = TRY(sources_.refresh(source, as_of, listener, prepared.pending));
@@ -154,11 +160,7 @@ Result<PreparedTable> TableRefresh::refresh(const project::Table& table, TimeUs 
     const project::Source& joined = *project_.find_source(lookup.table);
     prepared.joined[lookup.table] = TRY(sources_.refresh(joined, as_of, listener, prepared.pending));
   }
-  const std::vector<TaskResult> cleaned = TRY(executor_.run(TRY(clean_tasks(table, prepared)), listener));
-  TRY(check_parts(table, cleaned, prepared, listener));
-  TRY(profile_parts(prepared, listener));
-  if (!executor_.is_dry_run()) TRY(save_snapshot(home_, project_.name, prepared.kept, clock_.now()));
-  return prepared;
+  return {};
 }
 
 Status TableRefresh::check_whole(const project::Table& table, TimeUs as_of, PreparedTable& prepared,

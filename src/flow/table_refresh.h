@@ -26,6 +26,7 @@ struct PreparedTable {
   std::vector<std::string> states;     // Blob of each part's column state, in order of the parts.
   std::int64_t quarantined = 0;
   bool pending = false;                // Dry run, with steps still to do.
+  std::vector<TaskResult> cleaned;     // Of each part of the source, between `clean` and `check`.
 };
 
 // Belongs to one thread.
@@ -36,8 +37,15 @@ class TableRefresh {
 
   // The recipe over today's schemas. Errors: all diagnostics at once.
   Result<clean::CompiledRecipe> compile(const project::Table& table, ProgressListener& listener);
-  // Errors: check_failed from a row check with on_fail: fail. Table checks are made by `check_whole`.
-  Result<PreparedTable> refresh(const project::Table& table, TimeUs as_of, ProgressListener& listener);
+  // The passes, in this order. Each asks for the steps it needs; finished ones cost nothing.
+  // Files and arrived rows of the source and of the joined sources become parts.
+  Status enter(const project::Table& table, TimeUs as_of, PreparedTable& prepared, ProgressListener& listener);
+  // The recipe's row steps and joins.
+  Status clean(const project::Table& table, PreparedTable& prepared, ProgressListener& listener);
+  // Row checks. Errors: check_failed from one with on_fail: fail.
+  Status check(const project::Table& table, PreparedTable& prepared, ProgressListener& listener);
+  // The state of each column of each part; makes the kept snapshot the current one.
+  Status profile(PreparedTable& prepared, ProgressListener& listener);
   // unique, fresh and rows: needed by whoever consumes the whole table. Adds to `prepared.checks`.
   // Errors: check_failed.
   Status check_whole(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
@@ -45,9 +53,6 @@ class TableRefresh {
 
  private:
   Result<std::vector<Task>> clean_tasks(const project::Table& table, const PreparedTable& prepared);
-  Status check_parts(const project::Table& table, const std::vector<TaskResult>& cleaned, PreparedTable& prepared,
-                     ProgressListener& listener);
-  Status profile_parts(PreparedTable& prepared, ProgressListener& listener);
 
   const project::Project& project_;
   store::Home& home_;

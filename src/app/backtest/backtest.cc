@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include "app/life_of_a_row.h"
 #include "app/verbs/workbench.h"
 #include "base/file.h"
 #include "base/hash.h"
@@ -138,7 +139,7 @@ class Backtest {
     const std::unique_ptr<Workbench> bench =
         TRY(open_workbench(home.string(), TRY(project::load(project_folder))));
     const auto nobody_serves = [](const std::string&) -> Status { return {}; };
-    TRY(plan::apply(bench->workplace(), options_.from, listener_, nobody_serves));
+    TRY(live_until_served(bench->workplace(), options_.from, listener_, nobody_serves));
     const registry::EndpointFacts facts = TRY(registry::find_endpoint(*bench->home, endpoint_));
     CHECK(facts.serving_version);
     const registry::VersionFacts version =
