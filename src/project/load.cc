@@ -49,7 +49,8 @@ void read_file_node(const YamlNode& root, Draft& draft) {
   read_project_name(reader, draft);
   read_as_of(reader, draft);
   const auto is_broken = [&reader](std::string_view key) {
-    return reader.has(key) && reader.find(key)->kind != YamlNode::Kind::mapping;
+    const YamlNode* section = reader.find(key);
+    return section != nullptr && !can_read_section(*section);
   };
   draft.sources_broken = is_broken("sources");
   draft.tables_broken = is_broken("tables");
