@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "table/session.h"
+#include "table/utf8.h"
 
 namespace trimtab::table {
 namespace {
@@ -183,6 +184,7 @@ void Batch::set_time(int column, int row, TimeUs value) {
   state_->to_write(column, row, ColumnType::time).at<std::int64_t>(row) = value;
 }
 void Batch::set_text(int column, int row, std::string_view value) {
+  if (!is_utf8(value)) return set_text(column, row, repair_utf8(value));
   CHECK(value.size() <= std::numeric_limits<std::uint32_t>::max());
   const Cells& cells = state_->to_write(column, row, ColumnType::text);
   auto size = static_cast<std::uint32_t>(value.size());

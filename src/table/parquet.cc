@@ -79,9 +79,9 @@ struct ParquetWriter::State {
 
 void ParquetWriter::State::open() {
   duckdb::ClientContext& context = *session->context;
-  function = duckdb::Catalog::GetEntry<duckdb::CopyFunctionCatalogEntry>(context, SYSTEM_CATALOG,
-                                                                         DEFAULT_SCHEMA, "parquet")
-                 .function;
+  auto& entry = duckdb::Catalog::GetEntry(context, duckdb::CatalogType::COPY_FUNCTION_ENTRY, SYSTEM_CATALOG,
+                                          DEFAULT_SCHEMA, "parquet");
+  function = entry.Cast<duckdb::CopyFunctionCatalogEntry>().function;
   duckdb::vector<std::string> names;
   duckdb::vector<duckdb::LogicalType> types;
   for (const Column& column : schema.columns()) {
