@@ -101,6 +101,10 @@ std::string Executor::State::why(const Task& task) {
         "SELECT outputs_json FROM step_result WHERE operation = ? AND label = ? AND outcome = 'done' "
         "ORDER BY finished_at DESC LIMIT 1");
     if (!TRY(row.with(task.operation, task.label).step())) return {};
+    if (!task.is_known()) {
+      reason = "its input changes";
+      return {};
+    }
     const Json before = TRY(base::parse_json(row.text(0)));
     reason = explain_difference(before["spec"], task);
     return {};
@@ -311,7 +315,7 @@ Result<std::vector<TaskResult>> Executor::run(const std::vector<Task>& tasks, Pr
       results[i] = std::move(*found);
     } else if (state_->options.dry_run) {
       results[i].pending = true;
-      results[i].why = task.is_known() ? state_->why(task) : "its input changes";
+      results[i].why = state_->why(task);
       listener.finished(task, results[i]);
     } else {
       CHECK(task.is_known());

@@ -222,9 +222,15 @@ Result<table::Snapshot> SourceRefresh::refresh(const project::Source& source, Ti
   const std::vector<Task> tasks = TRY(file_tasks(source, listener));
   const std::vector<TaskResult> results = TRY(executor_.run(tasks, listener));
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (results[i].pending) pending = true;
-    if (results[i].pending) continue;
     const std::string origin = tasks[i].inputs[0].path.lexically_relative(project_.folder).string();
+    if (results[i].pending) {
+      // A plan counts on the part, though nobody knows yet what will be in it.
+      pending = true;
+      table::Part part;
+      part.origin = origin;
+      snapshot.parts.push_back(std::move(part));
+      continue;
+    }
     snapshot.parts.push_back(part_of(results[i], origin, tasks[i].inputs[0].sha256));
   }
   TRY(seal_arrived(source, snapshot, listener));

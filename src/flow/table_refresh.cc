@@ -166,15 +166,14 @@ Status TableRefresh::enter(const project::Table& table, TimeUs as_of, PreparedTa
 Status TableRefresh::check_whole(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
                                  ProgressListener& listener) {
   Task task{.operation = "check_table",
-            .label = "check " + table.name + " as a whole",
+            .label = "check_table " + table.name,
             .params = check::check_table_params(table)};
   for (const table::Part& part : prepared.kept.parts) task.inputs.push_back({"part", part.blob_sha256, {}});
   const TaskResult whole = TRY(executor_.run_one(task, listener));
   if (prepared.pending || whole.pending) return {};
   for (const Json& check : whole.values["checks"].as_array()) prepared.checks.push(check);
-  for (const Json& check : check::check_snapshot(table, prepared.kept, as_of).as_array()) {
-    prepared.checks.push(check);
-  }
+  const Json of_snapshot = check::check_snapshot(table, prepared.kept, as_of);
+  for (const Json& check : of_snapshot.as_array()) prepared.checks.push(check);
   return check::demand_pass(table.name, prepared.checks);
 }
 
