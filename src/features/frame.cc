@@ -298,7 +298,10 @@ class FrameMaker {
         TRY(table::columns_needed(engine_, spec_.source, recipe_.stages, wanted, spec_.time_zone));
     for (const std::string& name : needed) recipe_.request.add(spec_.source.at(*spec_.source.find(name)));
     recipe_.time_zone = spec_.time_zone;
-    recipe_.time_column = recipe_.request.find(spec_.time) ? spec_.time : "";
+    for (const table::Column& column : spec_.source.columns()) {
+      if (!recipe_.request.find(column.name)) recipe_.ignored.push_back(column.name);
+    }
+    recipe_.time_column = spec_.time;
     for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
       const auto* lookup = std::get_if<table::LookupStage>(&recipe_.stages[i]);
       if (lookup == nullptr) continue;

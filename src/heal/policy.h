@@ -46,11 +46,11 @@ struct PolicyState {
   std::deque<watch::LabelledBatch> recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
   std::int64_t batches_since_promotion = 0;
-  std::int64_t batches_since_alarm = 0;
   std::vector<TimeUs> retrains;         // Times within the budget's window.
   int failed_heals = 0;                 // In a row; at 2 the loop stops and calls a person.
   std::optional<TimeUs> not_before;     // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
+  TimeUs batch_length = base::kDayUs;   // Of the newest batch; the unit of backoff.
 
   Json to_json() const;                 // Without `recent`.
   static PolicyState from_json(const Json& json);
