@@ -55,7 +55,6 @@ std::string request_body(const table::Batch& rows, int row, const std::vector<in
   std::string body = R"({"dataframe_records":[{"prediction_id":)";
   base::append_json_string(body, id);
   for (const int column : columns) {
-    if (rows.is_null(column, row)) continue;
     body += ',';
     base::append_json_string(body, rows.schema().at(column).name);
     body += ':' + rows.cell_json(column, row).dump();
