@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# The main job on real data: plan, apply, one prediction, and a replay of April to December under three policies.
+# The main job on real data: plan, apply, one prediction, and a replay of April to December under three
+# policies.
 # --keep leaves the server up; --days N replays N days only.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."

@@ -2,13 +2,13 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <utility>
-
 #include <unistd.h>
+#include <utility>
 
 #include "api/native/native_routes.h"
 #include "api/predict/predict_routes.h"
 #include "api/server_rooms.h"
+#include "app/life_of_a_row.h"
 #include "base/diagnostics.h"
 #include "base/log.h"
 #include "flow/executor.h"
@@ -17,7 +17,6 @@
 #include "heal/healer.h"
 #include "heal/ward.h"
 #include "http/server.h"
-#include "app/life_of_a_row.h"
 #include "plan/apply.h"
 #include "serve/lookups.h"
 #include "store/home.h"
@@ -67,7 +66,7 @@ struct RunningServer::State {
   std::unique_ptr<store::Home> home;
   std::unique_ptr<table::Engine> engine;
   std::unique_ptr<flow::Executor> executor;
-  std::unique_ptr<flow::Pipeline> pipeline;   // Of the first project; used by the healer's thread alone.
+  std::unique_ptr<flow::Pipeline> pipeline;  // Of the first project; used by the healer's thread alone.
   std::unique_ptr<serve::Lookups> lookups;
   std::vector<std::unique_ptr<heal::Ward>> wards;
   std::unique_ptr<heal::Rounds> rounds;
@@ -127,7 +126,8 @@ Result<table::Schema> RunningServer::State::source_schema(const std::string& sou
 }
 
 Status RunningServer::State::open_wards(const ServerSettings& settings) {
-  lookups = std::make_unique<serve::Lookups>(*engine, [this](const std::string& source) { return part_files(source); });
+  lookups = std::make_unique<serve::Lookups>(
+      *engine, [this](const std::string& source) { return part_files(source); });
   std::vector<heal::Ward*> under_care;
   for (const project::Endpoint& endpoint : project().endpoints) {
     heal::PolicyOptions policy;

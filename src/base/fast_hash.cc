@@ -7,7 +7,8 @@
 namespace trimtab::base {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "the hash of the same bytes must be the same everywhere");
+static_assert(std::endian::native == std::endian::little,
+              "the hash of the same bytes must be the same everywhere");
 
 __extension__ using Wide = unsigned __int128;
 

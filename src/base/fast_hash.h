@@ -1,5 +1,6 @@
-// A quick 64-bit hash for tables and comparisons. Its values are kept on disk, so they never change. Whoever may
-// choose the bytes can make two of them collide: what must be proof against that has a secret seed, or SHA-256.
+// A quick 64-bit hash for tables and comparisons. Its values are kept on disk, so they never change. Whoever
+// may choose the bytes can make two of them collide: what must be proof against that has a secret seed, or
+// SHA-256.
 #pragma once
 
 #include <cstdint>

@@ -27,7 +27,8 @@ Json learner_json(const project::Learner& learner) {
   Json json = Json::object({{"kind", "lightgbm"}});
   json.set("rounds", lightgbm->rounds).set("leaves", lightgbm->leaves);
   json.set("learning_rate", lightgbm->learning_rate).set("min_data_in_leaf", lightgbm->min_data_in_leaf);
-  json.set("feature_fraction", lightgbm->feature_fraction).set("bagging_fraction", lightgbm->bagging_fraction);
+  json.set("feature_fraction", lightgbm->feature_fraction)
+      .set("bagging_fraction", lightgbm->bagging_fraction);
   return json.set("lambda_l2", lightgbm->lambda_l2).set("seed", lightgbm->seed);
 }
 
@@ -108,7 +109,8 @@ Result<Json> train_artifact(const table::OperationRun& run) {
   model::Artifact artifact;
   artifact.recipe = TRY(model::Recipe::from_json(run.params["recipe"]));
   artifact.binary = run.params.bool_or("binary");
-  const train::FrameData data = TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features));
+  const train::FrameData data =
+      TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features));
   const auto on_progress = [&run](std::int64_t done, std::int64_t total) {
     return run.progress(done, total, "rounds");
   };
@@ -127,14 +129,17 @@ Result<Json> train_artifact(const table::OperationRun& run) {
     TRY(base::write_file_durably(run.output_folder / name, bytes));
   }
   Json json = Json::object({{"learner", report.learner}, {"rounds", report.rounds}});
-  return json.set("train_rows", report.train_rows).set("test_rows", report.test_rows).set("rows", report.train_rows);
+  return json.set("train_rows", report.train_rows)
+      .set("test_rows", report.test_rows)
+      .set("rows", report.train_rows);
 }
 
 namespace {
 
 // The test rows as the frame has them.
 struct TestRows {
-  std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::size_t>>> by_origin;  // Part → (row, index).
+  std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::size_t>>>
+      by_origin;  // Part → (row, index).
   std::vector<double> truth;
   std::vector<double> encoded;  // rows × width
   std::map<std::string, std::vector<std::string>> slices;
@@ -183,7 +188,8 @@ Result<std::shared_ptr<const model::Artifact>> read_artifact(const table::Operat
                                                              const std::string& prefix) {
   return model::Artifact::from_files([&](const std::string& name) -> Result<std::string> {
     const auto found = run.inputs.find(prefix + "/" + name);
-    if (found == run.inputs.end()) return fail(ErrorCode::not_found, "the artifact has no file '" + name + "'");
+    if (found == run.inputs.end())
+      return fail(ErrorCode::not_found, "the artifact has no file '" + name + "'");
     return base::read_file(found->second.front());
   });
 }
@@ -197,9 +203,8 @@ Result<table::LookupTables> load_lookups(const table::OperationRun& run, const m
     const auto rows = run.inputs.find("rows/" + joined.source);
     if (rows != run.inputs.end()) {
       for (const std::filesystem::path& part : rows->second) {
-        TRY(table::read_parquet(run.engine, {part}, {}, [&index](const table::Batch& batch) {
-          return index->append(batch);
-        }));
+        TRY(table::read_parquet(run.engine, {part}, {},
+                                [&index](const table::Batch& batch) { return index->append(batch); }));
       }
     }
     lookups[std::to_string(joined.stage)] = index;
@@ -228,7 +233,8 @@ class RawScorer {
     request.reset(static_cast<int>(picked.size()));
     for (int column = 0; column < wanted.size(); ++column) {
       const std::optional<int> from = rows.schema().find(wanted.at(column).name);
-      if (!from) return fail(ErrorCode::invalid, "the source has lost the column '" + wanted.at(column).name + "'");
+      if (!from)
+        return fail(ErrorCode::invalid, "the source has lost the column '" + wanted.at(column).name + "'");
       for (std::size_t i = 0; i < picked.size(); ++i) {
         table::copy_cell(rows, *from, picked[i].first, request, column, static_cast<int>(i));
       }
@@ -243,7 +249,8 @@ class RawScorer {
   std::unique_ptr<model::Scorer> scorer_;
 };
 
-Result<std::vector<double>> score_raw(const table::OperationRun& run, RawScorer& scorer, const TestRows& test) {
+Result<std::vector<double>> score_raw(const table::OperationRun& run, RawScorer& scorer,
+                                      const TestRows& test) {
   std::vector<double> scores(test.count(), std::numeric_limits<double>::quiet_NaN());
   const std::vector<std::filesystem::path>& parts = run.files("part");
   for (const auto& [origin, wanted] : test.by_origin) {
@@ -268,8 +275,9 @@ Status demand_same(const std::vector<double>& raw, const std::vector<double>& fr
   for (std::size_t i = 0; i < raw.size(); ++i) {
     if (std::memcmp(&raw[i], &framed[i], sizeof(double)) == 0) continue;
     return fail(ErrorCode::internal,
-                "training and serving differ: test row " + std::to_string(i) + " scores " + Json(framed[i]).dump() +
-                    " in the frame and " + Json(raw[i]).dump() + " from its raw columns",
+                "training and serving differ: test row " + std::to_string(i) + " scores " +
+                    Json(framed[i]).dump() + " in the frame and " + Json(raw[i]).dump() +
+                    " from its raw columns",
                 "this is a defect of Trimtab; the candidate is refused");
   }
   return {};
@@ -311,7 +319,8 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
     report.set("champion_metrics", measures_json(judged.binary, test.truth, champion_scores));
   }
   Json verdicts = Json::array();
-  for (const judge::GateResult& result : judge::evaluate_gates(gates, judged)) verdicts.push(result.to_json());
+  for (const judge::GateResult& result : judge::evaluate_gates(gates, judged))
+    verdicts.push(result.to_json());
   report.set("gates", std::move(verdicts)).set("rows", static_cast<std::int64_t>(test.count()));
   TRY(base::write_file_durably(run.output_folder / "report.json", report.dump(2) + "\n"));
   return report;

@@ -31,7 +31,8 @@ std::vector<model::JoinedTable> joined_tables(const PreparedTable& prepared) {
   for (std::size_t i = 0; i < prepared.recipe.per_file.size(); ++i) {
     const auto* lookup = std::get_if<table::LookupStage>(&prepared.recipe.per_file[i]);
     if (lookup == nullptr) continue;
-    joined.push_back({static_cast<int>(i), lookup->lookup.table, prepared.joined.at(lookup->lookup.table).schema});
+    joined.push_back(
+        {static_cast<int>(i), lookup->lookup.table, prepared.joined.at(lookup->lookup.table).schema});
   }
   return joined;
 }
@@ -62,7 +63,10 @@ table::NamedExpression label_time_of(const project::Model& model, const std::str
 struct Pipeline::State {
   State(const project::Project& project_, store::Home& home_, table::Engine& engine_, Executor& executor_,
         const base::Clock& clock)
-      : project(project_), home(home_), engine(engine_), executor(executor_),
+      : project(project_),
+        home(home_),
+        engine(engine_),
+        executor(executor_),
         sources(project_, home_, engine_, executor_, clock),
         tables(project_, home_, engine_, executor_, sources, clock) {}
 
@@ -76,8 +80,9 @@ struct Pipeline::State {
   Result<TaskResult> frame(const project::Model& model, const PreparedTable& prepared,
                            const TrainingRequest& request, ProgressListener& listener);
   Result<Task> fit_task(const project::Model& model, const TaskResult& frame);
-  Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared, const TaskResult& frame,
-                           const TaskResult& fitted, const TrainingRequest& request, ProgressListener& listener);
+  Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared,
+                           const TaskResult& frame, const TaskResult& fitted, const TrainingRequest& request,
+                           ProgressListener& listener);
   Status add_artifact(const std::string& prefix, const std::string& manifest, Task& task);
 };
 
@@ -153,8 +158,8 @@ Result<TaskResult> Pipeline::State::judge(const project::Model& model, const Pre
   return executor.run_one(task, listener);
 }
 
-Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine, Executor& executor,
-                   const base::Clock& clock)
+Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine,
+                   Executor& executor, const base::Clock& clock)
     : state_(std::make_unique<State>(project, home, engine, executor, clock)) {}
 Pipeline::~Pipeline() = default;
 
@@ -224,7 +229,9 @@ Status Pipeline::check(Journey& journey) {
   return state_->tables.check(journey.table, journey.prepared, journey.listener);
 }
 
-Status Pipeline::profile(Journey& journey) { return state_->tables.profile(journey.prepared, journey.listener); }
+Status Pipeline::profile(Journey& journey) {
+  return state_->tables.profile(journey.prepared, journey.listener);
+}
 
 Status Pipeline::check_whole(Journey& journey) {
   return state_->tables.check_whole(journey.table, journey.request.as_of, journey.prepared, journey.listener);

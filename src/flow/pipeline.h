@@ -1,5 +1,5 @@
-// The order of things: which steps bring a project's rows from files to a judged model. Each function asks the
-// executor for the steps it needs; with a dry-run executor the same code is the plan.
+// The order of things: which steps bring a project's rows from files to a judged model. Each function asks
+// the executor for the steps it needs; with a dry-run executor the same code is the plan.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@
 
 namespace trimtab::flow {
 
-// How a training differs from the project file's: healing trains on what is known now and judges on the newest.
+// How a training differs from the project file's: healing trains on what is known now and judges on the
+// newest.
 struct TrainingRequest {
   std::string model;
   TimeUs as_of = 0;
@@ -39,12 +40,12 @@ struct Journey {
   const project::Table& table;
   TrainingRequest request;
   ProgressListener& listener;
-  PreparedTable prepared = {};   // enter, clean, check, profile
-  TaskResult frame = {};         // shape
-  Task training = {};            // shape: the training step, not yet run
-  TaskResult fitted = {};        // fit
-  TaskResult judged = {};        // judge
-  Candidate candidate = {};      // judge
+  PreparedTable prepared = {};  // enter, clean, check, profile
+  TaskResult frame = {};        // shape
+  Task training = {};           // shape: the training step, not yet run
+  TaskResult fitted = {};       // fit
+  TaskResult judged = {};       // judge
+  Candidate candidate = {};     // judge
 };
 
 // Belongs to one thread. Keeps what it learnt about files and schemas between calls.

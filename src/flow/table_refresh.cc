@@ -35,7 +35,8 @@ void add_checks(Json& total, const Json& of_part) {
     }
     known->set("failed", known->int_or("failed") + check.int_or("failed"));
     if (known->text_or("verdict") == "pass") known->set("verdict", check["verdict"]);
-    if ((*known)["sample"].is_array() && (*known)["sample"].as_array().empty()) known->set("sample", check["sample"]);
+    if ((*known)["sample"].is_array() && (*known)["sample"].as_array().empty())
+      known->set("sample", check["sample"]);
   }
 }
 
@@ -59,7 +60,12 @@ std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const ta
 
 TableRefresh::TableRefresh(const project::Project& project, store::Home& home, table::Engine& engine,
                            Executor& executor, SourceRefresh& sources, const base::Clock& clock)
-    : project_(project), home_(home), engine_(engine), executor_(executor), sources_(sources), clock_(clock) {}
+    : project_(project),
+      home_(home),
+      engine_(engine),
+      executor_(executor),
+      sources_(sources),
+      clock_(clock) {}
 
 Result<clean::CompiledRecipe> TableRefresh::compile(const project::Table& table, ProgressListener& listener) {
   std::map<std::string, table::Schema> schemas;
@@ -70,7 +76,8 @@ Result<clean::CompiledRecipe> TableRefresh::compile(const project::Table& table,
   return clean::compile(engine_, table, schemas, source.time_zone, source.time);
 }
 
-Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table, const PreparedTable& prepared) {
+Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table,
+                                                    const PreparedTable& prepared) {
   const project::Source& source = *project_.find_source(table.from);
   const std::vector<table::LookupSpec> lookups = lookups_of(prepared.recipe.per_file);
   std::vector<table::Schema> schemas;

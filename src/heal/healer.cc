@@ -15,7 +15,11 @@ namespace trimtab::heal {
 struct Healer::State {
   State(const base::Clock& clock_, base::ManualClock* manual_, Rounds& rounds_, std::vector<Ward*> wards_,
         LookAt look_at_, HealerOptions options_)
-      : clock(clock_), manual(manual_), rounds(rounds_), wards(std::move(wards_)), look_at(std::move(look_at_)),
+      : clock(clock_),
+        manual(manual_),
+        rounds(rounds_),
+        wards(std::move(wards_)),
+        look_at(std::move(look_at_)),
         options(options_) {}
 
   const base::Clock& clock;

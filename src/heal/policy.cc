@@ -1,6 +1,7 @@
-// The declared policy, in the order in which it thinks: is the former champion better than the one that serves (then
-// go back to it)? Is there something to learn that the champion does not know, in more batches than the owner allows to
-// be wrong (then retrain)? Everything is compared in pairs on the same rows, so that a season is no evidence.
+// The declared policy, in the order in which it thinks: is the former champion better than the one that
+// serves (then go back to it)? Is there something to learn that the champion does not know, in more batches
+// than the owner allows to be wrong (then retrain)? Everything is compared in pairs on the same rows, so that
+// a season is no evidence.
 #include "heal/policy.h"
 
 #include <algorithm>
@@ -13,12 +14,12 @@
 namespace trimtab::heal {
 namespace {
 
-constexpr double kMargin = 0.001;           // Of Brier loss: less is not worth a heal.
+constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
 constexpr double kProbeRidge = 20;
-constexpr std::size_t kTestBatches = 3;     // A few hundred rows each: together they tell a real gain from luck.
+constexpr std::size_t kTestBatches = 7;  // A few hundred rows each: together they tell a real gain from luck.
 constexpr int kFailedHealsMax = 2;
-constexpr int kBackoffBatches = 2;          // Doubled with each failed heal.
+constexpr int kBackoffBatches = 2;  // Doubled with each failed heal.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
@@ -139,16 +140,16 @@ TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch) {
   return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
 }
 
-Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::string hypothesis, Json evidence,
-                        TimeUs now) {
+Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::string hypothesis,
+                        Json evidence, TimeUs now) {
   Verdict verdict;
   verdict.treatment = Treatment::retrain;
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
   verdict.test_from = test_start(state, batch);
   verdict.train_until = verdict.test_from;
-  verdict.expected = "one training; the candidate must pass every gate on the batches since " +
-                     time_text(verdict.test_from);
+  verdict.expected =
+      "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
   return verdict;
 }
@@ -172,14 +173,16 @@ Verdict weigh_periodic(const PolicyOptions& options, PolicyState& state, const w
 }
 
 // Which of the reasons to wait holds; empty: none.
-std::string reason_to_wait(const PolicyOptions& options, const PolicyState& state, TimeUs now, Json& evidence) {
+std::string reason_to_wait(const PolicyOptions& options, const PolicyState& state, TimeUs now,
+                           Json& evidence) {
   const project::Heal& heal = options.heal;
   evidence.set("retrains_in_window", static_cast<std::int64_t>(state.retrains.size()));
   evidence.set("retrains_max", heal.retrains_max).set("failed_heals", state.failed_heals);
   if (heal.mode == project::HealMode::off) return "heal.mode is off";
   if (heal.mode == project::HealMode::suggest) return "heal.mode is suggest: a person decides";
   if (state.failed_heals >= kFailedHealsMax) return "two heals in a row have failed: this needs a person";
-  if (state.not_before && now < *state.not_before) return "the last candidate was refused: waiting for more rows";
+  if (state.not_before && now < *state.not_before)
+    return "the last candidate was refused: waiting for more rows";
   if (std::ssize(state.retrains) >= heal.retrains_max) return "the retrain budget is used up";
   return {};
 }
@@ -192,7 +195,8 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   if (state.previous_better.alarms() && may_act) {
     Verdict verdict;
     verdict.treatment = Treatment::roll_back;
-    verdict.hypothesis = "version " + std::to_string(batch.served_version) + " is worse than the one before it";
+    verdict.hypothesis =
+        "version " + std::to_string(batch.served_version) + " is worse than the one before it";
     verdict.evidence = evidence;
     verdict.expected = "the former champion answers again; nothing is trained";
     return verdict;
@@ -208,7 +212,8 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
                          learnable.without_strongest(budget) > kAlarmLog;
   if (!confirmed) return {};
   const std::string hypothesis = "the relation between features and label has changed since " +
-                                 time_text(learnable.since()) + ": a correction learnt from recent batches beats the champion";
+                                 time_text(learnable.since()) +
+                                 ": a correction learnt from recent batches beats the champion";
   const std::string wait = reason_to_wait(options, state, now, evidence);
   if (!wait.empty()) return hold(hypothesis, evidence, wait);
   return retrain_verdict(state, batch, hypothesis, evidence, now);
@@ -218,10 +223,14 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
 
 std::string_view treatment_name(Treatment treatment) {
   switch (treatment) {
-    case Treatment::none: return "none";
-    case Treatment::hold: return "hold";
-    case Treatment::retrain: return "retrain";
-    case Treatment::roll_back: return "roll_back";
+    case Treatment::none:
+      return "none";
+    case Treatment::hold:
+      return "hold";
+    case Treatment::retrain:
+      return "retrain";
+    case Treatment::roll_back:
+      return "roll_back";
   }
   return "none";
 }
@@ -233,7 +242,8 @@ Json Verdict::to_json() const {
   return json;
 }
 
-Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch, TimeUs now) {
+Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+               TimeUs now) {
   ++state.batches_since_promotion;
   state.batch_length = batch.end - batch.number;
   std::erase_if(state.retrains, [&](TimeUs time) { return now - time >= options.heal.retrains_window; });
@@ -256,7 +266,8 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
 
 void note_refusal(PolicyState& state, TimeUs now) {
   ++state.failed_heals;
-  state.not_before = now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, 6)) * state.batch_length;
+  state.not_before =
+      now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, 6)) * state.batch_length;
 }
 
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
@@ -265,7 +276,8 @@ void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
 }
 
 Json PolicyState::to_json() const {
-  Json json = Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
+  Json json =
+      Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
   json.set("served_version", served_version ? Json(*served_version) : Json());
   json.set("batches_since_promotion", batches_since_promotion).set("failed_heals", failed_heals);
   Json times = Json::array();

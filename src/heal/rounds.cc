@@ -47,9 +47,11 @@ Status write_performance(store::Connection& connection, const std::string& endpo
                          const watch::LabelledBatch& batch, const BatchReport& rows, TimeUs now) {
   for (const VersionPerformance& row : rows) {
     TRY(connection
-            .prepare("INSERT OR IGNORE INTO batch_performance (endpoint, batch, version, role, predictions, labels, "
+            .prepare("INSERT OR IGNORE INTO batch_performance (endpoint, batch, version, role, predictions, "
+                     "labels, "
                      "metrics_json, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-            .with(endpoint, batch.number, row.version, row.role, batch.predictions, row.labels, row.metrics, now)
+            .with(endpoint, batch.number, row.version, row.role, batch.predictions, row.labels, row.metrics,
+                  now)
             .run());
   }
   return {};
@@ -78,8 +80,8 @@ Finding Rounds::weigh(Ward& ward, const watch::LabelledBatch& batch) const {
   return finding;
 }
 
-// One transaction: how the batch went, what the policy now remembers, and, if something is to be done, the incident
-// with its evidence and the treatment that is about to begin.
+// One transaction: how the batch went, what the policy now remembers, and, if something is to be done, the
+// incident with its evidence and the treatment that is about to begin.
 Status Rounds::journal(Ward& ward, const watch::LabelledBatch& batch, const BatchReport& performance,
                        const Finding& finding) {
   const Verdict& verdict = finding.verdict;
@@ -123,8 +125,9 @@ Status Rounds::finish_treatments(Ward& ward) {
 
 Status Rounds::treat(Ward& ward, const Incident& incident, const IncidentEvent& treatment) {
   const std::string what = treatment.detail.text_or("treatment");
-  const Status status = what == treatment_name(Treatment::roll_back) ? roll_back(ward, incident)
-                                                                     : retrain(ward, incident, treatment.detail);
+  const Status status = what == treatment_name(Treatment::roll_back)
+                            ? roll_back(ward, incident)
+                            : retrain(ward, incident, treatment.detail);
   if (status || status.error().code == ErrorCode::cancelled) return status;
   // A treatment that cannot be carried out is an outcome too; the champion goes on serving.
   base::log_warning("heal", ward.name() + ": " + base::render(status.error()));
@@ -133,28 +136,32 @@ Status Rounds::treat(Ward& ward, const Incident& incident, const IncidentEvent& 
   return conclude(ward, incident, outcome, ward.policy().failed_heals >= 2 ? "needs_attention" : "degraded");
 }
 
-// Trains on what was known when the verdict was reached, judges on the newest batches against the champion, and
-// promotes only what passes every gate. Safe to repeat: steps are cached, a step registers once.
+// Trains on what was known when the verdict was reached, judges on the newest batches against the champion,
+// and promotes only what passes every gate. Safe to repeat: steps are cached, a step registers once.
 Status Rounds::retrain(Ward& ward, const Incident& incident, const Json& treatment) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
-  TRY(registry::change_health(home_, clock_, ward.name(), "healing", "incident " + std::to_string(incident.id)));
+  TRY(registry::change_health(home_, clock_, ward.name(), "healing",
+                              "incident " + std::to_string(incident.id)));
   flow::TrainingRequest request;
   request.model = facts.model;
   request.as_of = treatment.int_or("as_of");
   if (treatment.int_or("test_from") > 0) request.test_from = treatment.int_or("test_from");
   if (facts.serving_version) {
-    request.champion_manifest = TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
+    request.champion_manifest =
+        TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
   }
   const flow::Candidate candidate = TRY(pipeline_.train(request, listener_));
   const registry::NewVersion version =
       flow::version_of(ward.project(), facts.model, candidate, "heal",
                        "incident " + std::to_string(incident.id) + ": " + incident.summary);
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
-  Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}, {"metrics", candidate.metrics}});
+  Json outcome =
+      Json::object({{"version", made.version}, {"gates", version.gates}, {"metrics", candidate.metrics}});
   if (!version.gates_passed) {
     note_refusal(ward.policy(), clock_.now());
     outcome.set("result", "refused");
-    return conclude(ward, incident, outcome, ward.policy().failed_heals >= 2 ? "needs_attention" : "degraded");
+    return conclude(ward, incident, outcome,
+                    ward.policy().failed_heals >= 2 ? "needs_attention" : "degraded");
   }
   TRY(registry::change_champion(home_, clock_, ward.name(), made.version, "heal", "endpoint.promote",
                                 "incident " + std::to_string(incident.id)));
@@ -178,14 +185,15 @@ Status Rounds::roll_back(Ward& ward, const Incident& incident) {
 
 // The outcome, the policy's new state and the end of the incident in one transaction.
 Status Rounds::conclude(Ward& ward, const Incident& incident, const Json& outcome,
-                               const std::string& health) {
+                        const std::string& health) {
   const TimeUs now = clock_.now();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     TRY(append_event(connection, incident.id, "outcome", outcome, now));
     TRY(write_policy(connection, ward.name(), ward.policy(), now));
     return append_event(connection, incident.id, "closed", Json::object({{"health", health}}), now);
   }));
-  return registry::change_health(home_, clock_, ward.name(), health, "incident " + std::to_string(incident.id));
+  return registry::change_health(home_, clock_, ward.name(), health,
+                                 "incident " + std::to_string(incident.id));
 }
 
 Status Rounds::end_probation(Ward& ward) {

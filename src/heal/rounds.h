@@ -20,9 +20,9 @@ namespace trimtab::heal {
 // How one version did on one labelled batch.
 struct VersionPerformance {
   std::int64_t version = 0;
-  std::string role;        // "served": the answers that were given; "shadow", "previous"
+  std::string role;  // "served": the answers that were given; "shadow", "previous"
   std::int64_t labels = 0;
-  std::string metrics;     // JSON
+  std::string metrics;  // JSON
 };
 using BatchReport = std::vector<VersionPerformance>;
 
@@ -39,7 +39,8 @@ class Rounds {
   Rounds(store::Home& home, const base::Clock& clock, flow::Pipeline& pipeline, TimeUs train_takes);
 
   TimeUs now() const { return clock_.now(); }
-  // Carries out what the journal says was begun and is due. Safe to repeat: steps are cached, a step registers once.
+  // Carries out what the journal says was begun and is due. Safe to repeat: steps are cached, a step
+  // registers once.
   Status finish_treatments(Ward& ward);
   BatchReport measure(Ward& ward, const watch::LabelledBatch& batch) const;
   Finding weigh(Ward& ward, const watch::LabelledBatch& batch) const;

@@ -15,7 +15,8 @@ Status remember_project(const Workplace& workplace, TimeUs as_of) {
   const project::Project& project = workplace.project;
   const TimeUs now = workplace.clock.now();
   return workplace.home.database().write([&](store::Connection& connection) -> Status {
-    store::Statement known = connection.prepare("SELECT spec_text, as_of, folder FROM project WHERE name = ?");
+    store::Statement known =
+        connection.prepare("SELECT spec_text, as_of, folder FROM project WHERE name = ?");
     const bool is_known = TRY(known.with(project.name).step());
     const bool same = is_known && known.text(0) == project.text && known.integer(1) == as_of &&
                       known.text(2) == project.folder.string();
@@ -26,12 +27,14 @@ Status remember_project(const Workplace& workplace, TimeUs as_of) {
             .with(project.name, project.folder.string(), project.text, as_of, now)
             .run());
     const Json detail = Json::object({{"as_of", base::format_time(as_of)}});
-    return store::append_audit(connection, now, "apply", "project.apply", "project/" + project.name, detail.dump());
+    return store::append_audit(connection, now, "apply", "project.apply", "project/" + project.name,
+                               detail.dump());
   });
 }
 
 // The champion of the first endpoint that serves the model; the version that a new one is held against.
-Result<std::optional<registry::VersionFacts>> champion_of(const Workplace& workplace, const std::string& model) {
+Result<std::optional<registry::VersionFacts>> champion_of(const Workplace& workplace,
+                                                          const std::string& model) {
   for (const project::Endpoint& endpoint : workplace.project.endpoints) {
     if (endpoint.model != model) continue;
     const Result<registry::EndpointFacts> facts = registry::find_endpoint(workplace.home, endpoint.name);
@@ -78,7 +81,8 @@ Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyRep
   const std::string& model = journey.model.name;
   const registry::NewVersion version =
       flow::version_of(workplace.project, model, journey.candidate, "apply", "declared in trimtab.yaml");
-  const registry::VersionFacts made = TRY(registry::register_version(workplace.home, workplace.clock, version));
+  const registry::VersionFacts made =
+      TRY(registry::register_version(workplace.home, workplace.clock, version));
   report.models.push_back(
       {model, made.version, true, version.gates_passed, journey.candidate.metrics, version.gates});
   if (version.gates_passed) return {};
@@ -94,8 +98,9 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
   TRY(registry::declare_endpoint(workplace.home, workplace.clock, workplace.project.name, endpoint.name,
                                  endpoint.model));
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(workplace.home, endpoint.name));
-  const auto model = std::find_if(report.models.begin(), report.models.end(),
-                                  [&](const ApplyReport::Model& made) { return made.model == endpoint.model; });
+  const auto model =
+      std::find_if(report.models.begin(), report.models.end(),
+                   [&](const ApplyReport::Model& made) { return made.model == endpoint.model; });
   CHECK(model != report.models.end());
   const bool wanted = !facts.serving_version || (model->is_new && *facts.serving_version != model->version);
   if (!wanted) return {};

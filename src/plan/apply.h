@@ -1,4 +1,5 @@
-// Makes the actual state the declared one: runs the steps that are missing, registers what they made, opens endpoints.
+// Makes the actual state the declared one: runs the steps that are missing, registers what they made, opens
+// endpoints.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,7 @@ struct ApplyReport {
     Json gates;
   };
   std::vector<Model> models;
-  std::vector<std::string> promoted;    // "endpoint late: version 1"
+  std::vector<std::string> promoted;  // "endpoint late: version 1"
   std::int64_t steps_run = 0;
 
   bool did_nothing() const;
@@ -38,11 +39,11 @@ Status remember(const Workplace& workplace, TimeUs as_of);
 Result<bool> recall(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report);
 // Puts the version that serves now beside the candidate, to be scored on the same rows.
 Status face_champion(const Workplace& workplace, flow::Journey& journey);
-// Registers the candidate with its gates' verdicts. Errors: check_failed when a gate refuses it (it is kept as
-// refused; the champion stays).
+// Registers the candidate with its gates' verdicts. Errors: check_failed when a gate refuses it (it is kept
+// as refused; the champion stays).
 Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report);
-// Opens the endpoint, and lets a version that this apply made answer. A champion that healing chose later stays.
-// `on_promoted(endpoint)` is called after a champion changed, so that a running server can load it.
+// Opens the endpoint, and lets a version that this apply made answer. A champion that healing chose later
+// stays. `on_promoted(endpoint)` is called after a champion changed, so that a running server can load it.
 Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoint, ApplyReport& report,
                      const std::function<Status(const std::string& endpoint)>& on_promoted);
 

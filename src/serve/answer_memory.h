@@ -1,5 +1,5 @@
-// Answers that were given, by prediction id: the same id again gets the same answer, and another input under a known id
-// is a conflict. Bounded: the oldest are forgotten.
+// Answers that were given, by prediction id: the same id again gets the same answer, and another input under
+// a known id is a conflict. Bounded: the oldest are forgotten.
 #pragma once
 
 #include <cstdint>

@@ -40,8 +40,8 @@ RequestColumns columns_of(const model::Artifact& artifact) {
   return columns;
 }
 
-// The scorers of one thread for one deployment. A scorer is bound to the columns it is given, and a request that sends
-// joined columns too has more of them, so there is one for each set of columns seen.
+// The scorers of one thread for one deployment. A scorer is bound to the columns it is given, and a request
+// that sends joined columns too has more of them, so there is one for each set of columns seen.
 struct ThreadScorers {
   std::uint64_t generation = 0;
   std::unordered_map<std::string, std::unique_ptr<model::Scorer>> by_columns;
@@ -83,15 +83,18 @@ struct Endpoint::State {
   std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
   std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
 
-  Result<model::Scorer*> scorer(const Deployment& deployment, std::size_t index, const table::Schema& columns);
-  Result<std::unique_ptr<model::Scorer>> make_scorer(const Deployment::Loaded& loaded, const table::Schema& columns);
+  Result<model::Scorer*> scorer(const Deployment& deployment, std::size_t index,
+                                const table::Schema& columns);
+  Result<std::unique_ptr<model::Scorer>> make_scorer(const Deployment::Loaded& loaded,
+                                                     const table::Schema& columns);
   Result<std::string> answer(const PredictRequest& request);
   Result<std::string> answer_rows(const Deployment& deployment, RequestRows& request);
-  std::vector<std::vector<double>> score_all(const Deployment& deployment, const table::Batch& rows, Status& status,
-                                             std::vector<double>& features);
+  std::vector<std::vector<double>> score_all(const Deployment& deployment, const table::Batch& rows,
+                                             Status& status, std::vector<double>& features);
 };
 
-// A version's scorer over rows of exactly these columns: joined columns that the request brings go before the join.
+// A version's scorer over rows of exactly these columns: joined columns that the request brings go before the
+// join.
 Result<std::unique_ptr<model::Scorer>> Endpoint::State::make_scorer(const Deployment::Loaded& loaded,
                                                                     const table::Schema& columns) {
   if (columns == loaded.artifact->recipe.request) {
@@ -120,11 +123,13 @@ Result<model::Scorer*> Endpoint::State::scorer(const Deployment& deployed, std::
 }
 
 // Scores of every version, the served one first. Only the served one's failure is the request's.
-std::vector<std::vector<double>> Endpoint::State::score_all(const Deployment& deployed, const table::Batch& rows,
-                                                            Status& status, std::vector<double>& features) {
+std::vector<std::vector<double>> Endpoint::State::score_all(const Deployment& deployed,
+                                                            const table::Batch& rows, Status& status,
+                                                            std::vector<double>& features) {
   std::vector<std::vector<double>> all;
   for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
-    std::vector<double> scores(static_cast<std::size_t>(rows.rows()), std::numeric_limits<double>::quiet_NaN());
+    std::vector<double> scores(static_cast<std::size_t>(rows.rows()),
+                               std::numeric_limits<double>::quiet_NaN());
     // Another version may want other columns; what the request lacks is null there.
     const table::Schema& wanted = deployed.versions[i].artifact->recipe.request;
     table::Schema columns = wanted;
@@ -222,13 +227,15 @@ Endpoint::Endpoint(std::string name, table::Engine& engine, Lookups& lookups, co
       state_(std::make_unique<State>(engine, lookups, clock, std::move(on_prediction))) {}
 Endpoint::~Endpoint() = default;
 
-Status Endpoint::deploy(const std::vector<std::pair<std::int64_t, model::Role>>& versions,
-                        const std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t)>& load) {
+Status Endpoint::deploy(
+    const std::vector<std::pair<std::int64_t, model::Role>>& versions,
+    const std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t)>& load) {
   auto next = std::make_shared<Deployment>();
   static std::atomic<std::uint64_t> generations{0};
   next->generation = ++generations;
   for (const auto& [version, role] : versions) {
-    const std::string what = "version " + std::to_string(version) + " of endpoint '" + name_ + "' does not load";
+    const std::string what =
+        "version " + std::to_string(version) + " of endpoint '" + name_ + "' does not load";
     Deployment::Loaded loaded{version, role, nullptr, {}};
     Result<std::shared_ptr<const model::Artifact>> artifact = load(version);
     if (!artifact) return fail(base::wrap(std::move(artifact).error(), what));
@@ -237,7 +244,8 @@ Status Endpoint::deploy(const std::vector<std::pair<std::int64_t, model::Role>>&
     if (!lookups) return fail(base::wrap(std::move(lookups).error(), what));
     loaded.lookups = std::move(*lookups);
     // Warm-up: a row of nulls goes through recipe, encoder and learner before any request does.
-    Result<std::unique_ptr<model::Scorer>> scorer = state_->make_scorer(loaded, loaded.artifact->recipe.request);
+    Result<std::unique_ptr<model::Scorer>> scorer =
+        state_->make_scorer(loaded, loaded.artifact->recipe.request);
     if (!scorer) return fail(base::wrap(std::move(scorer).error(), what));
     table::Batch nulls(loaded.artifact->recipe.request);
     nulls.reset(1);
@@ -254,7 +262,8 @@ std::vector<std::pair<std::int64_t, model::Role>> Endpoint::deployed() const {
   std::vector<std::pair<std::int64_t, model::Role>> versions;
   const std::shared_ptr<const Deployment> deployed = state_->deployment.load();
   if (!deployed) return versions;
-  for (const Deployment::Loaded& loaded : deployed->versions) versions.emplace_back(loaded.version, loaded.role);
+  for (const Deployment::Loaded& loaded : deployed->versions)
+    versions.emplace_back(loaded.version, loaded.role);
   return versions;
 }
 

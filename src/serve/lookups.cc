@@ -17,9 +17,8 @@ Result<table::LookupTables> Lookups::for_recipe(const model::Recipe& recipe) {
     if (known == loaded_.end()) {
       Loaded loaded{joined.source, joined.schema, TRY(table::LookupIndex::make(stage.lookup, joined.schema))};
       for (const std::filesystem::path& file : TRY(part_files_(joined.source))) {
-        TRY(table::read_parquet(engine_, {file}, {}, [&loaded](const table::Batch& rows) {
-          return loaded.index->append(rows);
-        }));
+        TRY(table::read_parquet(engine_, {file}, {},
+                                [&loaded](const table::Batch& rows) { return loaded.index->append(rows); }));
       }
       known = loaded_.emplace(key, std::move(loaded)).first;
     }

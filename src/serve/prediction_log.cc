@@ -1,19 +1,18 @@
-// On disk: <folder>/<first row, 12 digits>.seg, blocks one after the other. A block is the length of its rows (u32),
-// their CRC32C (u32), then the rows. A row: lengths and values in the order of model::Prediction, little-endian; texts
-// are a length (u32) and bytes. Nothing in a segment is ever overwritten.
+// On disk: <folder>/<first row, 12 digits>.seg, blocks one after the other. A block is the length of its rows
+// (u32), their CRC32C (u32), then the rows. A row: lengths and values in the order of model::Prediction,
+// little-endian; texts are a length (u32) and bytes. Nothing in a segment is ever overwritten.
 #include "serve/prediction_log.h"
 
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <fcntl.h>
 #include <mutex>
 #include <optional>
-#include <thread>
-#include <utility>
-
-#include <fcntl.h>
 #include <sys/stat.h>
+#include <thread>
 #include <unistd.h>
+#include <utility>
 
 #include "base/checksum.h"
 #include "base/file.h"
@@ -27,7 +26,8 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kFlushEvery{200};
 constexpr std::int64_t kFlushRows = 10'000;
 constexpr std::uint64_t kSegmentBytesMax = 64u << 20;
-constexpr std::size_t kBufferBytesMax = 256u << 20;  // Beyond this a disk that stays full costs rows, not memory.
+constexpr std::size_t kBufferBytesMax = 256u
+                                        << 20;  // Beyond this a disk that stays full costs rows, not memory.
 constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
 
 template <class T>
@@ -107,8 +107,8 @@ struct Block {
   std::uint64_t offset = 0;
 };
 
-// Cuts a segment into whole blocks. `torn_at` is set where the last one is incomplete or does not match its checksum and
-// nothing follows it: what a crash leaves.
+// Cuts a segment into whole blocks. `torn_at` is set where the last one is incomplete or does not match its
+// checksum and nothing follows it: what a crash leaves.
 Result<std::vector<Block>> blocks_of(const std::string& bytes, const fs::path& file,
                                      std::optional<std::uint64_t>& torn_at) {
   std::vector<Block> blocks;
@@ -157,19 +157,19 @@ std::string segment_name(std::int64_t first_row) {
 
 struct PredictionLog::State {
   fs::path folder;
-  std::int64_t rows_on_disk = 0;       // Of the writer thread.
+  std::int64_t rows_on_disk = 0;  // Of the writer thread.
   base::Descriptor segment;
   std::uint64_t segment_bytes = 0;
 
   mutable std::mutex mutex;
-  std::condition_variable wake;        // Of the writer.
-  std::condition_variable written;     // Of whoever flushes.
-  std::string buffer;                  // Rows not yet handed to the writer.
+  std::condition_variable wake;     // Of the writer.
+  std::condition_variable written;  // Of whoever flushes.
+  std::string buffer;               // Rows not yet handed to the writer.
   std::int64_t buffered = 0;
-  std::int64_t appended = 0;           // All rows ever appended here.
-  std::int64_t durable = 0;            // Of those, on disk (or given up).
+  std::int64_t appended = 0;  // All rows ever appended here.
+  std::int64_t durable = 0;   // Of those, on disk (or given up).
   std::int64_t lost = 0;
-  std::optional<Error> last_error;     // Of the last attempt to write.
+  std::optional<Error> last_error;  // Of the last attempt to write.
   bool flush_wanted = false;
   bool stopping = false;
   std::thread writer;
@@ -185,7 +185,8 @@ Status PredictionLog::State::open_segment() {
   segment = base::Descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   if (!segment) return fail(base::errno_error(errno, "cannot open '" + file.string() + "'"));
   struct stat facts{};
-  if (::fstat(segment.get(), &facts) != 0) return fail(base::errno_error(errno, "cannot read '" + file.string() + "'"));
+  if (::fstat(segment.get(), &facts) != 0)
+    return fail(base::errno_error(errno, "cannot read '" + file.string() + "'"));
   segment_bytes = static_cast<std::uint64_t>(facts.st_size);
   return base::sync_folder(folder);
 }
@@ -208,7 +209,8 @@ Status PredictionLog::State::write_block(const std::string& rows) {
     }
     left.remove_prefix(static_cast<std::size_t>(written));
   }
-  if (::fdatasync(segment.get()) != 0) return fail(base::errno_error(errno, "cannot bring the prediction log to the disk"));
+  if (::fdatasync(segment.get()) != 0)
+    return fail(base::errno_error(errno, "cannot bring the prediction log to the disk"));
   segment_bytes += block.size();
   return {};
 }
@@ -233,14 +235,15 @@ void PredictionLog::State::run() {
       durable += count;
       last_error.reset();
     } else if (stopping || rows.size() + buffer.size() > kBufferBytesMax) {
-      base::log_warning("serve", std::to_string(count) + " rows of the prediction log were lost: " +
-                                     status.error().message);
+      base::log_warning("serve", std::to_string(count) +
+                                     " rows of the prediction log were lost: " + status.error().message);
       lost += count;
       durable += count;
       last_error = status.error();
     } else {
       // Kept for the next attempt, in front of what came meanwhile.
-      if (!last_error) base::log_warning("serve", status.error().message + "; predictions are kept in memory");
+      if (!last_error)
+        base::log_warning("serve", status.error().message + "; predictions are kept in memory");
       last_error = status.error();
       buffer.insert(0, rows);
       buffered += count;

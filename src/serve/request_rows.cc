@@ -14,7 +14,8 @@ struct Cells {
 };
 
 Error row_error(std::size_t row, const std::string& words, std::string hint = {}) {
-  return {ErrorCode::invalid, "row " + std::to_string(row + 1) + ": " + words, std::move(hint), std::nullopt, nullptr};
+  return {ErrorCode::invalid, "row " + std::to_string(row + 1) + ": " + words, std::move(hint), std::nullopt,
+          nullptr};
 }
 
 Result<Cells> from_split(const Json& split) {
@@ -25,7 +26,8 @@ Result<Cells> from_split(const Json& split) {
   }
   Cells cells;
   for (const Json& column : columns.as_array()) {
-    if (!column.is_string()) return fail(ErrorCode::malformed, "a column's name is no text: " + column.dump());
+    if (!column.is_string())
+      return fail(ErrorCode::malformed, "a column's name is no text: " + column.dump());
     cells.columns.push_back(column.as_string());
   }
   for (std::size_t row = 0; row < data.as_array().size(); ++row) {
@@ -42,12 +44,14 @@ Result<Cells> from_split(const Json& split) {
 }
 
 Result<Cells> from_records(const Json& records, std::string_view dialect) {
-  if (!records.is_array()) return fail(ErrorCode::malformed, std::string(dialect) + " wants a list of objects");
+  if (!records.is_array())
+    return fail(ErrorCode::malformed, std::string(dialect) + " wants a list of objects");
   Cells cells;
   for (std::size_t row = 0; row < records.as_array().size(); ++row) {
     const Json& record = records.as_array()[row];
     if (!record.is_object()) {
-      return fail(row_error(row, "it is no object", "columns are matched by name: send {\"column\": value, …}"));
+      return fail(
+          row_error(row, "it is no object", "columns are matched by name: send {\"column\": value, …}"));
     }
     std::vector<const Json*>& out = cells.rows.emplace_back(cells.columns.size(), nullptr);
     for (const auto& [name, value] : record.as_object()) {
@@ -72,8 +76,8 @@ Result<Cells> from_inputs(const Json& inputs) {
     const std::size_t count = values.is_array() ? values.as_array().size() : 1;
     if (cells.columns.empty()) cells.rows.resize(count);
     if (count != cells.rows.size()) {
-      return fail(ErrorCode::invalid, "column '" + name + "' has " + std::to_string(count) + " values, others have " +
-                                          std::to_string(cells.rows.size()));
+      return fail(ErrorCode::invalid, "column '" + name + "' has " + std::to_string(count) +
+                                          " values, others have " + std::to_string(cells.rows.size()));
     }
     cells.columns.push_back(name);
     for (std::size_t row = 0; row < count; ++row) {
@@ -85,7 +89,8 @@ Result<Cells> from_inputs(const Json& inputs) {
 
 Result<Cells> read_cells(const Json& body) {
   if (const Json* split = body.find("dataframe_split")) return from_split(*split);
-  if (const Json* records = body.find("dataframe_records")) return from_records(*records, "dataframe_records");
+  if (const Json* records = body.find("dataframe_records"))
+    return from_records(*records, "dataframe_records");
   if (const Json* instances = body.find("instances")) return from_records(*instances, "instances");
   if (const Json* inputs = body.find("inputs")) return from_inputs(*inputs);
   return fail(ErrorCode::malformed,
@@ -112,7 +117,8 @@ Status check_names(const Cells& cells, const RequestColumns& columns) {
     missing += (missing.empty() ? "'" : ", '") + column.name + "'";
   }
   if (missing.empty()) return {};
-  return fail(ErrorCode::invalid, "the request lacks the column " + missing, "null says that a value is not known");
+  return fail(ErrorCode::invalid, "the request lacks the column " + missing,
+              "null says that a value is not known");
 }
 
 }  // namespace
@@ -142,7 +148,8 @@ Result<RequestRows> read_request(const Json& body, const RequestColumns& columns
   RequestRows request{table::Batch(schema), std::vector<std::optional<std::string>>(cells.rows.size())};
   request.rows.reset(static_cast<int>(cells.rows.size()));
   for (std::size_t row = 0; row < cells.rows.size(); ++row) {
-    for (int column = 0; column < schema.size(); ++column) request.rows.set_null(column, static_cast<int>(row));
+    for (int column = 0; column < schema.size(); ++column)
+      request.rows.set_null(column, static_cast<int>(row));
     for (std::size_t i = 0; i < cells.columns.size(); ++i) {
       const Json* value = cells.rows[row][i];
       if (value == nullptr) continue;

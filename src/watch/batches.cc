@@ -1,7 +1,7 @@
-// How it works: the rows of an open batch lie side by side in flat lists, in order of arrival; an index from id to
-// place lets a label find its row. Only when a batch is closed are its rows sorted, so that the order of arrival
-// leaves no trace. A closed batch gives its rows away and keeps their ids for a while: a late label must not wait
-// for a prediction that has come and gone.
+// How it works: the rows of an open batch lie side by side in flat lists, in order of arrival; an index from
+// id to place lets a label find its row. Only when a batch is closed are its rows sorted, so that the order
+// of arrival leaves no trace. A closed batch gives its rows away and keeps their ids for a while: a late
+// label must not wait for a prediction that has come and gone.
 #include "watch/batches.h"
 
 #include <algorithm>
@@ -27,7 +27,7 @@ struct Row {
   const std::string* id = nullptr;  // The key in the index.
   TimeUs time = 0;
   TimeUs received = 0;
-  double truth = kMissing;          // NaN: no label yet.
+  double truth = kMissing;                             // NaN: no label yet.
   std::uint32_t scores_begin = 0, scores_end = 0;      // In OpenBatch::scores.
   std::uint64_t features_begin = 0, features_end = 0;  // In OpenBatch::features.
 };
@@ -107,9 +107,8 @@ LabelledBatch labelled(const OpenBatch& batch, std::int64_t number, TimeUs end) 
   out.predictions = static_cast<std::int64_t>(batch.rows.size());
   std::vector<const Row*> order;
   for (const Row& row : batch.rows) order.push_back(&row);
-  std::sort(order.begin(), order.end(), [](const Row* a, const Row* b) {
-    return std::tie(a->time, *a->id) < std::tie(b->time, *b->id);
-  });
+  std::sort(order.begin(), order.end(),
+            [](const Row* a, const Row* b) { return std::tie(a->time, *a->id) < std::tie(b->time, *b->id); });
   out.roles = roles_of(batch, order);
   if (batch.labelled > 0) std::erase_if(order, [](const Row* row) { return std::isnan(row->truth); });
   out.served_version = most_served(batch, order);
@@ -139,9 +138,10 @@ struct Batches::State {
   BatchRule rule;
   mutable std::mutex mutex;
   std::map<std::int64_t, OpenBatch> open;
-  std::unordered_map<std::string, Place> index;   // Of the rows in `open` and in `closed`.
+  std::unordered_map<std::string, Place> index;  // Of the rows in `open` and in `closed`.
   std::deque<ClosedBatch> closed;
-  std::int64_t closed_until = std::numeric_limits<std::int64_t>::min();  // Batches before this time are closed.
+  std::int64_t closed_until =
+      std::numeric_limits<std::int64_t>::min();     // Batches before this time are closed.
   std::unordered_map<std::string, double> waiting;  // Labels without their prediction,
   std::deque<std::string> waiting_order;            // oldest first; may name some that were joined since.
   Counters counters;
@@ -212,7 +212,8 @@ LabelledBatch Batches::State::close_oldest() {
 }
 
 Batches::Batches(BatchRule rule) : state_(std::make_unique<State>(rule)) {
-  CHECK(rule.duration > 0 && rule.duration < kTimeMax && rule.label_delay >= 0 && rule.label_delay < kTimeMax);
+  CHECK(rule.duration > 0 && rule.duration < kTimeMax && rule.label_delay >= 0 &&
+        rule.label_delay < kTimeMax);
 }
 Batches::~Batches() = default;
 

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::size_t kLabelsMax = 10'000;
 constexpr std::size_t kIdBytesMax = 256;  // As long as serve/ lets an id be.
-constexpr const char* kShape = R"(send {"labels":[{"id":"…","label":1,"time":"2013-04-01T00:00:00Z"},…]}; time may be left out)";
+constexpr const char* kShape =
+    R"(send {"labels":[{"id":"…","label":1,"time":"2013-04-01T00:00:00Z"},…]}; time may be left out)";
 
 std::string shown(const Json& value) {
   constexpr std::size_t kShownMax = 80;
@@ -29,7 +30,8 @@ Result<std::string> read_id(const Json& row, const std::string& place) {
   if (id == nullptr) return refused(place, "'id' is missing", "it is one of the reply's prediction_ids");
   if (id->is_int()) return std::to_string(id->as_int());
   if (!id->is_string()) return refused(place, "'id' is " + shown(*id) + ", which is no text");
-  if (id->as_string().empty()) return refused(place, "'id' is empty", "it is one of the reply's prediction_ids");
+  if (id->as_string().empty())
+    return refused(place, "'id' is empty", "it is one of the reply's prediction_ids");
   if (id->as_string().size() > kIdBytesMax) {
     return refused(place, "'id' has " + std::to_string(id->as_string().size()) + " bytes",
                    "an id has at most " + std::to_string(kIdBytesMax));
@@ -44,7 +46,8 @@ Result<double> read_value(const Json& row, bool binary, const std::string& place
   if (binary && label->is_bool()) return label->as_bool() ? 1.0 : 0.0;
   const bool fits = label->is_number() && std::isfinite(label->as_double()) &&
                     (!binary || label->as_double() == 0 || label->as_double() == 1);
-  if (!fits) return refused(place, "'label' is " + shown(*label) + ", but a label of this endpoint is " + wanted);
+  if (!fits)
+    return refused(place, "'label' is " + shown(*label) + ", but a label of this endpoint is " + wanted);
   return label->as_double() + 0.0;  // Minus zero is zero.
 }
 
@@ -78,7 +81,8 @@ Result<Outcome> write_label(store::Connection& connection, const std::string& en
   std::int64_t revision = 0;
   {
     store::Statement latest = connection.prepare(
-        "SELECT revision, value FROM label WHERE endpoint = ? AND prediction_id = ? ORDER BY revision DESC LIMIT 1");
+        "SELECT revision, value FROM label WHERE endpoint = ? AND prediction_id = ? ORDER BY revision DESC "
+        "LIMIT 1");
     if (TRY(latest.with(endpoint, label.prediction_id).step())) {
       if (latest.real(1) == label.value) return Outcome::repeated;
       revision = latest.integer(0);
@@ -110,8 +114,8 @@ Result<std::vector<Label>> parse_labels(const Json& body, bool binary, TimeUs no
   return labels;
 }
 
-Status write_labels(store::Connection& connection, const std::string& endpoint, const std::vector<Label>& labels,
-                    TimeUs received, LabelReport& report) {
+Status write_labels(store::Connection& connection, const std::string& endpoint,
+                    const std::vector<Label>& labels, TimeUs received, LabelReport& report) {
   report = {};  // The work may run again.
   for (const Label& label : labels) {
     switch (TRY(write_label(connection, endpoint, label, received))) {

@@ -47,7 +47,8 @@ Status link_file(const fs::path& from, const fs::path& to) {
   std::error_code failed;
   fs::create_hard_link(from, to, failed);
   if (failed) fs::copy_file(from, to, fs::copy_options::overwrite_existing, failed);
-  if (failed) return fail(ErrorCode::storage_broken, "cannot copy '" + from.string() + "': " + failed.message());
+  if (failed)
+    return fail(ErrorCode::storage_broken, "cannot copy '" + from.string() + "': " + failed.message());
   return {};
 }
 
@@ -64,7 +65,9 @@ Status copy_home(const fs::path& from, const fs::path& to) {
     }
     TRY(base::make_folders((to / relative).parent_path()));
     fs::copy_file(entry.path(), to / relative, fs::copy_options::overwrite_existing, failed);
-    if (failed) return fail(ErrorCode::storage_broken, "cannot copy '" + entry.path().string() + "': " + failed.message());
+    if (failed)
+      return fail(ErrorCode::storage_broken,
+                  "cannot copy '" + entry.path().string() + "': " + failed.message());
   }
   return {};
 }
@@ -92,10 +95,10 @@ class Backtest {
   Result<std::string> endpoint() const {
     if (options_.endpoint.empty() && project_.endpoints.size() == 1) return project_.endpoints.front().name;
     if (project_.find_endpoint(options_.endpoint) != nullptr) return options_.endpoint;
-    return fail(ErrorCode::invalid, options_.endpoint.empty() ? "the project has " +
-                                                                     std::to_string(project_.endpoints.size()) +
-                                                                     " endpoints; name the one to replay"
-                                                               : "there is no endpoint '" + options_.endpoint + "'");
+    return fail(ErrorCode::invalid, options_.endpoint.empty()
+                                        ? "the project has " + std::to_string(project_.endpoints.size()) +
+                                              " endpoints; name the one to replay"
+                                        : "there is no endpoint '" + options_.endpoint + "'");
   }
 
   // Everything ingested once, the world of the first day applied once, and a copy of it for each policy.
@@ -166,12 +169,14 @@ class Backtest {
     TRY(copy_home(base_folder() / "home", making / "home"));
     for (const auto& entry : fs::recursive_directory_iterator(base_folder() / "project")) {
       if (!entry.is_regular_file()) continue;
-      TRY(link_file(entry.path(), making / "project" / entry.path().lexically_relative(base_folder() / "project")));
+      TRY(link_file(entry.path(),
+                    making / "project" / entry.path().lexically_relative(base_folder() / "project")));
     }
     std::error_code failed;
     fs::create_directory_symlink(project_.folder, making / "origin", failed);
     if (!failed) fs::rename(making, place, failed);
-    if (failed) return fail(ErrorCode::storage_broken, "cannot make '" + place.string() + "': " + failed.message());
+    if (failed)
+      return fail(ErrorCode::storage_broken, "cannot make '" + place.string() + "': " + failed.message());
     return {};
   }
 
@@ -185,7 +190,7 @@ class Backtest {
     for (std::size_t i = 0; i < choices_.size(); ++i) {
       threads.emplace_back([&, i] {
         PolicySettings settings{choices_[i].name, choices_[i].policy, folder_ / folder_name(choices_[i].name),
-                                endpoint_, options_.from, to_};
+                                endpoint_,        options_.from,      to_};
         results[i] = run_policy(settings, feed, [&, i](std::int64_t ticks, std::int64_t all) {
           done[i] = ticks;
           total = all;
@@ -200,7 +205,8 @@ class Backtest {
     return report;
   }
 
-  void report_while(const std::atomic<std::size_t>& running, const std::vector<std::atomic<std::int64_t>>& done,
+  void report_while(const std::atomic<std::size_t>& running,
+                    const std::vector<std::atomic<std::int64_t>>& done,
                     const std::atomic<std::int64_t>& total) const {
     const TimeUs started = base::steady_now();
     TimeUs said = started;
@@ -210,7 +216,8 @@ class Backtest {
       said = base::steady_now();
       std::string line = "replaying:";
       for (std::size_t i = 0; i < choices_.size(); ++i) {
-        line += " " + choices_[i].name + " " + std::to_string(100 * done[i] / std::max<std::int64_t>(total, 1)) + " %";
+        line += " " + choices_[i].name + " " +
+                std::to_string(100 * done[i] / std::max<std::int64_t>(total, 1)) + " %";
       }
       options_.say(line + ", " + base::format_duration((said - started) / base::kSecondUs * base::kSecondUs));
     }
@@ -262,13 +269,15 @@ Json BacktestReport::to_json() const {
 
 std::string BacktestReport::to_text() const {
   char line[256];
-  std::string text = "policy      log loss     AUC  predictions   labels  retrains  promoted  rolled back  incidents\n";
+  std::string text =
+      "policy      log loss     AUC  predictions   labels  retrains  promoted  rolled back  incidents\n";
   for (const PolicyResult& policy : policies) {
-    std::snprintf(line, sizeof line, "%-10s %9s %7s %12lld %8lld %9lld %9lld %12lld %10lld\n", policy.name.c_str(),
-                  cell(policy.log_loss, "%.5f").c_str(), cell(policy.auc, "%.4f").c_str(),
-                  static_cast<long long>(policy.predictions), static_cast<long long>(policy.labels),
-                  static_cast<long long>(policy.retrains), static_cast<long long>(policy.promotions),
-                  static_cast<long long>(policy.rollbacks), static_cast<long long>(policy.incidents));
+    std::snprintf(line, sizeof line, "%-10s %9s %7s %12lld %8lld %9lld %9lld %12lld %10lld\n",
+                  policy.name.c_str(), cell(policy.log_loss, "%.5f").c_str(),
+                  cell(policy.auc, "%.4f").c_str(), static_cast<long long>(policy.predictions),
+                  static_cast<long long>(policy.labels), static_cast<long long>(policy.retrains),
+                  static_cast<long long>(policy.promotions), static_cast<long long>(policy.rollbacks),
+                  static_cast<long long>(policy.incidents));
     text += line;
   }
   for (const PolicyResult& policy : policies) {
