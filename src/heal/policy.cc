@@ -17,7 +17,7 @@ namespace {
 constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
 constexpr double kProbeRidge = 20;
-constexpr std::size_t kTestBatches = 7;  // A few hundred rows each: together they tell a real gain from luck.
+constexpr std::size_t kTestBatches = 7;  // A week of days: fewer cannot tell a real gain from luck.
 constexpr int kFailedHealsMax = 2;
 constexpr int kBackoffBatches = 2;  // Doubled with each failed heal.
 
@@ -99,10 +99,10 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
   }
   evidence.set("recalibrated_brier", mean_of(best));
   std::vector<std::vector<double>> alternatives;
-  for (const std::size_t count : {std::size_t{1}, std::size_t{4}}) {
+  for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {
     const std::vector<double> probe = corrected_losses(newest(count), now, true, kProbeRidge);
     if (probe.empty()) continue;
-    evidence.set(count == 1 ? "probe_brier" : "probe4_brier", mean_of(probe));
+    evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe));
     std::vector<double>& difference = alternatives.emplace_back();
     for (std::size_t row = 0; row < probe.size(); ++row) {
       difference.push_back(std::clamp(best[row] - probe[row] - kMargin, -1.0, 1.0));
@@ -207,9 +207,10 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   evidence.set("S", learnable.value()).set("alarm_at", kAlarmLog).set("since", time_text(learnable.since()));
   evidence.set("batches", learnable.length()).set("newest_ln_e", learnable.newest());
   evidence.set("S_without_budget", learnable.without_strongest(budget)).set("poison_budget", budget);
-  // Wrong labels in as many batches as the owner declared must not be able to make the case.
+  // Wrong labels in as many batches as the owner declared must not be able to make the case: without those that say
+  // most, the others still have to say the same.
   const bool confirmed = learnable.alarms() && learnable.length() > budget && learnable.newest() > 0 &&
-                         learnable.without_strongest(budget) > kAlarmLog;
+                         learnable.without_strongest(budget) > 0;
   if (!confirmed) return {};
   const std::string hypothesis = "the relation between features and label has changed since " +
                                  time_text(learnable.since()) +

@@ -57,7 +57,7 @@ struct PolicyState {
   Json to_json() const;  // Without `recent`.
   static PolicyState from_json(const Json& json);
 };
-inline constexpr std::size_t kRecentBatches = 12;
+inline constexpr std::size_t kRecentBatches = 14;
 
 // Looks at the next labelled batch. Never acts.
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,

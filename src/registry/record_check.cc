@@ -11,6 +11,15 @@ namespace {
 using store::Connection;
 using store::Statement;
 
+// What a model's manifest says of one of its files; "" when it does not list it.
+std::string listed_sha256(const Json& manifest, const std::string& path) {
+  if (!manifest["files"].is_array()) return {};
+  for (const Json& file : manifest["files"].as_array()) {
+    if (file.text_or("name") == path) return file.text_or("sha256");
+  }
+  return {};
+}
+
 class RecordCheck {
  public:
   RecordCheck(Connection& connection, const store::Blobs& blobs, std::vector<std::string>& problems)
@@ -108,7 +117,7 @@ class RecordCheck {
     }
     for (const auto& [path, sha256] : files) {
       if (path == "manifest.json") continue;
-      const std::string listed = (*manifest)["files"][path].text_or("sha256");
+      const std::string listed = listed_sha256(*manifest, path);
       if (listed != sha256) add(who + "whose file '" + path + "' is not the one that its manifest lists");
       if (!blobs_.has(sha256))
         add(who + "whose file '" + path + "' is not there: restore blobs/ from a backup");
