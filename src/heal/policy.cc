@@ -207,8 +207,8 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   evidence.set("S", learnable.value()).set("alarm_at", kAlarmLog).set("since", time_text(learnable.since()));
   evidence.set("batches", learnable.length()).set("newest_ln_e", learnable.newest());
   evidence.set("S_without_budget", learnable.without_strongest(budget)).set("poison_budget", budget);
-  // Wrong labels in as many batches as the owner declared must not be able to make the case: without those that say
-  // most, the others still have to say the same.
+  // Wrong labels in as many batches as the owner declared must not be able to make the case: without those
+  // that say most, the others still have to say the same.
   const bool confirmed = learnable.alarms() && learnable.length() > budget && learnable.newest() > 0 &&
                          learnable.without_strongest(budget) > 0;
   if (!confirmed) return {};

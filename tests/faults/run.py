@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Breaks things on purpose: kills processes at seeded moments, fills the disk, takes the home and the port away.
+"""Breaks things on purpose: kills processes at seeded moments, fills the disk, takes the port away.
 
-After every fault the same command must go on to the same result, `trimtab fsck --full` must find nothing, and steps
-that had finished must not run again. TRIMTAB_SEED=N starts at another seed; TRIMTAB_KILLS=N kills so often.
+After every fault the same command must go on to the same result, `trimtab fsck --full` must find nothing,
+and steps that had finished must not run again. TRIMTAB_SEED=N starts at another seed; TRIMTAB_KILLS=N kills
+so often.
 """
 
 import argparse
@@ -183,7 +184,9 @@ def test_worker_killed(program):
         demand(process.wait(timeout=60) == 1, f"exit code {process.returncode}: {words}")
         demand("error: the step 'train late' was ended by signal 9" in words, words)
         with contextlib.closing(sqlite3.connect(folder / ".trimtab/meta.db")) as database:
-            failed = database.execute("SELECT label, log FROM step_result WHERE outcome = 'failed'").fetchall()
+            failed = database.execute(
+                "SELECT label, log FROM step_result WHERE outcome = 'failed'"
+            ).fetchall()
         demand(len(failed) == 1 and failed[0][0] == "train late" and "signal 9" in failed[0][1], str(failed))
         demand_whole(program, folder, folder / ".trimtab")
 
@@ -253,7 +256,9 @@ def main():
             failed += 1
             print(f"FAIL {test.__name__}: {problem}", flush=True)
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"passed": passed, "failed": failed}), encoding="utf-8")
+        pathlib.Path(options.json).write_text(
+            json.dumps({"passed": passed, "failed": failed}), encoding="utf-8"
+        )
     return 1 if failed else 0
 
 

@@ -221,7 +221,9 @@ def main():
             print(problem)
         passed, failed = passed + (not problem), failed + bool(problem)
     if options.json:
-        pathlib.Path(options.json).write_text(json.dumps({"passed": passed, "failed": failed}), encoding="utf-8")
+        pathlib.Path(options.json).write_text(
+            json.dumps({"passed": passed, "failed": failed}), encoding="utf-8"
+        )
     return 1 if failed else 0
 
 
