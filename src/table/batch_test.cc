@@ -5,7 +5,7 @@
 #include <rapidcheck/gtest.h>
 #include <utility>
 
-#include "table/random_rows.h"
+#include "table/random_rows_test.h"
 
 namespace trimtab::table {
 namespace {

@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 #include <string>
 
-#include "table/engine_fixture.h"
+#include "table/engine_fixture_test.h"
 
 namespace trimtab::table {
 namespace {

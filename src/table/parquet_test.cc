@@ -10,8 +10,8 @@
 
 #include "base/file.h"
 #include "base/hash.h"
-#include "table/engine_fixture.h"
-#include "table/random_rows.h"
+#include "table/engine_fixture_test.h"
+#include "table/random_rows_test.h"
 
 namespace trimtab::table {
 namespace {

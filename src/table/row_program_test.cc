@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "table/engine_fixture.h"
+#include "table/engine_fixture_test.h"
 #include "table/parquet.h"
-#include "table/random_rows.h"
+#include "table/random_rows_test.h"
 
 namespace trimtab::table {
 namespace {

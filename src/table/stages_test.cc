@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "table/engine_fixture.h"
+#include "table/engine_fixture_test.h"
 
 namespace trimtab::table {
 namespace {
