@@ -114,6 +114,9 @@ Status live_on(heal::Rounds& rounds, heal::Ward& ward) {
 
   // watch/  A batch is closed once, when nearly all its rows have labels or the waiting is over.
   for (const watch::LabelledBatch& batch : ward.batches().close(rounds.now())) {
+    // Nobody said what was true in it: it says nothing.
+    if (batch.rows() == 0) continue;
+
     // judge/  How did each version do that scored it: the champion, and beside it its predecessor on
     // probation?
     const heal::BatchReport performance = rounds.measure(ward, batch);

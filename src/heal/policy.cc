@@ -115,7 +115,9 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
 void compare_previous(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
   for (const auto& [version, role] : batch.roles) {
     if (role != model::Role::previous || version == batch.served_version) continue;
-    const std::vector<double>& scores = batch.scores.at(version);
+    const auto scored = batch.scores.find(version);
+    if (scored == batch.scores.end()) continue;
+    const std::vector<double>& scores = scored->second;
     std::vector<double> difference;
     double served = 0, previous = 0;
     for (std::size_t row = 0; row < scores.size(); ++row) {

@@ -37,7 +37,8 @@ BatchReport performance(const watch::LabelledBatch& batch, bool binary) {
   for (const auto& [version, scores] : batch.scores) {
     if (version == batch.served_version) continue;
     const Json of_version = measures(batch, scores, binary);
-    const bool previous = batch.roles.at(version) == model::Role::previous;
+    const auto role = batch.roles.find(version);
+    const bool previous = role != batch.roles.end() && role->second == model::Role::previous;
     rows.push_back({version, previous ? "previous" : "shadow", of_version.int_or("rows"), of_version.dump()});
   }
   return rows;
