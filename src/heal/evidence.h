@@ -5,8 +5,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <optional>
 #include <span>
 #include <vector>
 
@@ -15,27 +13,42 @@
 
 namespace trimtab::heal {
 
-// S ← max(0, S) + ln e, where e is the mean over λ ∈ {0.3, 0.9} of Π(1 + λ d) over the rows' differences d ∈ [-1, 1].
-// Alarm at S > ln 1000.
+inline constexpr double kAlarmLog = 6.907755278982137;  // ln 1000
+
+// S ← max(0, S) + ln e, where e is the mean over the alternatives and over λ ∈ {0.3, 0.9} of Π(1 + λ d) over the rows'
+// differences d ∈ [-1, 1]. An alarm at S > ln 1000 stands until S falls to 0.
 class EvidenceCusum {
  public:
-  // One batch of paired differences (positive: the alternative was better). `batch` numbers it.
+  // One batch of paired differences (positive: the alternative was better), a vector for each alternative over the
+  // same rows. `batch` numbers it.
+  void push(std::span<const std::vector<double>> alternatives, std::int64_t batch);
   void push(std::span<const double> differences, std::int64_t batch);
+
   double value() const { return value_; }
-  bool alarms() const;
+  double newest() const { return increments_.empty() ? 0 : increments_.back(); }  // ln e of the last batch.
+  bool alarms() const { return alarms_; }
   // The batch before the evidence last rose from 0: the change is no older than that.
   std::int64_t since() const { return since_; }
+  // Batches since then.
+  int length() const { return static_cast<int>(increments_.size()); }
+  // What is left of S without the `count` batches that say most. Wrong labels in so many batches cannot make it.
+  double without_strongest(int count) const;
+  // What the newest `count` batches say together.
+  double sum_of_newest(int count) const;
   void reset();
-  Json to_json() const;
+
+  Json to_json() const;  // Exact: from_json(to_json()) goes on with the same numbers.
   static EvidenceCusum from_json(const Json& json);
 
  private:
+  void add(double log_e, std::int64_t batch);
+
   double value_ = 0;
+  std::vector<double> increments_;  // ln e of each batch since S last rose from 0, or the last one that let it fall.
   std::int64_t since_ = 0;
   std::int64_t last_ = 0;
+  bool alarms_ = false;
 };
-
-inline constexpr double kAlarmLog = 6.907755278982137;  // ln 1000
 
 // A small correction of a champion's scores, fitted on past rows and judged on later ones. Never served: it only asks
 // "is there something left to learn here?".
@@ -46,15 +59,26 @@ struct CorrectionRows {
   std::span<const double> truth;
 };
 
-// logit(p') = a + b·logit(p) + w·z, z = standardised features (missing = 0), by penalised Newton steps: ridge
-// towards "no correction" (a=0, b=1, w=0). Deterministic.
+// logit(p') = a + b·logit(p) + w·z, z = standardised features (missing = 0, at most ±kFeatureMax), by penalised Newton
+// steps: ridge towards "no correction" (a=0, b=1, w=0). Deterministic.
 class Correction {
  public:
+  static constexpr int kRowsMin = 20;
+  static constexpr double kFeatureMax = 4;  // In standard deviations: one wild cell must not carry the fit.
+
   // Errors: invalid (fewer than 20 rows, one class only).
   static Result<Correction> fit(const CorrectionRows& rows, double ridge);
+  // One probability a row. CHECKs that the width is the fitted one. Does not read `truth`.
   void apply(const CorrectionRows& rows, std::vector<double>& out) const;
 
+  double intercept() const { return intercept_; }
+  double slope() const { return slope_; }
+  const std::vector<double>& weights() const { return weights_; }
+
  private:
+  void standardise(const CorrectionRows& rows);
+  void design(const CorrectionRows& rows, std::size_t row, std::span<double> out) const;
+
   std::vector<double> mean_, scale_, weights_;  // width each
   double intercept_ = 0, slope_ = 1;
 };

@@ -47,8 +47,4 @@ Status forget_previous(store::Home& home, const base::Clock& clock, const std::s
 Status change_health(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                      const std::string& health, const std::string& reason);
 
-// For fsck: one champion at most, aliases point at READY versions whose files are there, serving versions passed
-// their gates, every version has a run with lineage. One sentence a problem.
-Status check_record(store::Home& home, std::vector<std::string>& problems);
-
 }  // namespace trimtab::registry

@@ -1,7 +1,7 @@
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
 #include "project/load.h"
-#include "registry/endpoints.h"
+#include "registry/record_check.h"
 #include "serve/prediction_log.h"
 #include "store/fsck.h"
 

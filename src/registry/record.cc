@@ -1,0 +1,375 @@
+#include "registry/record.h"
+
+#include <array>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/hash.h"
+#include "base/id.h"
+#include "base/log.h"
+#include "registry/run_name.h"
+#include "store/audit.h"
+
+namespace trimtab::registry {
+namespace {
+
+constexpr std::int64_t kUsPerMs = 1000;
+
+VersionFacts read_version(const store::Statement& row) {
+  VersionFacts facts;
+  facts.model = row.text(0);
+  facts.version = row.integer(1);
+  facts.run_id = row.text(2);
+  facts.step_key = row.text(3);
+  facts.manifest_sha256 = row.text(4);
+  facts.gates = row.text(5);
+  facts.created_ms = row.integer(6);
+  return facts;
+}
+
+Result<std::optional<VersionFacts>> select_by_step(store::Connection& connection, const std::string& model,
+                                                   const std::string& step_key) {
+  store::Statement row = connection.prepare(
+      "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
+      "WHERE model = ? AND step_key = ?");
+  if (!TRY(row.with(model, step_key).step())) return std::optional<VersionFacts>();
+  return std::optional(read_version(row));
+}
+
+// Makes sure that the model exists and is this project's.
+Status own_model(store::Connection& connection, const std::string& project, const std::string& model,
+                 std::int64_t now_ms) {
+  store::Statement owner = connection.prepare(
+      "SELECT m.project, coalesce(p.folder, '') FROM registered_model m LEFT JOIN project p ON p.name = m.project "
+      "WHERE m.name = ?");
+  if (TRY(owner.with(model).step())) {
+    if (owner.text(0) == project) return {};
+    const std::string folder = owner.text(1).empty() ? "" : " (folder " + owner.text(1) + ")";
+    return fail(ErrorCode::name_taken,
+                "the model name '" + model + "' belongs to project '" + owner.text(0) + "'" + folder,
+                "rename one of them");
+  }
+  return connection
+      .prepare("INSERT INTO registered_model (name, project, created_ms, updated_ms) VALUES (?, ?, ?, ?)")
+      .with(model, project, now_ms, now_ms)
+      .run();
+}
+
+// The project's experiment. Number 0 stays free for MLflow's "Default".
+Result<std::int64_t> experiment_of(store::Connection& connection, const std::string& project,
+                                   std::int64_t now_ms) {
+  store::Statement known = connection.prepare("SELECT id FROM experiment WHERE name = ?");
+  if (TRY(known.with(project).step())) return known.integer(0);
+  TRY(connection
+          .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms) "
+                   "SELECT 1 + max(0, coalesce(max(id), 0)), ?, ?, ? FROM experiment")
+          .with(project, now_ms, now_ms)
+          .run());
+  return connection.last_insert_id();
+}
+
+Status write_params(store::Connection& connection, const std::string& run_id, const Json& params) {
+  for (const auto& [key, value] : params.as_object()) {
+    const std::string text = value.is_string() ? value.as_string() : value.dump();
+    TRY(connection.prepare("INSERT INTO run_param (run_id, key, value) VALUES (?, ?, ?)")
+            .with(run_id, key, text)
+            .run());
+  }
+  return {};
+}
+
+// As MLflow keeps them: NaN is a flag, infinities are the largest number.
+Status write_metrics(store::Connection& connection, const std::string& run_id, const Json& metrics,
+                     std::int64_t now_ms) {
+  constexpr double kLargest = std::numeric_limits<double>::max();
+  for (const auto& [key, value] : metrics.as_object()) {
+    if (!value.is_number()) return fail(ErrorCode::invalid, "metric '" + key + "' is no number: " + value.dump());
+    const double number = value.as_double();
+    const bool is_nan = std::isnan(number);
+    const double kept = is_nan ? 0 : std::fmax(-kLargest, std::fmin(kLargest, number));
+    TRY(connection
+            .prepare("INSERT INTO run_metric (run_id, key, step, timestamp_ms, value, is_nan) "
+                     "VALUES (?, ?, 0, ?, ?, ?)")
+            .with(run_id, key, now_ms, kept, is_nan ? 1 : 0)
+            .run());
+  }
+  return {};
+}
+
+Status write_tags(store::Connection& connection, const std::string& run_id, const NewVersion& version) {
+  const std::array<std::pair<const char*, std::string>, 5> tags = {{
+      {"mlflow.runName", run_name(run_id)},
+      {"mlflow.source.type", "PROJECT"},
+      {"mlflow.source.name", version.project},
+      {"trimtab.step_key", version.step_key},
+      {"trimtab.reason", version.reason},
+  }};
+  for (const auto& [key, value] : tags) {
+    TRY(connection.prepare("INSERT INTO run_tag (run_id, key, value) VALUES (?, ?, ?)")
+            .with(run_id, key, value)
+            .run());
+  }
+  return {};
+}
+
+Status write_lineage(store::Connection& connection, const std::string& run_id, const char* direction,
+                     const std::string& kind, const std::string& name, const std::string& sha256) {
+  return connection
+      .prepare("INSERT INTO lineage (run_id, direction, kind, name, sha256) VALUES (?, ?, ?, ?, ?)")
+      .with(run_id, direction, kind, name, sha256)
+      .run();
+}
+
+// What the run read ("snapshot/table/departures" is the snapshot of table/departures) and what it made.
+Status write_lineages(store::Connection& connection, const VersionFacts& made, const NewVersion& version) {
+  for (const auto& [input, sha256] : version.inputs) {
+    const std::size_t slash = input.find('/');
+    const std::string kind = slash == std::string::npos ? "file" : input.substr(0, slash);
+    const std::string name = slash == std::string::npos ? input : input.substr(slash + 1);
+    TRY(write_lineage(connection, made.run_id, "input", kind, name, sha256));
+  }
+  const std::string name = made.model + "/" + std::to_string(made.version);
+  TRY(write_lineage(connection, made.run_id, "output", "model", name, made.manifest_sha256));
+  for (const auto& [path, file] : version.reports) {
+    TRY(write_lineage(connection, made.run_id, "output", "report", path, file.sha256));
+  }
+  return {};
+}
+
+Status write_artifacts(store::Connection& connection, const std::string& root,
+                       const std::map<std::string, FileFact>& files) {
+  for (const auto& [path, file] : files) {
+    TRY(connection.prepare("INSERT INTO artifact (root, path, blob_sha256, size) VALUES (?, ?, ?, ?)")
+            .with(root, path, file.sha256, static_cast<std::int64_t>(file.size))
+            .run());
+  }
+  return {};
+}
+
+void bind_number(store::Statement& statement, int index, const Json& value) {
+  if (value.is_number()) {
+    statement.bind(index, value.as_double());
+  } else {
+    statement.bind_null(index);
+  }
+}
+
+Status write_gates(store::Connection& connection, const VersionFacts& made, const Json& gates) {
+  int ordinal = 0;
+  for (const Json& gate : gates.as_array()) {
+    const Json& measured = gate["measured"];
+    const std::string detail = gate.text_or("detail");
+    store::Statement insert = connection.prepare(
+        "INSERT INTO gate_result (model, version, moment, ordinal, gate, value, low, high, threshold, verdict, "
+        "reason) VALUES (?, ?, 'training', ?, ?, ?, ?, ?, ?, ?, ?)");
+    insert.bind(0, made.model).bind(1, made.version).bind(2, ++ordinal).bind(3, gate.text_or("gate"));
+    bind_number(insert, 4, measured["value"]);
+    bind_number(insert, 5, measured["low"]);
+    bind_number(insert, 6, measured["high"]);
+    bind_number(insert, 7, gate["threshold"]);
+    insert.bind(8, gate.text_or("verdict")).bind(9, detail.empty() ? measured.text_or("reason") : detail);
+    TRY(insert.run());
+  }
+  return {};
+}
+
+Status write_run(store::Connection& connection, const VersionFacts& made, const NewVersion& version) {
+  const std::int64_t experiment = TRY(experiment_of(connection, version.project, made.created_ms));
+  TRY(connection
+          .prepare("INSERT INTO run (id, experiment_id, name, status, start_ms, end_ms) "
+                   "VALUES (?, ?, ?, 'FINISHED', ?, ?)")
+          .with(made.run_id, experiment, run_name(made.run_id), made.created_ms, made.created_ms)
+          .run());
+  TRY(write_params(connection, made.run_id, version.params));
+  TRY(write_metrics(connection, made.run_id, version.metrics, made.created_ms));
+  TRY(write_tags(connection, made.run_id, version));
+  TRY(write_artifacts(connection, "run/" + made.run_id, version.reports));
+  return write_lineages(connection, made, version);
+}
+
+Status write_version(store::Connection& connection, VersionFacts& made, const NewVersion& version) {
+  {
+    store::Statement last =
+        connection.prepare("SELECT 1 + coalesce(max(version), 0) FROM model_version WHERE model = ?");
+    TRY(last.with(made.model).step());
+    made.version = last.integer(0);
+  }
+  TRY(write_run(connection, made, version));
+  TRY(connection
+          .prepare("INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, gates, "
+                   "created_ms) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?)")
+          .with(made.model, made.version, made.run_id, made.step_key, made.manifest_sha256, made.gates,
+                made.created_ms)
+          .run());
+  const std::string root = "model/" + made.model + "/" + std::to_string(made.version);
+  TRY(write_artifacts(connection, root, version.files));
+  TRY(write_gates(connection, made, version.gates));
+  return connection.prepare("UPDATE registered_model SET updated_ms = ? WHERE name = ?")
+      .with(made.created_ms, made.model)
+      .run();
+}
+
+Json rows_json(store::Statement& row, Status& status) {
+  Json list = Json::array();
+  for (Result<bool> more = row.step();; more = row.step()) {
+    if (!more) status = fail(more.error());
+    if (!more || !*more) return list;
+    list.push(Json::object({{"key", row.text(0)}, {"value", row.text(1)}}));
+  }
+}
+
+// The latest value of each metric: the greatest of (step, time, value).
+Result<Json> latest_metrics(store::Connection& connection, const std::string& run_id) {
+  Json list = Json::array();
+  store::Statement row = connection.prepare(
+      "SELECT key, value, is_nan, timestamp_ms, step FROM run_metric WHERE run_id = ? "
+      "ORDER BY key, step, timestamp_ms, value");
+  row.with(run_id);
+  while (TRY(row.step())) {
+    Json metric = Json::object();
+    const double value = row.integer(2) != 0 ? std::numeric_limits<double>::quiet_NaN() : row.real(1);
+    metric.set("key", row.text(0)).set("value", value);
+    metric.set("timestamp", row.integer(3)).set("step", row.integer(4));
+    Json::Array& metrics = list.as_array();
+    if (!metrics.empty() && metrics.back().text_or("key") == row.text(0)) metrics.pop_back();
+    list.push(std::move(metric));
+  }
+  return list;
+}
+
+Result<Json> read_run(store::Connection& connection, const std::string& run_id) {
+  Json info = Json::object();
+  {
+    store::Statement row = connection.prepare(
+        "SELECT experiment_id, name, status, lifecycle_stage, start_ms, end_ms FROM run WHERE id = ?");
+    if (!TRY(row.with(run_id).step())) return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
+    const std::string experiment = std::to_string(row.integer(0));
+    info.set("run_id", run_id).set("run_uuid", run_id).set("experiment_id", experiment);
+    info.set("run_name", row.text(1)).set("status", row.text(2)).set("start_time", row.integer(4));
+    if (!row.is_null(5)) info.set("end_time", row.integer(5));
+    info.set("lifecycle_stage", row.text(3));
+    info.set("artifact_uri", "mlflow-artifacts:/" + experiment + "/" + run_id + "/artifacts");
+  }
+  Status status;
+  store::Statement params = connection.prepare("SELECT key, value FROM run_param WHERE run_id = ? ORDER BY key");
+  store::Statement tags = connection.prepare("SELECT key, value FROM run_tag WHERE run_id = ? ORDER BY key");
+  Json data = Json::object();
+  data.set("metrics", TRY(latest_metrics(connection, run_id)));
+  data.set("params", rows_json(params.with(run_id), status));
+  data.set("tags", rows_json(tags.with(run_id), status));
+  TRY(Status(status));
+  Json run = Json::object();
+  run.set("info", std::move(info)).set("data", std::move(data));
+  return run.set("inputs", Json::object()).set("outputs", Json::object());
+}
+
+}  // namespace
+
+Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock, const NewVersion& version) {
+  const auto manifest = version.files.find("manifest.json");
+  if (manifest == version.files.end()) {
+    return fail(ErrorCode::invalid, "a version of model '" + version.model + "' cannot be registered: its artifact "
+                                    "has no manifest.json");
+  }
+  const TimeUs now = clock.now();
+  VersionFacts made;
+  TRY(home.database().write([&](store::Connection& connection) -> Status {
+    TRY(own_model(connection, version.project, version.model, now / kUsPerMs));
+    if (auto known = TRY(select_by_step(connection, version.model, version.step_key))) {
+      made = std::move(*known);
+      return {};
+    }
+    made.model = version.model;
+    made.run_id = base::random_id();
+    made.step_key = version.step_key;
+    made.manifest_sha256 = manifest->second.sha256;
+    made.gates = version.gates_passed ? "passed" : "refused";
+    made.created_ms = now / kUsPerMs;
+    made.is_new = true;
+    TRY(write_version(connection, made, version));
+    Json detail = Json::object();
+    detail.set("run_id", made.run_id).set("step_key", made.step_key).set("manifest", made.manifest_sha256);
+    detail.set("gates", made.gates).set("why", version.reason);
+    const std::string object = "model/" + made.model + "/" + std::to_string(made.version);
+    return store::append_audit(connection, now, version.actor, "model_version.create", object, detail.dump());
+  }));
+  return made;
+}
+
+Result<VersionFacts> find_version(store::Home& home, const std::string& model, std::int64_t version) {
+  VersionFacts facts;
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    store::Statement row = connection.prepare(
+        "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
+        "WHERE model = ? AND version = ?");
+    if (TRY(row.with(model, version).step())) {
+      facts = read_version(row);
+      return {};
+    }
+    return fail(ErrorCode::not_found, "model '" + model + "' has no version " + std::to_string(version),
+                "`trimtab status` lists the versions");
+  }));
+  return facts;
+}
+
+std::optional<VersionFacts> find_by_step(store::Home& home, const std::string& model, const std::string& step_key) {
+  std::optional<VersionFacts> found;
+  const Status read = home.database().read([&](store::Connection& connection) -> Status {
+    found = TRY(select_by_step(connection, model, step_key));
+    return {};
+  });
+  // Registering looks again inside its write, so a failed look costs a training and never a second version.
+  if (!read) base::log_warning("registry", base::render(read.error()));
+  return found;
+}
+
+Result<std::vector<VersionFacts>> list_versions(store::Home& home, const std::string& model) {
+  std::vector<VersionFacts> versions;
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    store::Statement row = connection.prepare(
+        "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
+        "WHERE model = ? ORDER BY version");
+    row.with(model);
+    while (TRY(row.step())) versions.push_back(read_version(row));
+    return {};
+  }));
+  return versions;
+}
+
+Result<Json> run_json(store::Home& home, const std::string& run_id) {
+  Json run;
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    run = TRY(read_run(connection, run_id));
+    return {};
+  }));
+  return run;
+}
+
+Result<Json> gates_json(store::Home& home, const std::string& model, std::int64_t version) {
+  TRY(find_version(home, model, version));
+  Json list = Json::array();
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    store::Statement row = connection.prepare(
+        "SELECT gate, value, low, high, threshold, verdict, reason FROM gate_result "
+        "WHERE model = ? AND version = ? ORDER BY moment DESC, ordinal");
+    row.with(model, version);
+    while (TRY(row.step())) {
+      Json measured = Json::object();
+      for (const auto& [name, column] : {std::pair{"value", 1}, std::pair{"low", 2}, std::pair{"high", 3}}) {
+        if (!row.is_null(column)) measured.set(name, row.real(column));
+      }
+      if (row.is_null(1)) measured.set("reason", row.text(6));
+      Json gate = Json::object();
+      gate.set("gate", row.text(0)).set("measured", std::move(measured));
+      gate.set("verdict", row.text(5));
+      if (!row.is_null(4)) gate.set("threshold", row.real(4));
+      if (!row.text(6).empty()) gate.set("detail", row.text(6));
+      list.push(std::move(gate));
+    }
+    return {};
+  }));
+  return list;
+}
+
+}  // namespace trimtab::registry

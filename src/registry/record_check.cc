@@ -1,0 +1,158 @@
+#include "registry/record_check.h"
+
+#include <cstdint>
+#include <map>
+
+#include "base/json.h"
+
+namespace trimtab::registry {
+namespace {
+
+using store::Connection;
+using store::Statement;
+
+class RecordCheck {
+ public:
+  RecordCheck(Connection& connection, const store::Blobs& blobs, std::vector<std::string>& problems)
+      : connection_(connection), blobs_(blobs), problems_(problems) {}
+
+  Status run() {
+    TRY(check_champions());
+    TRY(check_mirrors());
+    TRY(check_aliases());
+    TRY(check_versions());
+    return check_runs();
+  }
+
+ private:
+  void add(std::string problem) { problems_.push_back(std::move(problem)); }
+
+  // The champion is the version that the last change of the history made it.
+  Status check_champions() {
+    Statement row = connection_.prepare(
+        "SELECT e.name, e.serving_version, json_extract(a.detail, '$.to') FROM endpoint e "
+        "LEFT JOIN audit a ON a.sequence = (SELECT max(sequence) FROM audit WHERE object = 'endpoint/' || e.name "
+        "AND action IN ('endpoint.declare', 'endpoint.promote', 'endpoint.roll_back')) "
+        "WHERE e.serving_version IS NOT json_extract(a.detail, '$.to')");
+    while (TRY(row.step())) {
+      const std::string serves = row.is_null(1) ? "has no champion" : "serves version " + row.text(1);
+      const std::string history = row.is_null(2) ? "names none" : "names version " + row.text(2);
+      add("endpoint '" + row.text(0) + "' " + serves + ", but the audit history " + history +
+          ": restore meta.db from a backup, or promote a version again");
+    }
+    Statement gates = connection_.prepare(
+        "SELECT e.name, e.serving_version, v.gates FROM endpoint e JOIN model_version v ON v.model = e.model AND "
+        "v.version = e.serving_version WHERE v.gates <> 'passed'");
+    while (TRY(gates.step())) {
+      add("endpoint '" + gates.text(0) + "' serves version " + gates.text(1) + ", whose gates are '" +
+          gates.text(2) + "': promote a version that passed");
+    }
+    return {};
+  }
+
+  // The alias says what the endpoint says.
+  Status check_mirrors() {
+    Statement row = connection_.prepare(
+        "WITH mirror AS (SELECT name AS endpoint, model, CASE WHEN name = model THEN '' ELSE name || '-' END || "
+        "'champion' AS alias, serving_version AS version FROM endpoint) "
+        "SELECT m.endpoint, m.version, m.alias, a.version FROM mirror m LEFT JOIN model_alias a ON a.model = m.model "
+        "AND a.alias = m.alias WHERE a.version IS NOT m.version");
+    while (TRY(row.step())) {
+      const std::string serves = row.is_null(1) ? "no version" : "version " + row.text(1);
+      const std::string points = row.is_null(3) ? "is missing" : "points at version " + row.text(3);
+      add("endpoint '" + row.text(0) + "' serves " + serves + ", but the alias '" + row.text(2) + "' " + points);
+    }
+    return {};
+  }
+
+  Status check_aliases() {
+    Statement row = connection_.prepare(
+        "SELECT a.model, a.alias, a.version, v.status, v.manifest_sha256 FROM model_alias a LEFT JOIN model_version v "
+        "ON v.model = a.model AND v.version = a.version");
+    while (TRY(row.step())) {
+      const std::string who = "alias '" + row.text(1) + "' of model '" + row.text(0) + "'";
+      const std::string version = "version " + row.text(2);
+      if (row.is_null(3)) {
+        add(who + " points at " + version + ", which does not exist");
+      } else if (row.text(3) != "READY") {
+        add(who + " points at " + version + ", which is " + row.text(3) + " and not READY");
+      } else {
+        TRY(check_files(who + " points at " + version + ", ",
+                        "model/" + row.text(0) + "/" + row.text(2), row.text(4)));
+      }
+    }
+    return {};
+  }
+
+  // The files of a version are those that its manifest lists, byte for byte.
+  Status check_files(const std::string& who, const std::string& root, const std::string& manifest_sha256) {
+    std::map<std::string, std::string> files;
+    Statement row = connection_.prepare("SELECT path, blob_sha256 FROM artifact WHERE root = ?");
+    row.with(root);
+    while (TRY(row.step())) files[row.text(0)] = row.text(1);
+    if (files["manifest.json"] != manifest_sha256) {
+      add(who + "whose manifest is not the one that was registered: restore meta.db from a backup");
+      return {};
+    }
+    const Result<std::string> text = blobs_.get(manifest_sha256);
+    const Result<Json> manifest = text ? base::parse_json(*text) : Result<Json>(fail(text.error()));
+    if (!manifest) {
+      add(who + "whose manifest cannot be read: " + manifest.error().message);
+      return {};
+    }
+    for (const auto& [path, sha256] : files) {
+      if (path == "manifest.json") continue;
+      const std::string listed = (*manifest)["files"][path].text_or("sha256");
+      if (listed != sha256) add(who + "whose file '" + path + "' is not the one that its manifest lists");
+      if (!blobs_.has(sha256)) add(who + "whose file '" + path + "' is not there: restore blobs/ from a backup");
+    }
+    return {};
+  }
+
+  // Every version was made by a run that says from what, and the history knows of it.
+  Status check_versions() {
+    Statement row = connection_.prepare(
+        "SELECT v.model, v.version, r.id IS NULL, "
+        "(SELECT count(*) FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'input'), "
+        "(SELECT l.sha256 FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'output' AND l.kind = 'model' "
+        "AND l.name = v.model || '/' || v.version) IS NOT v.manifest_sha256, "
+        "(SELECT t.value FROM run_tag t WHERE t.run_id = v.run_id AND t.key = 'trimtab.step_key') IS NOT v.step_key, "
+        "(SELECT count(*) FROM audit a WHERE a.action = 'model_version.create' AND a.object = 'model/' || v.model || "
+        "'/' || v.version) <> 1 "
+        "FROM model_version v LEFT JOIN run r ON r.id = v.run_id ORDER BY v.model, v.version");
+    while (TRY(row.step())) {
+      const std::string who = "version " + row.text(1) + " of model '" + row.text(0) + "' ";
+      if (row.integer(2) != 0) add(who + "has no run");
+      if (row.integer(3) == 0) add(who + "has no lineage: nothing says what it was trained on");
+      if (row.integer(4) != 0) add(who + "is not what the lineage of its run names as output");
+      if (row.integer(5) != 0) add(who + "and its run do not name the same training step");
+      if (row.integer(6) != 0) add(who + "does not have exactly one audit row of its making");
+    }
+    return {};
+  }
+
+  // Nothing of ours leaves a run open: a version and its run are written at once.
+  Status check_runs() {
+    Statement row = connection_.prepare(
+        "SELECT v.model, v.version, r.status FROM model_version v JOIN run r ON r.id = v.run_id "
+        "WHERE r.status <> 'FINISHED' AND v.status = 'READY' ORDER BY v.model, v.version");
+    while (TRY(row.step())) {
+      add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " + row.text(2));
+    }
+    return {};
+  }
+
+  Connection& connection_;
+  const store::Blobs& blobs_;
+  std::vector<std::string>& problems_;
+};
+
+}  // namespace
+
+Status check_record(store::Home& home, std::vector<std::string>& problems) {
+  return home.database().read([&](Connection& connection) {
+    return RecordCheck(connection, home.blobs(), problems).run();
+  });
+}
+
+}  // namespace trimtab::registry
