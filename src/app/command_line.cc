@@ -1,10 +1,9 @@
 #include "app/command_line.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <functional>
 #include <map>
-
-#include <CLI/CLI.hpp>
 
 #include "app/verbs/verb_list.h"
 #include "base/diagnostics.h"
@@ -12,12 +11,15 @@
 namespace trimtab::app {
 namespace {
 
-CLI::Option* add_time(CLI::App& app, const std::string& flag, std::optional<TimeUs>& into, const std::string& what) {
+CLI::Option* add_time(CLI::App& app, const std::string& flag, std::optional<TimeUs>& into,
+                      const std::string& what) {
   return app.add_option_function<std::string>(
       flag,
       [&into, flag](const std::string& text) {
         const Result<TimeUs> time = base::parse_time(text);
-        if (!time) throw CLI::ValidationError(flag, "'" + text + "' is no time; write 2013-04-01 or 2013-04-01T05:00:00Z");
+        if (!time)
+          throw CLI::ValidationError(flag,
+                                     "'" + text + "' is no time; write 2013-04-01 or 2013-04-01T05:00:00Z");
         into = *time;
       },
       what);
@@ -28,52 +30,70 @@ using AddOption = std::function<void(CLI::App&, Arguments&)>;
 // One place for each option, so that it means the same in every verb.
 const std::map<std::string, AddOption>& options() {
   static const std::map<std::string, AddOption> table = {
-      {"project", [](CLI::App& app, Arguments& to) {
-         app.add_option("PROJECT", to.project, "trimtab.yaml or the folder that holds it")->capture_default_str();
+      {"project",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("PROJECT", to.project, "trimtab.yaml or the folder that holds it")
+             ->capture_default_str();
        }},
-      {"home", [](CLI::App& app, Arguments& to) {
+      {"home",
+       [](CLI::App& app, Arguments& to) {
          app.add_option("--home", to.home, "where state is kept (default: .trimtab beside the project)");
        }},
-      {"as_of", [](CLI::App& app, Arguments& to) {
+      {"as_of",
+       [](CLI::App& app, Arguments& to) {
          add_time(app, "--as-of", to.as_of, "pretend it is this time: later rows and labels are invisible");
        }},
-      {"json", [](CLI::App& app, Arguments& to) { app.add_flag("--json", to.json, "print JSON and nothing else"); }},
-      {"host", [](CLI::App& app, Arguments& to) { app.add_option("--host", to.host)->capture_default_str(); }},
-      {"port", [](CLI::App& app, Arguments& to) {
-         app.add_option("--port", to.port, "0: any free port")->capture_default_str()->check(CLI::Range(0, 65535));
+      {"json",
+       [](CLI::App& app, Arguments& to) { app.add_flag("--json", to.json, "print JSON and nothing else"); }},
+      {"host",
+       [](CLI::App& app, Arguments& to) { app.add_option("--host", to.host)->capture_default_str(); }},
+      {"port",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--port", to.port, "0: any free port")
+             ->capture_default_str()
+             ->check(CLI::Range(0, 65535));
        }},
-      {"allow_host", [](CLI::App& app, Arguments& to) {
+      {"allow_host",
+       [](CLI::App& app, Arguments& to) {
          app.add_option("--allow-host", to.allow_hosts, "a further name by which this server may be called");
        }},
-      {"clock", [](CLI::App& app, Arguments& to) {
-         app.add_option("--clock", to.clock, "manual: time stands still until it is moved (for tests and backtests)")
+      {"clock",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--clock", to.clock,
+                        "manual: time stands still until it is moved (for tests and backtests)")
              ->capture_default_str()
              ->check(CLI::IsMember({"system", "manual"}));
        }},
-      {"policy", [](CLI::App& app, Arguments& to) {
+      {"policy",
+       [](CLI::App& app, Arguments& to) {
          app.add_option("--policy", to.policy, "declared, never, or every:7d")->capture_default_str();
        }},
       {"from", [](CLI::App& app, Arguments& to) { add_time(app, "--from", to.from, "first day replayed"); }},
       {"to", [](CLI::App& app, Arguments& to) { add_time(app, "--to", to.to, "end of the replay"); }},
-      {"policies", [](CLI::App& app, Arguments& to) {
+      {"policies",
+       [](CLI::App& app, Arguments& to) {
          app.add_option("--policies", to.policies, "policies to compare")->delimiter(',');
        }},
       {"name", [](CLI::App& app, Arguments& to) { app.add_option("NAME", to.name, "endpoint or table"); }},
-      {"file", [](CLI::App& app, Arguments& to) { app.add_option("FILE", to.file, "rows to score")->required(); }},
-      {"output", [](CLI::App& app, Arguments& to) { app.add_option("-o,--output", to.output, "file to write"); }},
+      {"file",
+       [](CLI::App& app, Arguments& to) { app.add_option("FILE", to.file, "rows to score")->required(); }},
+      {"output",
+       [](CLI::App& app, Arguments& to) { app.add_option("-o,--output", to.output, "file to write"); }},
       {"words", [](CLI::App& app, Arguments& to) { app.add_option("WORDS", to.words); }},
-      {"full", [](CLI::App& app, Arguments& to) { app.add_flag("--full", to.full, "read and hash every file"); }},
+      {"full",
+       [](CLI::App& app, Arguments& to) { app.add_flag("--full", to.full, "read and hash every file"); }},
   };
   return table;
 }
 
 std::string overview() {
-  std::string text =
-      "trimtab " TRIMTAB_VERSION " - one program for the whole life of a machine-learning model\n\n"
-      "usage: trimtab VERB [OPTIONS]\n\n";
+  std::string text = "trimtab " TRIMTAB_VERSION
+                     " - one program for the whole life of a machine-learning model\n\n"
+                     "usage: trimtab VERB [OPTIONS]\n\n";
   for (const Verb& verb : verbs()) {
     if (verb.hidden) continue;
-    text += "  " + verb.name + std::string(12 - std::min<std::size_t>(11, verb.name.size()), ' ') + verb.summary + "\n";
+    text += "  " + verb.name + std::string(12 - std::min<std::size_t>(11, verb.name.size()), ' ') +
+            verb.summary + "\n";
   }
   return text + "\n`trimtab help VERB` tells more. Start with `trimtab plan` beside a trimtab.yaml.\n";
 }
@@ -103,8 +123,8 @@ int run_verb(const Verb& verb, int count, char** words) {
     std::fputs(app.help().c_str(), stdout);
     return 0;
   } catch (const CLI::ParseError& wrong) {
-    return complain(Error{ErrorCode::invalid, wrong.what(), "`trimtab help " + verb.name + "` lists what it takes",
-                          std::nullopt, nullptr});
+    return complain(Error{ErrorCode::invalid, wrong.what(),
+                          "`trimtab help " + verb.name + "` lists what it takes", std::nullopt, nullptr});
   }
   const Status status = verb.run(arguments);
   if (status) return 0;
@@ -133,7 +153,8 @@ int run_command_line(int count, char** words) {
   }
   std::string hint = base::did_you_mean(wanted, verb_names());
   if (hint.empty()) hint = "`trimtab help` lists the verbs";
-  return complain(Error{ErrorCode::invalid, "there is no verb '" + wanted + "'", hint, std::nullopt, nullptr});
+  return complain(
+      Error{ErrorCode::invalid, "there is no verb '" + wanted + "'", hint, std::nullopt, nullptr});
 }
 
 }  // namespace trimtab::app

@@ -12,31 +12,31 @@ namespace trimtab::app {
 
 // What a user typed, after parsing; a verb reads the fields that it declares.
 struct Arguments {
-  std::string project = ".";             // trimtab.yaml or its folder.
-  std::string home;                      // "": default_home of the project.
+  std::string project = ".";  // trimtab.yaml or its folder.
+  std::string home;           // "": default_home of the project.
   std::optional<TimeUs> as_of;
   bool json = false;
   std::string host = "127.0.0.1";
   int port = 7700;
   std::vector<std::string> allow_hosts;
-  std::string clock = "system";          // "system" or "manual"
-  std::string policy = "declared";       // "declared", "never", "every:7d"
-  std::optional<TimeUs> from, to;        // Of backtest.
-  std::vector<std::string> policies;     // Of backtest.
-  std::string name;                      // An endpoint or table, where a verb takes one.
-  std::string file;                      // Of score: the CSV or Parquet file.
-  std::string output;                    // Of score.
-  std::vector<std::string> words;        // Of worker and help.
-  bool full = false;                     // Of fsck: read every blob.
+  std::string clock = "system";       // "system" or "manual"
+  std::string policy = "declared";    // "declared", "never", "every:7d"
+  std::optional<TimeUs> from, to;     // Of backtest.
+  std::vector<std::string> policies;  // Of backtest.
+  std::string name;                   // An endpoint or table, where a verb takes one.
+  std::string file;                   // Of score: the CSV or Parquet file.
+  std::string output;                 // Of score.
+  std::vector<std::string> words;     // Of worker and help.
+  bool full = false;                  // Of fsck: read every blob.
 };
 
 struct Verb {
   std::string name;
-  std::string summary;                   // One line of `trimtab help`.
-  std::string details;                   // `trimtab help VERB`, after the options.
-  std::vector<std::string> takes;        // Names of the options in Arguments that it takes.
+  std::string summary;             // One line of `trimtab help`.
+  std::string details;             // `trimtab help VERB`, after the options.
+  std::vector<std::string> takes;  // Names of the options in Arguments that it takes.
   Status (*run)(const Arguments&);
-  bool hidden = false;                   // Not listed: for our own use.
+  bool hidden = false;  // Not listed: for our own use.
 };
 
 // Every verb, in the order of `trimtab help`.

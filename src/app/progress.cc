@@ -1,7 +1,6 @@
 #include "app/progress.h"
 
 #include <cstdio>
-
 #include <unistd.h>
 
 namespace trimtab::app {
@@ -46,8 +45,8 @@ void ProgressPrinter::show(const std::string& line) {
 void ProgressPrinter::close(const std::string& name) {
   Operation& operation = operations_[name];
   const double wall = static_cast<double>(base::steady_now() - operation.started) / 1e6;
-  const std::string what = operation.steps == 1 ? operation.example
-                                                : name + ": " + thousands(operation.steps) + " steps";
+  const std::string what =
+      operation.steps == 1 ? operation.example : name + ": " + thousands(operation.steps) + " steps";
   std::string line = "  " + what;
   if (operation.rows > 0) line += ", " + thousands(operation.rows) + " rows";
   line += ", " + seconds(wall) + " (" + seconds(operation.cpu_s) + " of processor)";

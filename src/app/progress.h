@@ -1,4 +1,5 @@
-// How far the work is: one live line with rate and time left on a terminal, plain lines in a pipe, nothing for --json.
+// How far the work is: one live line with rate and time left on a terminal, plain lines in a pipe, nothing
+// for --json.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ class ProgressPrinter final : public flow::ProgressListener {
   ~ProgressPrinter() override;  // Clears the live line.
 
   void started(const flow::Task& task) override;
-  void progressed(const flow::Task& task, std::int64_t done, std::int64_t total, const std::string& unit) override;
+  void progressed(const flow::Task& task, std::int64_t done, std::int64_t total,
+                  const std::string& unit) override;
   void finished(const flow::Task& task, const flow::TaskResult& result) override;
   void failed(const flow::Task& task, const Error& error) override;
 
@@ -29,15 +31,15 @@ class ProgressPrinter final : public flow::ProgressListener {
     std::int64_t rows = 0;
     double cpu_s = 0;
     TimeUs started = 0;
-    std::string example;      // Label of the only step, while it is the only one.
+    std::string example;  // Label of the only step, while it is the only one.
   };
   void show(const std::string& line);
   void close(const std::string& operation);
 
   Style style_;
-  std::string current_;       // The operation whose steps are running.
+  std::string current_;  // The operation whose steps are running.
   std::map<std::string, Operation> operations_;
-  std::size_t shown_ = 0;     // Length of the live line.
+  std::size_t shown_ = 0;  // Length of the live line.
   TimeUs last_shown_ = 0;
 };
 

@@ -2,13 +2,13 @@
 
 #include <cstdlib>
 #include <filesystem>
-#include <utility>
-
 #include <unistd.h>
+#include <utility>
 
 #include "api/native/native_routes.h"
 #include "api/predict/predict_routes.h"
 #include "api/server_rooms.h"
+#include "app/life_of_a_row.h"
 #include "base/diagnostics.h"
 #include "base/log.h"
 #include "flow/executor.h"
@@ -26,6 +26,7 @@ namespace trimtab::app {
 namespace {
 
 constexpr const char* kClockSetting = "clock";
+constexpr TimeUs kTrainTakes = base::kHourUs;  // Until a training's result may be used, by the clock.
 
 std::vector<std::string> source_folders(const std::vector<project::Project>& projects) {
   std::vector<std::string> folders;
@@ -65,9 +66,10 @@ struct RunningServer::State {
   std::unique_ptr<store::Home> home;
   std::unique_ptr<table::Engine> engine;
   std::unique_ptr<flow::Executor> executor;
-  std::unique_ptr<flow::Pipeline> pipeline;   // Of the first project; used by the healer's thread alone.
+  std::unique_ptr<flow::Pipeline> pipeline;  // Of the first project; used by the healer's thread alone.
   std::unique_ptr<serve::Lookups> lookups;
   std::vector<std::unique_ptr<heal::Ward>> wards;
+  std::unique_ptr<heal::Rounds> rounds;
   std::unique_ptr<heal::Healer> healer;
   std::unique_ptr<api::ServerRooms> rooms;
   std::unique_ptr<http::Server> server;
@@ -124,7 +126,8 @@ Result<table::Schema> RunningServer::State::source_schema(const std::string& sou
 }
 
 Status RunningServer::State::open_wards(const ServerSettings& settings) {
-  lookups = std::make_unique<serve::Lookups>(*engine, [this](const std::string& source) { return part_files(source); });
+  lookups = std::make_unique<serve::Lookups>(
+      *engine, [this](const std::string& source) { return part_files(source); });
   std::vector<heal::Ward*> under_care;
   for (const project::Endpoint& endpoint : project().endpoints) {
     heal::PolicyOptions policy;
@@ -135,7 +138,8 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
     wards.push_back(TRY(heal::Ward::open(project(), endpoint, policy, *home, *engine, *lookups, clock())));
     under_care.push_back(wards.back().get());
   }
-  healer = std::make_unique<heal::Healer>(*home, clock(), manual_clock.get(), *pipeline, under_care,
+  rounds = std::make_unique<heal::Rounds>(*home, clock(), *pipeline, kTrainTakes);
+  healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, live_on,
                                           heal::HealerOptions{});
   return {};
 }
@@ -153,7 +157,7 @@ Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
     return {};
   };
   const plan::ApplyReport report =
-      TRY(plan::apply(workplace, plan::as_of_for(project(), as_of, clock()), silent, reload));
+      TRY(live_until_served(workplace, plan::as_of_for(project(), as_of, clock()), silent, reload));
   return report.to_json();
 }
 

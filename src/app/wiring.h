@@ -14,11 +14,11 @@
 namespace trimtab::app {
 
 struct ServerSettings {
-  std::string home;                          // Folder.
+  std::string home;  // Folder.
   std::string host = "127.0.0.1";
   int port = 7700;
   std::vector<std::string> hosts_allowed;
-  std::optional<TimeUs> manual_clock_from;   // A manual clock that starts here (or where it stood before).
+  std::optional<TimeUs> manual_clock_from;  // A manual clock that starts here (or where it stood before).
   heal::PolicyKind policy = heal::PolicyKind::declared;
   TimeUs policy_period = 7 * base::kDayUs;
 };

@@ -327,7 +327,7 @@ class Conversion {
   }
 
   Error too_deep() const {
-    return Error{ErrorCode::too_large,
+    return Error{ErrorCode::malformed,
                  "the JSON text is nested deeper than " + std::to_string(depth_max_) + " levels",
                  {},
                  std::nullopt,

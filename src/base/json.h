@@ -76,8 +76,8 @@ class Json {
   std::variant<std::monostate, bool, std::int64_t, double, std::string, Array, Object> value_;
 };
 
-// Errors: malformed (with what the parser found; invalid UTF-8 and repeated member names too),
-// too_large (deeper than `depth_max`).
+// Errors: malformed (with what the parser found; invalid UTF-8 and repeated member names, and
+// deeper than `depth_max`), too_large.
 Result<Json> parse_json(std::string_view text, int depth_max = 64);
 
 // Appends `text` as a JSON string with quotes; for writers of hot replies that build no Json.

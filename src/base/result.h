@@ -7,9 +7,8 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
-
 #include <tl/expected.hpp>
+#include <utility>
 
 #include "base/error_table.h"
 
@@ -26,10 +25,10 @@ struct SourceRange {
 
 struct Error {
   ErrorCode code = ErrorCode::internal;
-  std::string message;                // What is wrong, with the offending value.
-  std::string hint;                   // What to do about it; may be empty.
-  std::optional<SourceRange> where;   // Where in the user's text, when there is one.
-  std::shared_ptr<const Error> cause; // The refusal underneath, when there is one.
+  std::string message;                 // What is wrong, with the offending value.
+  std::string hint;                    // What to do about it; may be empty.
+  std::optional<SourceRange> where;    // Where in the user's text, when there is one.
+  std::shared_ptr<const Error> cause;  // The refusal underneath, when there is one.
 };
 
 template <class T>
@@ -62,18 +61,17 @@ using base::Status;
 }  // namespace trimtab
 
 // Evaluates to the value of a Result, or returns its Error from the enclosing function.
-#define TRY(expression)                                                       \
-  ({                                                                          \
-    auto try_result_ = (expression);                                          \
+#define TRY(expression)                                                                          \
+  ({                                                                                             \
+    auto try_result_ = (expression);                                                             \
     if (!try_result_) return ::tl::unexpected<::trimtab::Error>(std::move(try_result_).error()); \
-    ::trimtab::base::take_value(std::move(try_result_));                      \
+    ::trimtab::base::take_value(std::move(try_result_));                                         \
   })
 
 // An invariant of our own code. Always on: a wrong program stops rather than harms data.
-#define CHECK(condition)                                                      \
-  (static_cast<bool>(condition)                                               \
-       ? static_cast<void>(0)                                                 \
-       : ::trimtab::base::check_failed(#condition, __FILE__, __LINE__))
+#define CHECK(condition)                               \
+  (static_cast<bool>(condition) ? static_cast<void>(0) \
+                                : ::trimtab::base::check_failed(#condition, __FILE__, __LINE__))
 
 namespace trimtab::base {
 template <class T>

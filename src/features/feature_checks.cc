@@ -16,7 +16,8 @@ using table::ColumnType;
 // Everything about one model, checked against one schema.
 class Checker {
  public:
-  Checker(table::Engine& engine, const project::Model& model, const table::Schema& schema, std::string time_zone)
+  Checker(table::Engine& engine, const project::Model& model, const table::Schema& schema,
+          std::string time_zone)
       : engine_(engine), model_(model), schema_(schema), time_zone_(std::move(time_zone)) {}
 
   Status check() {
@@ -30,7 +31,8 @@ class Checker {
 
  private:
   std::optional<table::ExpressionFacts> inspect(const table::NamedExpression& expression) {
-    Result<table::ExpressionFacts> facts = table::inspect_expression(engine_, expression, schema_, time_zone_);
+    Result<table::ExpressionFacts> facts =
+        table::inspect_expression(engine_, expression, schema_, time_zone_);
     if (facts) return std::move(*facts);
     diagnostics_.add(std::move(facts).error());
     return std::nullopt;
@@ -44,7 +46,8 @@ class Checker {
     const bool number = facts->type == ColumnType::integer || facts->type == ColumnType::real;
     if (binary ? facts->type == ColumnType::boolean || number : number) return;
     diagnostics_.add(model_.target.where,
-                     "the target of model '" + model_.name + "' is " + std::string(table::type_name(facts->type)) +
+                     "the target of model '" + model_.name + "' is " +
+                         std::string(table::type_name(facts->type)) +
                          (binary ? "; a binary task wants true or false" : "; a regression wants a number"),
                      binary ? "write a condition, e.g. arr_delay >= 15" : "");
   }
@@ -62,7 +65,8 @@ class Checker {
 
   void check_feature(const table::NamedExpression& feature) {
     if (feature.name.starts_with("__")) {
-      diagnostics_.add(feature.where, "the feature name '" + feature.name + "' begins with '__', which is reserved");
+      diagnostics_.add(feature.where,
+                       "the feature name '" + feature.name + "' begins with '__', which is reserved");
     }
     if (!names_.insert(feature.name).second) {
       diagnostics_.add(feature.where, "two features are called '" + feature.name + "'", "rename one of them");
@@ -71,20 +75,23 @@ class Checker {
     if (!facts) return;
     for (const std::string& column : facts->columns) check_leak(feature, column);
     if (facts->type == ColumnType::time) {
-      diagnostics_.add(feature.where, "feature '" + feature.name + "' is a time, which no learner takes as it is",
+      diagnostics_.add(feature.where,
+                       "feature '" + feature.name + "' is a time, which no learner takes as it is",
                        "say what of it matters: hour(" + feature.text + "), isodow(…), epoch(…)");
     }
   }
 
-  // A column that the target or the label's time is made of is known only when it is too late, unless the label's
-  // time merely counts from it and it is the event's own time.
+  // A column that the target or the label's time is made of is known only when it is too late, unless the
+  // label's time merely counts from it and it is the event's own time.
   void check_leak(const table::NamedExpression& feature, const std::string& column) {
     const std::string what = "feature '" + feature.name + "' uses '" + column + "', ";
     if (target_columns_.contains(column)) {
-      diagnostics_.add(feature.where, what + "which the target is made of: it is not known when a prediction is asked for",
+      diagnostics_.add(feature.where,
+                       what + "which the target is made of: it is not known when a prediction is asked for",
                        "leave the feature out");
     } else if (label_columns_.contains(column) && !is_time(column)) {
-      diagnostics_.add(feature.where, what + "which says when the label is known: it is only known after the fact",
+      diagnostics_.add(feature.where,
+                       what + "which says when the label is known: it is only known after the fact",
                        "leave the feature out");
     }
   }
@@ -97,7 +104,8 @@ class Checker {
   void check_slices() {
     for (const project::Gate& gate : model_.gates) {
       if (gate.slice.empty() || schema_.find(gate.slice)) continue;
-      diagnostics_.add(gate.where, "gate '" + gate.text + "' slices by '" + gate.slice + "', which is no column here",
+      diagnostics_.add(gate.where,
+                       "gate '" + gate.text + "' slices by '" + gate.slice + "', which is no column here",
                        base::did_you_mean(gate.slice, schema_.names()));
     }
   }

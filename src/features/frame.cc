@@ -22,7 +22,6 @@ constexpr const char* kTime = "__time";
 constexpr const char* kPart = "__part";
 constexpr const char* kKnownAt = "__known_at";
 
-
 std::string slice_column(const std::string& slice) { return "__slice_" + slice; }
 
 class FrameMaker {
@@ -31,9 +30,8 @@ class FrameMaker {
       : run_(run), engine_(run.engine), spec_(std::move(spec)), as_of_(as_of), test_from_(test_from) {}
 
   Result<Json> make() {
-    set_ = TRY(RowSet::read(engine_, run_.files("part"), [this](std::int64_t rows) {
-      return run_.progress(rows, 0, "rows");
-    }));
+    set_ = TRY(RowSet::read(engine_, run_.files("part"),
+                            [this](std::int64_t rows) { return run_.progress(rows, 0, "rows"); }));
     if (set_.rows() == 0) return fail(ErrorCode::invalid, "the table has no rows to train on");
     // Steps up to the first that is fitted need nothing but the rows.
     std::size_t step = 0;
@@ -52,9 +50,12 @@ class FrameMaker {
  private:
   Status execute(const model::FrameStep& step) {
     switch (step.kind) {
-      case model::FrameStep::Kind::stage: return pass(step.stage);
-      case model::FrameStep::Kind::fill: return fill(step.fill);
-      case model::FrameStep::Kind::drop_duplicates: return drop_duplicates(step.by);
+      case model::FrameStep::Kind::stage:
+        return pass(step.stage);
+      case model::FrameStep::Kind::fill:
+        return fill(step.fill);
+      case model::FrameStep::Kind::drop_duplicates:
+        return drop_duplicates(step.by);
     }
     return {};
   }
@@ -127,8 +128,8 @@ class FrameMaker {
     return {};
   }
 
-  // The newest rows are the test; `gap` before them nothing is trained on, so that no label of the training rows was
-  // made from what the test rows already saw.
+  // The newest rows are the test; `gap` before them nothing is trained on, so that no label of the training
+  // rows was made from what the test rows already saw.
   Status split() {
     const int time = TRY(column(spec_.time));
     const std::vector<RowPlace> places = set_.places();
@@ -139,7 +140,8 @@ class FrameMaker {
     } else if (spec_.split.test_duration) {
       test_from = time_of(places.back()) - *spec_.split.test_duration + 1;
     } else if (spec_.split.test_share) {
-      const auto first = static_cast<std::size_t>(static_cast<double>(places.size()) * (1 - *spec_.split.test_share));
+      const auto first =
+          static_cast<std::size_t>(static_cast<double>(places.size()) * (1 - *spec_.split.test_share));
       if (first < places.size()) test_from = time_of(places[first]);
     }
     test_start_ = test_from;
@@ -151,15 +153,18 @@ class FrameMaker {
     }
     test_rows_ = static_cast<std::int64_t>(kept.size()) - train_rows_;
     if (train_rows_ == 0) {
-      return fail(ErrorCode::invalid, "no rows are left to train on: the test and its gap take all " +
-                                          std::to_string(places.size()),
-                  "make `split.test` smaller");
+      return fail(
+          ErrorCode::invalid,
+          "no rows are left to train on: the test and its gap take all " + std::to_string(places.size()),
+          "make `split.test` smaller");
     }
     set_ = set_.pick(kept);
     return {};
   }
 
-  bool is_training(RowPlace place, int time) const { return batch_of(place).time(time, place.row) < test_start_; }
+  bool is_training(RowPlace place, int time) const {
+    return batch_of(place).time(time, place.row) < test_start_;
+  }
 
   // Constants from the training rows; from here on they are part of the recipe.
   Status fill(const std::map<std::string, Json>& how) {
@@ -181,13 +186,15 @@ class FrameMaker {
     for (const RowPlace place : set_.places()) {
       const table::Batch& batch = batch_of(place);
       if (!is_training(place, time) || batch.is_null(at, place.row)) continue;
-      if (type == table::ColumnType::integer) numbers.push_back(static_cast<double>(batch.integer(at, place.row)));
+      if (type == table::ColumnType::integer)
+        numbers.push_back(static_cast<double>(batch.integer(at, place.row)));
       if (type == table::ColumnType::real) numbers.push_back(batch.real(at, place.row));
       if (kind == "mode") ++counts[batch.cell_json(at, place.row).dump()];
     }
     if (kind == "mode") return mode_literal(counts, type, name);
     if (numbers.empty()) {
-      return fail(ErrorCode::invalid, "'" + name + "' cannot be filled with its " + kind + ": no training row has a number");
+      return fail(ErrorCode::invalid,
+                  "'" + name + "' cannot be filled with its " + kind + ": no training row has a number");
     }
     const double value = kind == "mean" ? mean_of(numbers) : median_of(numbers);
     if (type == table::ColumnType::integer) return std::to_string(std::llround(value));
@@ -207,8 +214,8 @@ class FrameMaker {
     return (*std::max_element(numbers.begin(), middle) + *middle) / 2;
   }
 
-  static Result<std::string> mode_literal(const std::map<std::string, std::int64_t>& counts, table::ColumnType type,
-                                          const std::string& name) {
+  static Result<std::string> mode_literal(const std::map<std::string, std::int64_t>& counts,
+                                          table::ColumnType type, const std::string& name) {
     const auto best = std::max_element(counts.begin(), counts.end(),
                                        [](const auto& a, const auto& b) { return a.second < b.second; });
     if (best == counts.end()) return fail(ErrorCode::invalid, "'" + name + "' has no value to fill with");
@@ -222,7 +229,8 @@ class FrameMaker {
     table::DeriveStage slices;
     table::SelectStage keep;
     for (const std::string& slice : spec_.slices) {
-      slices.columns.push_back({slice_column(slice), "CAST(" + table::quote_name(slice) + " AS VARCHAR)", {}});
+      slices.columns.push_back(
+          {slice_column(slice), "CAST(" + table::quote_name(slice) + " AS VARCHAR)", {}});
     }
     slices.columns.push_back({kTime, table::quote_name(spec_.time), {}});
     set_ = TRY(set_.through(engine_, slices, spec_.time_zone));
@@ -289,7 +297,8 @@ class FrameMaker {
   // The recipe as the endpoint needs it: from the source's row, without what no feature reads.
   Status finish_recipe() {
     std::vector<table::Stage> all = spec_.per_file;
-    std::erase_if(all, [](const table::Stage& stage) { return std::holds_alternative<table::FilterStage>(stage); });
+    std::erase_if(
+        all, [](const table::Stage& stage) { return std::holds_alternative<table::FilterStage>(stage); });
     all.insert(all.end(), fitted_.begin(), fitted_.end());
     std::vector<std::string> wanted;
     for (const model::Feature& feature : recipe_.features) wanted.push_back(feature.name);
@@ -298,7 +307,10 @@ class FrameMaker {
         TRY(table::columns_needed(engine_, spec_.source, recipe_.stages, wanted, spec_.time_zone));
     for (const std::string& name : needed) recipe_.request.add(spec_.source.at(*spec_.source.find(name)));
     recipe_.time_zone = spec_.time_zone;
-    recipe_.time_column = recipe_.request.find(spec_.time) ? spec_.time : "";
+    for (const table::Column& column : spec_.source.columns()) {
+      if (!recipe_.request.find(column.name)) recipe_.ignored.push_back(column.name);
+    }
+    recipe_.time_column = spec_.time;
     for (std::size_t i = 0; i < recipe_.stages.size(); ++i) {
       const auto* lookup = std::get_if<table::LookupStage>(&recipe_.stages[i]);
       if (lookup == nullptr) continue;

@@ -7,7 +7,9 @@ Json expression_json(const table::NamedExpression& expression) {
   return Json::object({{"name", expression.name}, {"text", expression.text}});
 }
 
-table::NamedExpression expression_from(const Json& json) { return {json.text_or("name"), json.text_or("text"), {}}; }
+table::NamedExpression expression_from(const Json& json) {
+  return {json.text_or("name"), json.text_or("text"), {}};
+}
 
 Json split_json(const project::Split& split) {
   Json json = Json::object({{"by_time", split.by_time}, {"gap", split.gap}});
@@ -40,7 +42,9 @@ Json FrameSpec::to_json() const {
         Json::object({{"stage", one.stage}, {"source", one.source}, {"schema", one.schema.to_json()}}));
   }
   Json json = Json::object();
-  json.set("source", source.to_json()).set("per_file", table::stages_to_json(per_file)).set("table", table.to_json());
+  json.set("source", source.to_json())
+      .set("per_file", table::stages_to_json(per_file))
+      .set("table", table.to_json());
   json.set("steps", std::move(steps_json)).set("features", std::move(features_json));
   json.set("target", expression_json(target)).set("label_time", expression_json(label_time));
   json.set("time", time).set("time_zone", time_zone).set("slices", std::move(slices_json));
@@ -53,7 +57,8 @@ Result<FrameSpec> FrameSpec::from_json(const Json& json) {
   spec.source = TRY(table::Schema::from_json(json["source"]));
   spec.per_file = TRY(table::stages_from_json(json["per_file"]));
   spec.table = TRY(table::Schema::from_json(json["table"]));
-  for (const Json& step : json["steps"].as_array()) spec.steps.push_back(TRY(model::FrameStep::from_json(step)));
+  for (const Json& step : json["steps"].as_array())
+    spec.steps.push_back(TRY(model::FrameStep::from_json(step)));
   for (const Json& feature : json["features"].as_array()) spec.features.push_back(expression_from(feature));
   spec.target = expression_from(json["target"]);
   spec.label_time = expression_from(json["label_time"]);

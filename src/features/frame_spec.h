@@ -14,16 +14,16 @@
 namespace trimtab::features {
 
 struct FrameSpec {
-  table::Schema source;                     // Of the `from` source: what a request may hold.
-  std::vector<table::Stage> per_file;       // Ran already on each part; part of the fitted recipe.
-  table::Schema table;                      // Of the parts that come in (cleaned and checked).
-  std::vector<model::FrameStep> steps;      // Run here, in order.
+  table::Schema source;                 // Of the `from` source: what a request may hold.
+  std::vector<table::Stage> per_file;   // Ran already on each part; part of the fitted recipe.
+  table::Schema table;                  // Of the parts that come in (cleaned and checked).
+  std::vector<model::FrameStep> steps;  // Run here, in order.
   std::vector<table::NamedExpression> features;
-  table::NamedExpression target;            // Boolean (binary) or number.
-  table::NamedExpression label_time;        // When the label is known.
-  std::string time;                         // The table's event time column.
+  table::NamedExpression target;      // Boolean (binary) or number.
+  table::NamedExpression label_time;  // When the label is known.
+  std::string time;                   // The table's event time column.
   std::string time_zone;
-  std::vector<std::string> slices;          // Columns that gates slice by.
+  std::vector<std::string> slices;  // Columns that gates slice by.
   std::vector<model::JoinedTable> joined;
   project::Split split;
   bool binary = true;

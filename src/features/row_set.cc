@@ -33,7 +33,8 @@ Result<RowSet> RowSet::read(table::Engine& engine, const std::vector<std::filesy
       }
       table::Batch kept = copy_into(batch, set.schema_);
       const int origin = set.schema_.size() - 1;
-      for (int row = 0; row < kept.rows(); ++row) kept.set_integer(origin, row, static_cast<std::int64_t>(part));
+      for (int row = 0; row < kept.rows(); ++row)
+        kept.set_integer(origin, row, static_cast<std::int64_t>(part));
       set.batches_.push_back(std::move(kept));
       rows += batch.rows();
       return {};
@@ -60,10 +61,12 @@ std::vector<RowPlace> RowSet::places() const {
   return places;
 }
 
-Result<RowSet> RowSet::through(table::Engine& engine, table::Stage stage, const std::string& time_zone) const {
+Result<RowSet> RowSet::through(table::Engine& engine, table::Stage stage,
+                               const std::string& time_zone) const {
   if (auto* select = std::get_if<table::SelectStage>(&stage)) {
     for (const char* kept : {kOriginColumn, kRowNumberColumn}) {
-      const bool listed = std::find(select->columns.begin(), select->columns.end(), kept) != select->columns.end();
+      const bool listed =
+          std::find(select->columns.begin(), select->columns.end(), kept) != select->columns.end();
       if (!listed && schema_.find(kept)) select->columns.emplace_back(kept);
     }
   }

@@ -1,5 +1,5 @@
-// All rows of a table in memory, on their way to a training frame. Every row keeps where it came from, whatever
-// stages it passes.
+// All rows of a table in memory, on their way to a training frame. Every row keeps where it came from,
+// whatever stages it passes.
 #pragma once
 
 #include <cstdint>

@@ -11,14 +11,16 @@ Json learner_params(const project::Learner& learner) {
   if (lightgbm == nullptr) return params;
   params.set("rounds", lightgbm->rounds).set("leaves", lightgbm->leaves);
   params.set("learning_rate", lightgbm->learning_rate).set("min_data_in_leaf", lightgbm->min_data_in_leaf);
-  params.set("feature_fraction", lightgbm->feature_fraction).set("bagging_fraction", lightgbm->bagging_fraction);
+  params.set("feature_fraction", lightgbm->feature_fraction)
+      .set("bagging_fraction", lightgbm->bagging_fraction);
   return params.set("lambda_l2", lightgbm->lambda_l2).set("seed", lightgbm->seed);
 }
 
 }  // namespace
 
 registry::NewVersion version_of(const project::Project& project, const std::string& model,
-                                const Candidate& candidate, const std::string& actor, const std::string& reason) {
+                                const Candidate& candidate, const std::string& actor,
+                                const std::string& reason) {
   registry::NewVersion version;
   version.project = project.name;
   version.model = model;

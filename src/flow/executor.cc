@@ -61,9 +61,9 @@ struct Executor::State {
   store::Home& home;
   const base::Clock& clock;
   ExecutorOptions options;
-  std::mutex runs;                                        // One run at a time.
-  std::unordered_map<std::string, TaskResult> known;      // Results seen since the start, by key.
-  std::vector<std::unique_ptr<Worker>> workers;           // Kept warm between runs.
+  std::mutex runs;                                    // One run at a time.
+  std::unordered_map<std::string, TaskResult> known;  // Results seen since the start, by key.
+  std::vector<std::unique_ptr<Worker>> workers;       // Kept warm between runs.
 
   Result<std::optional<TaskResult>> find(const std::string& key);
   std::string why(const Task& task);
@@ -78,8 +78,8 @@ Result<std::optional<TaskResult>> Executor::State::find(const std::string& key) 
   if (const auto seen = known.find(key); seen != known.end()) return std::optional(seen->second);
   std::optional<std::string> outputs;
   TRY(home.database().read([&](store::Connection& connection) -> Status {
-    store::Statement row = connection.prepare(
-        "SELECT outputs_json FROM step_result WHERE step_key = ? AND outcome = 'done'");
+    store::Statement row =
+        connection.prepare("SELECT outputs_json FROM step_result WHERE step_key = ? AND outcome = 'done'");
     if (TRY(row.with(key).step())) outputs = row.text(0);
     return {};
   }));
@@ -101,6 +101,10 @@ std::string Executor::State::why(const Task& task) {
         "SELECT outputs_json FROM step_result WHERE operation = ? AND label = ? AND outcome = 'done' "
         "ORDER BY finished_at DESC LIMIT 1");
     if (!TRY(row.with(task.operation, task.label).step())) return {};
+    if (!task.is_known()) {
+      reason = "its input changes";
+      return {};
+    }
     const Json before = TRY(base::parse_json(row.text(0)));
     reason = explain_difference(before["spec"], task);
     return {};
@@ -126,8 +130,9 @@ Status Executor::State::remember(const Task& task, const TaskResult& result) {
   const TimeUs now = clock.now();
   return home.database().write([&](store::Connection& connection) -> Status {
     return connection
-        .prepare("INSERT OR REPLACE INTO step_result (step_key, operation, label, outcome, outputs_json, "
-                 "resources_json, log, finished_at) VALUES (?, ?, ?, 'done', ?, ?, '', ?)")
+        .prepare(
+            "INSERT OR REPLACE INTO step_result (step_key, operation, label, outcome, outputs_json, "
+            "resources_json, log, finished_at) VALUES (?, ?, ?, 'done', ?, ?, '', ?)")
         .with(result.key, task.operation, task.label, outputs, used, now)
         .run();
   });
@@ -141,8 +146,9 @@ void Executor::State::remember_failure(const Task& task, const Error& error) {
   const TimeUs now = clock.now();
   const Status kept = home.database().write([&](store::Connection& connection) -> Status {
     return connection
-        .prepare("INSERT OR REPLACE INTO step_result (step_key, operation, label, outcome, outputs_json, "
-                 "resources_json, log, finished_at) VALUES (?, ?, ?, 'failed', '{}', '{}', ?, ?)")
+        .prepare(
+            "INSERT OR REPLACE INTO step_result (step_key, operation, label, outcome, outputs_json, "
+            "resources_json, log, finished_at) VALUES (?, ?, ?, 'failed', '{}', '{}', ?, ?)")
         .with(key, task.operation, task.label, log, now)
         .run();
   });
@@ -206,16 +212,22 @@ class EventQueue {
 
 }  // namespace
 
-// The part of run that has something to do: hands tasks to worker threads, tells the listener, keeps the results.
+// The part of run that has something to do: hands tasks to worker threads, tells the listener, keeps the
+// results.
 class Round {
  public:
   Round(Executor::State& state, const std::vector<Task>& tasks, std::vector<TaskResult>& results,
         std::vector<std::size_t> todo, ProgressListener& listener, const std::atomic<bool>* cancel)
-      : state_(state), tasks_(tasks), results_(results), todo_(std::move(todo)), listener_(listener),
+      : state_(state),
+        tasks_(tasks),
+        results_(results),
+        todo_(std::move(todo)),
+        listener_(listener),
         cancel_(cancel) {}
 
   Status run() {
-    const std::size_t count = std::min<std::size_t>(todo_.size(), static_cast<std::size_t>(state_.options.workers));
+    const std::size_t count =
+        std::min<std::size_t>(todo_.size(), static_cast<std::size_t>(state_.options.workers));
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < count; ++i) {
       threads.emplace_back([this, i] { work(*state_.workers[i]); });
@@ -232,7 +244,8 @@ class Round {
       const std::size_t task = todo_[next];
       if (cancel_ != nullptr && cancel_->load()) stop_ = true;
       if (stop_) {
-        events_.push({Event::Kind::ended, task, {}, Result<TaskResult>(fail(ErrorCode::cancelled, "not started"))});
+        events_.push(
+            {Event::Kind::ended, task, {}, Result<TaskResult>(fail(ErrorCode::cancelled, "not started"))});
         continue;
       }
       events_.push({Event::Kind::started, task, {}, std::nullopt});
@@ -289,7 +302,8 @@ Executor::Executor(store::Home& home, const base::Clock& clock, ExecutorOptions 
   worker.folders_allowed = state_->options.folders_allowed;
   worker.folders_allowed.push_back((home.folder() / "blobs").string());
   worker.folders_allowed.push_back((home.folder() / "staging").string());
-  for (int i = 0; i < state_->options.workers; ++i) state_->workers.push_back(std::make_unique<Worker>(worker));
+  for (int i = 0; i < state_->options.workers; ++i)
+    state_->workers.push_back(std::make_unique<Worker>(worker));
 }
 
 Executor::~Executor() = default;
@@ -311,7 +325,7 @@ Result<std::vector<TaskResult>> Executor::run(const std::vector<Task>& tasks, Pr
       results[i] = std::move(*found);
     } else if (state_->options.dry_run) {
       results[i].pending = true;
-      results[i].why = task.is_known() ? state_->why(task) : "its input changes";
+      results[i].why = state_->why(task);
       listener.finished(task, results[i]);
     } else {
       CHECK(task.is_known());
@@ -340,7 +354,8 @@ std::string short_text(const Json& value) {
 }
 
 // "rounds 200 → 300" for the first members that differ; lists of named things by what was added and removed.
-void describe_change(const std::string& name, const Json& before, const Json& now, std::vector<std::string>& out) {
+void describe_change(const std::string& name, const Json& before, const Json& now,
+                     std::vector<std::string>& out) {
   if (before == now) return;
   if (before.is_object() && now.is_object()) {
     for (const auto& [key, value] : now.as_object()) describe_change(key, before[key], value, out);

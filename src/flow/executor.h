@@ -1,5 +1,6 @@
-// Brings tasks to their results: from the cache when the key is known, else by a worker process, whose output files
-// become blobs and whose result becomes a row, in that order, so that a kill at any moment loses nothing finished.
+// Brings tasks to their results: from the cache when the key is known, else by a worker process, whose output
+// files become blobs and whose result becomes a row, in that order, so that a kill at any moment loses
+// nothing finished.
 #pragma once
 
 #include <atomic>
@@ -42,8 +43,9 @@ class Executor {
   Executor(store::Home& home, const base::Clock& clock, ExecutorOptions options);
   ~Executor();
 
-  // Results in the order of the tasks. The first failure stops the rest and is returned (its log and resources
-  // are kept in step_result with outcome 'failed'; a failed step is tried again next time). Errors: the step's.
+  // Results in the order of the tasks. The first failure stops the rest and is returned (its log and
+  // resources are kept in step_result with outcome 'failed'; a failed step is tried again next time). Errors:
+  // the step's.
   Result<std::vector<TaskResult>> run(const std::vector<Task>& tasks, ProgressListener& listener,
                                       const std::atomic<bool>* cancel = nullptr);
   Result<TaskResult> run_one(const Task& task, ProgressListener& listener,
@@ -56,8 +58,8 @@ class Executor {
   std::unique_ptr<State> state_;
 };
 
-// The step of the same operation and label that ran last, for plan's "why": compares parameters and inputs and
-// names what differs ("new", "its input changed: …", "features: + hour, ~ route").
+// The step of the same operation and label that ran last, for plan's "why": compares parameters and inputs
+// and names what differs ("new", "its input changed: …", "features: + hour, ~ route").
 std::string explain_difference(const Json& before, const Task& now);
 
 }  // namespace trimtab::flow

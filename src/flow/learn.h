@@ -1,5 +1,5 @@
-// The two operations that need several rooms at once: a frame becomes an artifact (train/ and model/), and an artifact
-// is scored from the raw rows and judged (model/ and judge/).
+// The two operations that need several rooms at once: a frame becomes an artifact (train/ and model/), and an
+// artifact is scored from the raw rows and judged (model/ and judge/).
 #pragma once
 
 #include <map>
@@ -14,16 +14,17 @@
 
 namespace trimtab::flow {
 
-// Operation "train": input "frame". Fits the learner and writes the artifact's files (model::Artifact::to_files).
-// Result: {"learner","rounds","train_rows","test_rows"}.
+// Operation "train": input "frame". Fits the learner and writes the artifact's files
+// (model::Artifact::to_files). Result: {"learner","rounds","train_rows","test_rows"}.
 Json train_params(const model::Recipe& recipe, const project::Model& model);
 Result<Json> train_artifact(const table::OperationRun& run);
 
-// Operation "judge": inputs "frame", "part" (the source's raw parts, in frame order), "rows/<source>" (parts of each
-// joined source), "candidate/<file>" and, when there is a champion, "champion/<file>" (the artifacts' files). Scores
-// the test rows from the raw rows through the whole recipe, as the endpoint will, and refuses a candidate whose
-// scores differ from the frame's by a bit: training and serving must be the same. Result:
-// {"metrics":{name:Measure},"champion_metrics"?,"gates":[GateResult],"rows"}; writes "report.json" (the same).
+// Operation "judge": inputs "frame", "part" (the source's raw parts, in frame order), "rows/<source>" (parts
+// of each joined source), "candidate/<file>" and, when there is a champion, "champion/<file>" (the artifacts'
+// files). Scores the test rows from the raw rows through the whole recipe, as the endpoint will, and refuses
+// a candidate whose scores differ from the frame's by a bit: training and serving must be the same. Result:
+// {"metrics":{name:Measure},"champion_metrics"?,"gates":[GateResult],"rows"}; writes "report.json" (the
+// same).
 Json judge_params(const project::Model& model, const table::Schema& source);
 Result<Json> judge_artifact(const table::OperationRun& run);
 

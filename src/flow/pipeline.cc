@@ -8,6 +8,7 @@
 #include "features/feature_checks.h"
 #include "features/frame.h"
 #include "flow/learn.h"
+#include "model/artifact.h"
 
 namespace trimtab::flow {
 namespace {
@@ -30,7 +31,8 @@ std::vector<model::JoinedTable> joined_tables(const PreparedTable& prepared) {
   for (std::size_t i = 0; i < prepared.recipe.per_file.size(); ++i) {
     const auto* lookup = std::get_if<table::LookupStage>(&prepared.recipe.per_file[i]);
     if (lookup == nullptr) continue;
-    joined.push_back({static_cast<int>(i), lookup->lookup.table, prepared.joined.at(lookup->lookup.table).schema});
+    joined.push_back(
+        {static_cast<int>(i), lookup->lookup.table, prepared.joined.at(lookup->lookup.table).schema});
   }
   return joined;
 }
@@ -61,7 +63,10 @@ table::NamedExpression label_time_of(const project::Model& model, const std::str
 struct Pipeline::State {
   State(const project::Project& project_, store::Home& home_, table::Engine& engine_, Executor& executor_,
         const base::Clock& clock)
-      : project(project_), home(home_), engine(engine_), executor(executor_),
+      : project(project_),
+        home(home_),
+        engine(engine_),
+        executor(executor_),
         sources(project_, home_, engine_, executor_, clock),
         tables(project_, home_, engine_, executor_, sources, clock) {}
 
@@ -75,8 +80,9 @@ struct Pipeline::State {
   Result<TaskResult> frame(const project::Model& model, const PreparedTable& prepared,
                            const TrainingRequest& request, ProgressListener& listener);
   Result<Task> fit_task(const project::Model& model, const TaskResult& frame);
-  Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared, const TaskResult& frame,
-                           const TaskResult& fitted, const TrainingRequest& request, ProgressListener& listener);
+  Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared,
+                           const TaskResult& frame, const TaskResult& fitted, const TrainingRequest& request,
+                           ProgressListener& listener);
   Status add_artifact(const std::string& prefix, const std::string& manifest, Task& task);
 };
 
@@ -121,8 +127,8 @@ Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskRe
 Status Pipeline::State::add_artifact(const std::string& prefix, const std::string& manifest, Task& task) {
   const Json listed = TRY(base::parse_json(TRY(home.blobs().get(manifest))));
   task.inputs.push_back({prefix + "/manifest.json", manifest, {}});
-  for (const auto& [name, file] : listed["files"].as_object()) {
-    task.inputs.push_back({prefix + "/" + name, file.text_or("sha256"), {}});
+  for (const auto& [name, sha256] : model::manifest_files(listed)) {
+    task.inputs.push_back({prefix + "/" + name, sha256, {}});
   }
   return {};
 }
@@ -152,8 +158,8 @@ Result<TaskResult> Pipeline::State::judge(const project::Model& model, const Pre
   return executor.run_one(task, listener);
 }
 
-Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine, Executor& executor,
-                   const base::Clock& clock)
+Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine,
+                   Executor& executor, const base::Clock& clock)
     : state_(std::make_unique<State>(project, home, engine, executor, clock)) {}
 Pipeline::~Pipeline() = default;
 
@@ -169,13 +175,14 @@ Status Pipeline::validate(ProgressListener& listener) {
   }
   if (!diagnostics.empty()) return fail(diagnostics.as_error());
   for (const project::Table& table : state_->project.tables) {
-    const std::string& zone = state_->project.find_source(table.from)->time_zone;
+    const project::Source& source = *state_->project.find_source(table.from);
     Result<clean::CompiledRecipe> recipe = state_->tables.compile(table, listener);
     if (!recipe) {
       diagnostics.add(recipe.error());
       continue;
     }
-    note(check::validate(state_->engine, table, recipe->after, zone));
+    // Checks run on each part, before the steps that need the whole table.
+    note(check::validate(state_->engine, table, recipe->after_per_file, source.time_zone, source.time));
     recipes[table.name] = std::move(*recipe);
   }
   for (const project::Model& model : state_->project.models) {
@@ -195,48 +202,89 @@ Result<table::Snapshot> Pipeline::refresh_source(const std::string& name, TimeUs
   return state_->sources.refresh(*state_->project.find_source(name), as_of, listener, pending);
 }
 
-Result<PreparedTable> Pipeline::prepare(const std::string& table, TimeUs as_of, ProgressListener& listener) {
-  return state_->tables.refresh(*state_->project.find_table(table), as_of, listener);
+Result<PreparedTable> Pipeline::prepare(const std::string& name, TimeUs as_of, ProgressListener& listener) {
+  const project::Table& table = *state_->project.find_table(name);
+  PreparedTable prepared;
+  TRY(state_->tables.enter(table, as_of, prepared, listener));
+  TRY(state_->tables.clean(table, prepared, listener));
+  TRY(state_->tables.check(table, prepared, listener));
+  TRY(state_->tables.profile(prepared, listener));
+  return prepared;
 }
 
-Result<std::string> Pipeline::training_key(const TrainingRequest& request, ProgressListener& listener) {
+Journey Pipeline::set_out(TrainingRequest request, ProgressListener& listener) const {
   const project::Model& model = *state_->project.find_model(request.model);
-  const project::Table& table = *state_->project.find_table(model.from);
-  const PreparedTable prepared = TRY(state_->tables.refresh(table, request.as_of, listener));
-  const TaskResult frame = TRY(state_->frame(model, prepared, request, listener));
-  return task_key(TRY(state_->fit_task(model, frame)));
+  return {model, *state_->project.find_table(model.from), std::move(request), listener};
 }
 
-Result<Candidate> Pipeline::train(const TrainingRequest& request, ProgressListener& listener) {
-  const project::Model& model = *state_->project.find_model(request.model);
-  const project::Table& table = *state_->project.find_table(model.from);
-  PreparedTable prepared = TRY(state_->tables.refresh(table, request.as_of, listener));
-  TRY(state_->tables.check_whole(table, request.as_of, prepared, listener));
-  const TaskResult frame = TRY(state_->frame(model, prepared, request, listener));
-  const TaskResult fitted = TRY(state_->executor.run_one(TRY(state_->fit_task(model, frame)), listener));
-  const TaskResult judged = TRY(state_->judge(model, prepared, frame, fitted, request, listener));
-  Candidate candidate;
+Status Pipeline::enter(Journey& journey) {
+  return state_->tables.enter(journey.table, journey.request.as_of, journey.prepared, journey.listener);
+}
+
+Status Pipeline::clean(Journey& journey) {
+  return state_->tables.clean(journey.table, journey.prepared, journey.listener);
+}
+
+Status Pipeline::check(Journey& journey) {
+  return state_->tables.check(journey.table, journey.prepared, journey.listener);
+}
+
+Status Pipeline::profile(Journey& journey) {
+  return state_->tables.profile(journey.prepared, journey.listener);
+}
+
+Status Pipeline::check_whole(Journey& journey) {
+  return state_->tables.check_whole(journey.table, journey.request.as_of, journey.prepared, journey.listener);
+}
+
+Status Pipeline::shape(Journey& journey) {
+  journey.frame = TRY(state_->frame(journey.model, journey.prepared, journey.request, journey.listener));
+  journey.training = TRY(state_->fit_task(journey.model, journey.frame));
+  return {};
+}
+
+Status Pipeline::fit(Journey& journey) {
+  journey.fitted = TRY(state_->executor.run_one(journey.training, journey.listener));
+  return {};
+}
+
+Status Pipeline::judge(Journey& journey) {
+  journey.judged = TRY(state_->judge(journey.model, journey.prepared, journey.frame, journey.fitted,
+                                     journey.request, journey.listener));
+  Candidate& candidate = journey.candidate;
+  const TaskResult& judged = journey.judged;
   candidate.pending = judged.pending;
-  if (candidate.pending) return candidate;
-  candidate.step_key = fitted.key;
-  candidate.files = fitted.files;
+  if (candidate.pending) return {};
+  candidate.step_key = journey.fitted.key;
+  candidate.files = journey.fitted.files;
   candidate.metrics = judged.values["metrics"];
   for (const Json& gate : judged.values["gates"].as_array()) {
     candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
   }
   candidate.report = judged.files.at("report.json");
-  candidate.facts = Json::object({{"learner", fitted.values["learner"]},
-                                  {"rounds", fitted.values["rounds"]},
-                                  {"train_rows", frame.values["train_rows"]},
-                                  {"test_rows", frame.values["test_rows"]},
-                                  {"from", frame.values["from"]},
-                                  {"to", frame.values["to"]},
-                                  {"test_from", frame.values["test_from"]},
-                                  {"quarantined", prepared.quarantined},
-                                  {"checks", prepared.checks}});
-  const std::string manifest = prepared.kept.to_json().dump();
+  candidate.facts = Json::object({{"learner", journey.fitted.values["learner"]},
+                                  {"rounds", journey.fitted.values["rounds"]},
+                                  {"quarantined", journey.prepared.quarantined},
+                                  {"checks", journey.prepared.checks}});
+  for (const char* fact : {"train_rows", "test_rows", "from", "to", "test_from"}) {
+    candidate.facts.set(fact, journey.frame.values[fact]);
+  }
+  const std::string manifest = journey.prepared.kept.to_json().dump();
   candidate.table = {TRY(state_->home.blobs().put(manifest)), manifest.size()};
-  return candidate;
+  return {};
+}
+
+Result<Candidate> Pipeline::train(TrainingRequest request, ProgressListener& listener) {
+  Journey journey = set_out(std::move(request), listener);
+  TRY(enter(journey));
+  TRY(clean(journey));
+  TRY(check(journey));
+  TRY(profile(journey));
+  TRY(check_whole(journey));
+  TRY(shape(journey));
+  TRY(fit(journey));
+  TRY(judge(journey));
+  return std::move(journey.candidate);
 }
 
 }  // namespace trimtab::flow

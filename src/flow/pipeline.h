@@ -1,5 +1,5 @@
-// The order of things: which steps bring a project's rows from files to a judged model. Each function asks the
-// executor for the steps it needs; with a dry-run executor the same code is the plan.
+// The order of things: which steps bring a project's rows from files to a judged model. Each function asks
+// the executor for the steps it needs; with a dry-run executor the same code is the plan.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@
 
 namespace trimtab::flow {
 
-// How a training differs from the project file's: healing trains on what is known now and judges on the newest.
+// How a training differs from the project file's: healing trains on what is known now and judges on the
+// newest.
 struct TrainingRequest {
   std::string model;
   TimeUs as_of = 0;
@@ -32,6 +33,20 @@ struct TrainingRequest {
 
 // When a row's label is known: what the project says, else `label_delay` after the event time.
 table::NamedExpression label_time_of(const project::Model& model, const std::string& time_column);
+
+// One model's way from files to a judged candidate. The passes of Pipeline fill it in, in their order.
+struct Journey {
+  const project::Model& model;
+  const project::Table& table;
+  TrainingRequest request;
+  ProgressListener& listener;
+  PreparedTable prepared = {};  // enter, clean, check, profile
+  TaskResult frame = {};        // shape
+  Task training = {};           // shape: the training step, not yet run
+  TaskResult fitted = {};       // fit
+  TaskResult judged = {};       // judge
+  Candidate candidate = {};     // judge
+};
 
 // Belongs to one thread. Keeps what it learnt about files and schemas between calls.
 class Pipeline {
@@ -46,10 +61,19 @@ class Pipeline {
   Result<table::Snapshot> refresh_source(const std::string& name, TimeUs as_of, ProgressListener& listener);
   // Ingests, cleans, checks and profiles what is new. Errors: check_failed from a row check that says so.
   Result<PreparedTable> prepare(const std::string& table, TimeUs as_of, ProgressListener& listener);
-  // The key that the training step of this request has. Runs what comes before it.
-  Result<std::string> training_key(const TrainingRequest& request, ProgressListener& listener);
-  // prepare, the table's whole checks, frame, train, judge. Errors: check_failed, and the steps' own.
-  Result<Candidate> train(const TrainingRequest& request, ProgressListener& listener);
+
+  Journey set_out(TrainingRequest request, ProgressListener& listener) const;
+  // The passes, in this order. app/life_of_a_row.cc says what each means for a row.
+  Status enter(Journey& journey);
+  Status clean(Journey& journey);
+  Status check(Journey& journey);
+  Status profile(Journey& journey);
+  Status check_whole(Journey& journey);
+  Status shape(Journey& journey);
+  Status fit(Journey& journey);
+  Status judge(Journey& journey);
+  // All of them. Errors: check_failed, and the steps' own.
+  Result<Candidate> train(TrainingRequest request, ProgressListener& listener);
 
  private:
   struct State;

@@ -71,15 +71,16 @@ Result<std::optional<table::Snapshot>> load_snapshot(store::Home& home, const st
   return std::optional(TRY(table::Snapshot::from_json(json)));
 }
 
-Result<std::string> save_snapshot(store::Home& home, const std::string& project, const table::Snapshot& snapshot,
-                                  TimeUs now) {
+Result<std::string> save_snapshot(store::Home& home, const std::string& project,
+                                  const table::Snapshot& snapshot, TimeUs now) {
   const std::string manifest = TRY(home.blobs().put(snapshot.to_json().dump()));
   TRY(home.database().write([&](store::Connection& connection) -> Status {
     return connection
-        .prepare("INSERT INTO dataset (project, name, manifest_sha256, row_count, updated_at) "
-                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, name) DO UPDATE SET manifest_sha256 = "
-                 "excluded.manifest_sha256, row_count = excluded.row_count, updated_at = excluded.updated_at "
-                 "WHERE manifest_sha256 != excluded.manifest_sha256")
+        .prepare(
+            "INSERT INTO dataset (project, name, manifest_sha256, row_count, updated_at) "
+            "VALUES (?, ?, ?, ?, ?) ON CONFLICT (project, name) DO UPDATE SET manifest_sha256 = "
+            "excluded.manifest_sha256, row_count = excluded.row_count, updated_at = excluded.updated_at "
+            "WHERE manifest_sha256 != excluded.manifest_sha256")
         .with(project, snapshot.name, manifest, snapshot.rows(), now)
         .run();
   }));
@@ -94,7 +95,8 @@ Result<std::string> SourceRefresh::file_hash(const std::filesystem::path& path, 
                                              std::int64_t mtime_ns, std::uint64_t inode) {
   if (!known_loaded_) {
     TRY(home_.database().read([this](store::Connection& connection) -> Status {
-      store::Statement row = connection.prepare("SELECT path, size, mtime_ns, inode, sha256 FROM source_file");
+      store::Statement row =
+          connection.prepare("SELECT path, size, mtime_ns, inode, sha256 FROM source_file");
       while (TRY(row.step())) {
         known_files_[row.text(0)] = {static_cast<std::uint64_t>(row.integer(1)), row.integer(2),
                                      static_cast<std::uint64_t>(row.integer(3)), row.text(4)};
@@ -113,8 +115,9 @@ Result<std::string> SourceRefresh::file_hash(const std::filesystem::path& path, 
   home_.database().submit(
       [path = path.string(), size, mtime_ns, inode, sha256](store::Connection& connection) -> Status {
         return connection
-            .prepare("INSERT OR REPLACE INTO source_file (path, size, mtime_ns, inode, sha256) "
-                     "VALUES (?, ?, ?, ?, ?)")
+            .prepare(
+                "INSERT OR REPLACE INTO source_file (path, size, mtime_ns, inode, sha256) "
+                "VALUES (?, ?, ?, ?, ?)")
             .with(path, static_cast<std::int64_t>(size), mtime_ns, static_cast<std::int64_t>(inode), sha256)
             .run();
       },
@@ -161,7 +164,8 @@ Result<table::Schema> SourceRefresh::schema(const project::Source& source, Progr
   return ingest::source_schema(engine_, source, TRY(raw_schema(source, listener)));
 }
 
-Result<std::vector<Task>> SourceRefresh::file_tasks(const project::Source& source, ProgressListener& listener) {
+Result<std::vector<Task>> SourceRefresh::file_tasks(const project::Source& source,
+                                                    ProgressListener& listener) {
   const Json params = ingest::ingest_params(source, TRY(raw_schema(source, listener)));
   std::vector<Task> tasks;
   for (const ingest::SourceFile& file : TRY(ingest::find_files(source, project_.folder))) {
@@ -174,8 +178,8 @@ Result<std::vector<Task>> SourceRefresh::file_tasks(const project::Source& sourc
   return tasks;
 }
 
-// Rows that came since the last refresh become one more part. A sealed part is never opened again, so that what
-// was computed from it stays valid.
+// Rows that came since the last refresh become one more part. A sealed part is never opened again, so that
+// what was computed from it stays valid.
 Status SourceRefresh::seal_arrived(const project::Source& source, table::Snapshot& snapshot,
                                    ProgressListener& listener) {
   const std::optional<table::Snapshot> before =
@@ -203,7 +207,8 @@ Status SourceRefresh::seal_arrived(const project::Source& source, table::Snapsho
   }));
   if (lines.empty()) return {};
   const std::string blob = TRY(home_.blobs().put(lines));
-  const std::string origin = std::string(kArrivedOrigin) + std::to_string(first) + ".." + std::to_string(last);
+  const std::string origin =
+      std::string(kArrivedOrigin) + std::to_string(first) + ".." + std::to_string(last);
   const Task task{.operation = "ingest_rows",
                   .label = "ingest " + source.name + ": " + origin,
                   .params = ingest::ingest_rows_params(snapshot.schema, source.time),
@@ -222,9 +227,15 @@ Result<table::Snapshot> SourceRefresh::refresh(const project::Source& source, Ti
   const std::vector<Task> tasks = TRY(file_tasks(source, listener));
   const std::vector<TaskResult> results = TRY(executor_.run(tasks, listener));
   for (std::size_t i = 0; i < tasks.size(); ++i) {
-    if (results[i].pending) pending = true;
-    if (results[i].pending) continue;
     const std::string origin = tasks[i].inputs[0].path.lexically_relative(project_.folder).string();
+    if (results[i].pending) {
+      // A plan counts on the part, though nobody knows yet what will be in it.
+      pending = true;
+      table::Part part;
+      part.origin = origin;
+      snapshot.parts.push_back(std::move(part));
+      continue;
+    }
     snapshot.parts.push_back(part_of(results[i], origin, tasks[i].inputs[0].sha256));
   }
   TRY(seal_arrived(source, snapshot, listener));
@@ -234,7 +245,8 @@ Result<table::Snapshot> SourceRefresh::refresh(const project::Source& source, Ti
   if (!executor_.is_dry_run()) {
     TRY(save_snapshot(home_, project_.name, snapshot, clock_.now()));
   }
-  std::erase_if(snapshot.parts, [as_of](const table::Part& part) { return part.time_min && *part.time_min > as_of; });
+  std::erase_if(snapshot.parts,
+                [as_of](const table::Part& part) { return part.time_min && *part.time_min > as_of; });
   return snapshot;
 }
 

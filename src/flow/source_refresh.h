@@ -1,5 +1,5 @@
-// Brings a source's snapshot up to date: new and changed files are hashed and ingested, rows that arrived by POST
-// are sealed into parts. A part, once made, never changes.
+// Brings a source's snapshot up to date: new and changed files are hashed and ingested, rows that arrived by
+// POST are sealed into parts. A part, once made, never changes.
 #pragma once
 
 #include <map>
@@ -23,8 +23,8 @@ std::string table_dataset(const std::string& table);
 Result<std::optional<table::Snapshot>> load_snapshot(store::Home& home, const std::string& project,
                                                      const std::string& dataset);
 // Makes `snapshot` the current one when it differs. Returns its manifest's hash.
-Result<std::string> save_snapshot(store::Home& home, const std::string& project, const table::Snapshot& snapshot,
-                                  TimeUs now);
+Result<std::string> save_snapshot(store::Home& home, const std::string& project,
+                                  const table::Snapshot& snapshot, TimeUs now);
 
 // Belongs to one thread.
 class SourceRefresh {
@@ -32,8 +32,8 @@ class SourceRefresh {
   SourceRefresh(const project::Project& project, store::Home& home, table::Engine& engine, Executor& executor,
                 const base::Clock& clock);
 
-  // The types of the source's rows. They are frozen when the source is first read with its present declaration:
-  // later files must fit them. In a dry run the files are looked at, but nothing is kept.
+  // The types of the source's rows. They are frozen when the source is first read with its present
+  // declaration: later files must fit them. In a dry run the files are looked at, but nothing is kept.
   Result<table::Schema> schema(const project::Source& source, ProgressListener& listener);
   // Parts whose first row is later than `as_of` are left out. `pending` is set when steps are still to run.
   Result<table::Snapshot> refresh(const project::Source& source, TimeUs as_of, ProgressListener& listener,
@@ -59,7 +59,7 @@ class SourceRefresh {
   };
   std::map<std::string, KnownFile> known_files_;  // Mirror of the table source_file, by path.
   bool known_loaded_ = false;
-  std::map<std::string, table::Schema> raw_;      // By source; frozen.
+  std::map<std::string, table::Schema> raw_;  // By source; frozen.
 };
 
 }  // namespace trimtab::flow

@@ -35,7 +35,8 @@ void add_checks(Json& total, const Json& of_part) {
     }
     known->set("failed", known->int_or("failed") + check.int_or("failed"));
     if (known->text_or("verdict") == "pass") known->set("verdict", check["verdict"]);
-    if ((*known)["sample"].is_array() && (*known)["sample"].as_array().empty()) known->set("sample", check["sample"]);
+    if ((*known)["sample"].is_array() && (*known)["sample"].as_array().empty())
+      known->set("sample", check["sample"]);
   }
 }
 
@@ -59,17 +60,24 @@ std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const ta
 
 TableRefresh::TableRefresh(const project::Project& project, store::Home& home, table::Engine& engine,
                            Executor& executor, SourceRefresh& sources, const base::Clock& clock)
-    : project_(project), home_(home), engine_(engine), executor_(executor), sources_(sources), clock_(clock) {}
+    : project_(project),
+      home_(home),
+      engine_(engine),
+      executor_(executor),
+      sources_(sources),
+      clock_(clock) {}
 
 Result<clean::CompiledRecipe> TableRefresh::compile(const project::Table& table, ProgressListener& listener) {
   std::map<std::string, table::Schema> schemas;
   for (const project::Source& source : project_.sources) {
     schemas[source.name] = TRY(sources_.schema(source, listener));
   }
-  return clean::compile(engine_, table, schemas, project_.find_source(table.from)->time_zone);
+  const project::Source& source = *project_.find_source(table.from);
+  return clean::compile(engine_, table, schemas, source.time_zone, source.time);
 }
 
-Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table, const PreparedTable& prepared) {
+Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table,
+                                                    const PreparedTable& prepared) {
   const project::Source& source = *project_.find_source(table.from);
   const std::vector<table::LookupSpec> lookups = lookups_of(prepared.recipe.per_file);
   std::vector<table::Schema> schemas;
@@ -91,8 +99,13 @@ Result<std::vector<Task>> TableRefresh::clean_tasks(const project::Table& table,
   return tasks;
 }
 
-Status TableRefresh::check_parts(const project::Table& table, const std::vector<TaskResult>& cleaned,
-                                 PreparedTable& prepared, ProgressListener& listener) {
+Status TableRefresh::clean(const project::Table& table, PreparedTable& prepared, ProgressListener& listener) {
+  prepared.cleaned = TRY(executor_.run(TRY(clean_tasks(table, prepared)), listener));
+  return {};
+}
+
+Status TableRefresh::check(const project::Table& table, PreparedTable& prepared, ProgressListener& listener) {
+  const std::vector<TaskResult>& cleaned = prepared.cleaned;
   const project::Source& source = *project_.find_source(table.from);
   table::Schema schema = prepared.recipe.after_per_file;
   schema.set({clean::kRowColumn, table::ColumnType::integer});
@@ -128,7 +141,7 @@ Status TableRefresh::check_parts(const project::Table& table, const std::vector<
   return {};
 }
 
-Status TableRefresh::profile_parts(PreparedTable& prepared, ProgressListener& listener) {
+Status TableRefresh::profile(PreparedTable& prepared, ProgressListener& listener) {
   const Json params = profile::profile_params(prepared.kept.schema);
   std::vector<Task> tasks;
   for (const table::Part& part : prepared.kept.parts) {
@@ -140,11 +153,12 @@ Status TableRefresh::profile_parts(PreparedTable& prepared, ProgressListener& li
   for (const TaskResult& result : TRY(executor_.run(tasks, listener))) {
     prepared.states.push_back(result.file("state.json"));
   }
+  if (!executor_.is_dry_run()) TRY(save_snapshot(home_, project_.name, prepared.kept, clock_.now()));
   return {};
 }
 
-Result<PreparedTable> TableRefresh::refresh(const project::Table& table, TimeUs as_of, ProgressListener& listener) {
-  PreparedTable prepared;
+Status TableRefresh::enter(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
+                           ProgressListener& listener) {
   prepared.recipe = TRY(compile(table, listener));
   const project::Source& source = *project_.find_source(table.from);
   prepared.source = TRY(sources_.refresh(source, as_of, listener, prepared.pending));
@@ -153,25 +167,20 @@ Result<PreparedTable> TableRefresh::refresh(const project::Table& table, TimeUs 
     const project::Source& joined = *project_.find_source(lookup.table);
     prepared.joined[lookup.table] = TRY(sources_.refresh(joined, as_of, listener, prepared.pending));
   }
-  const std::vector<TaskResult> cleaned = TRY(executor_.run(TRY(clean_tasks(table, prepared)), listener));
-  TRY(check_parts(table, cleaned, prepared, listener));
-  TRY(profile_parts(prepared, listener));
-  if (!executor_.is_dry_run()) TRY(save_snapshot(home_, project_.name, prepared.kept, clock_.now()));
-  return prepared;
+  return {};
 }
 
 Status TableRefresh::check_whole(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
                                  ProgressListener& listener) {
   Task task{.operation = "check_table",
-            .label = "check " + table.name + " as a whole",
+            .label = "check_table " + table.name,
             .params = check::check_table_params(table)};
   for (const table::Part& part : prepared.kept.parts) task.inputs.push_back({"part", part.blob_sha256, {}});
   const TaskResult whole = TRY(executor_.run_one(task, listener));
   if (prepared.pending || whole.pending) return {};
   for (const Json& check : whole.values["checks"].as_array()) prepared.checks.push(check);
-  for (const Json& check : check::check_snapshot(table, prepared.kept, as_of).as_array()) {
-    prepared.checks.push(check);
-  }
+  const Json of_snapshot = check::check_snapshot(table, prepared.kept, as_of);
+  for (const Json& check : of_snapshot.as_array()) prepared.checks.push(check);
   return check::demand_pass(table.name, prepared.checks);
 }
 

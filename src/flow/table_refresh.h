@@ -1,5 +1,5 @@
-// Brings a table up to date part by part: each new part of the source is cleaned, checked and profiled once. A part's
-// result depends only on that part and on those parts of the joined tables that its rows can reach.
+// Brings a table up to date part by part: each new part of the source is cleaned, checked and profiled once.
+// A part's result depends only on that part and on those parts of the joined tables that its rows can reach.
 #pragma once
 
 #include <map>
@@ -18,14 +18,15 @@
 namespace trimtab::flow {
 
 struct PreparedTable {
-  table::Snapshot source;              // The rows as they came.
-  table::Snapshot kept;                // Cleaned and checked, a part for each of the source; quarantined rows left out.
+  table::Snapshot source;  // The rows as they came.
+  table::Snapshot kept;    // Cleaned and checked, a part for each of the source; quarantined rows left out.
   std::map<std::string, table::Snapshot> joined;  // Source name → its snapshot.
   clean::CompiledRecipe recipe;
-  Json checks = Json::array();         // Results of all checks, those of rows summed over the parts.
-  std::vector<std::string> states;     // Blob of each part's column state, in order of the parts.
+  Json checks = Json::array();      // Results of all checks, those of rows summed over the parts.
+  std::vector<std::string> states;  // Blob of each part's column state, in order of the parts.
   std::int64_t quarantined = 0;
-  bool pending = false;                // Dry run, with steps still to do.
+  bool pending = false;             // Dry run, with steps still to do.
+  std::vector<TaskResult> cleaned;  // Of each part of the source, between `clean` and `check`.
 };
 
 // Belongs to one thread.
@@ -36,8 +37,16 @@ class TableRefresh {
 
   // The recipe over today's schemas. Errors: all diagnostics at once.
   Result<clean::CompiledRecipe> compile(const project::Table& table, ProgressListener& listener);
-  // Errors: check_failed from a row check with on_fail: fail. Table checks are made by `check_whole`.
-  Result<PreparedTable> refresh(const project::Table& table, TimeUs as_of, ProgressListener& listener);
+  // The passes, in this order. Each asks for the steps it needs; finished ones cost nothing.
+  // Files and arrived rows of the source and of the joined sources become parts.
+  Status enter(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
+               ProgressListener& listener);
+  // The recipe's row steps and joins.
+  Status clean(const project::Table& table, PreparedTable& prepared, ProgressListener& listener);
+  // Row checks. Errors: check_failed from one with on_fail: fail.
+  Status check(const project::Table& table, PreparedTable& prepared, ProgressListener& listener);
+  // The state of each column of each part; makes the kept snapshot the current one.
+  Status profile(PreparedTable& prepared, ProgressListener& listener);
   // unique, fresh and rows: needed by whoever consumes the whole table. Adds to `prepared.checks`.
   // Errors: check_failed.
   Status check_whole(const project::Table& table, TimeUs as_of, PreparedTable& prepared,
@@ -45,9 +54,6 @@ class TableRefresh {
 
  private:
   Result<std::vector<Task>> clean_tasks(const project::Table& table, const PreparedTable& prepared);
-  Status check_parts(const project::Table& table, const std::vector<TaskResult>& cleaned, PreparedTable& prepared,
-                     ProgressListener& listener);
-  Status profile_parts(PreparedTable& prepared, ProgressListener& listener);
 
   const project::Project& project_;
   store::Home& home_;
@@ -57,8 +63,8 @@ class TableRefresh {
   const base::Clock& clock_;
 };
 
-// Those parts of a joined source that rows between `time_min` and `time_max` can reach; all parts when the join has
-// no time, or the row's times are not known.
+// Those parts of a joined source that rows between `time_min` and `time_max` can reach; all parts when the
+// join has no time, or the row's times are not known.
 std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const table::LookupSpec& lookup,
                                          std::optional<TimeUs> time_min, std::optional<TimeUs> time_max);
 

@@ -15,7 +15,8 @@
 namespace trimtab::flow {
 
 bool Task::is_known() const {
-  return std::none_of(inputs.begin(), inputs.end(), [](const TaskInput& input) { return input.sha256.empty(); });
+  return std::none_of(inputs.begin(), inputs.end(),
+                      [](const TaskInput& input) { return input.sha256.empty(); });
 }
 
 const std::vector<OperationEntry>& operations() {
@@ -55,7 +56,9 @@ std::string task_key(const Task& task) {
   CHECK(operation != nullptr);
   base::Sha256 hash;
   // Each word is preceded by its length, so that no two lists of words hash alike.
-  const auto word = [&hash](const std::string& text) { hash.update(std::to_string(text.size()) + ":" + text); };
+  const auto word = [&hash](const std::string& text) {
+    hash.update(std::to_string(text.size()) + ":" + text);
+  };
   word(task.operation);
   word(std::to_string(operation->version));
   word(table::engine_version());

@@ -1,5 +1,5 @@
-// A step of the graph: an operation, its parameters, and inputs named by their hash. Its key is the hash of all
-// that; the same key means the same result, so nothing is ever computed twice.
+// A step of the graph: an operation, its parameters, and inputs named by their hash. Its key is the hash of
+// all that; the same key means the same result, so nothing is ever computed twice.
 #pragma once
 
 #include <cstdint>
@@ -15,23 +15,24 @@
 
 namespace trimtab::flow {
 
-// A file that a step reads: a blob of the home, or (ingest) a file of the user's, whose content has this hash.
+// A file that a step reads: a blob of the home, or (ingest) a file of the user's, whose content has this
+// hash.
 struct TaskInput {
   std::string name;
-  std::string sha256;                // Empty: not known yet (a plan, with the step that makes it still to run).
-  std::filesystem::path path;        // Of a user's file; empty for a blob.
+  std::string sha256;          // Empty: not known yet (a plan, with the step that makes it still to run).
+  std::filesystem::path path;  // Of a user's file; empty for a blob.
 };
 
 struct Task {
-  std::string operation;             // "ingest", "clean", …
-  std::string label;                 // For people: "ingest flights/2013-01-01.csv".
+  std::string operation;  // "ingest", "clean", …
+  std::string label;      // For people: "ingest flights/2013-01-01.csv".
   Json params;
   std::vector<TaskInput> inputs = {};
-  int threads = 1;                   // In the key: float sums are formed per thread.
+  int threads = 1;  // In the key: float sums are formed per thread.
   TimeUs wall_time_max = 20 * base::kMinuteUs;
   std::uint64_t memory_bytes_max = 8ull << 30;
 
-  bool is_known() const;             // All input hashes are known.
+  bool is_known() const;  // All input hashes are known.
 };
 
 // What an operation is: its function and the version of its code (raised when its output changes).
@@ -56,16 +57,16 @@ struct Resources {
   double cpu_s = 0;
   double wall_s = 0;
   std::uint64_t peak_rss_bytes = 0;
-  std::uint64_t bytes_read = 0;      // Of the inputs.
-  std::int64_t rows = 0;             // The result's "rows", when it has one.
+  std::uint64_t bytes_read = 0;  // Of the inputs.
+  std::int64_t rows = 0;         // The result's "rows", when it has one.
 };
 
 struct TaskResult {
   std::string key;
-  bool cached = false;               // It was there before.
-  bool pending = false;              // Plan only: it would run; files and values are empty.
-  std::string why;                   // Plan only: "new", "its input changed", "its parameters changed: rounds 200 → 300".
-  Json values;                       // What the operation returned.
+  bool cached = false;   // It was there before.
+  bool pending = false;  // Plan only: it would run; files and values are empty.
+  std::string why;       // Plan only: "new", "its input changed", "its parameters changed: rounds 200 → 300".
+  Json values;           // What the operation returned.
   std::map<std::string, OutputFile> files;
   Resources resources;
 

@@ -3,13 +3,12 @@
 #include <condition_variable>
 #include <csignal>
 #include <deque>
+#include <fcntl.h>
 #include <mutex>
 #include <optional>
 #include <thread>
-#include <utility>
-
-#include <fcntl.h>
 #include <unistd.h>
+#include <utility>
 
 #include "base/file.h"
 #include "base/process.h"
@@ -61,8 +60,8 @@ std::string task_line(const Task& task, const std::map<std::string, std::vector<
 
 }  // namespace
 
-// One process and the thread that accompanies it. That thread must outlive the process (the kernel kills a child
-// whose parent thread ends), which is why it is the one that starts it.
+// One process and the thread that accompanies it. That thread must outlive the process (the kernel kills a
+// child whose parent thread ends), which is why it is the one that starts it.
 struct Worker::State {
   explicit State(WorkerOptions given) : options(std::move(given)) {}
 
@@ -73,8 +72,8 @@ struct Worker::State {
 
   std::mutex mutex;
   std::condition_variable news;
-  std::deque<std::string> lines;                         // From the process, not yet read.
-  std::optional<Result<base::ProcessOutcome>> outcome;   // Set when it has ended.
+  std::deque<std::string> lines;                        // From the process, not yet read.
+  std::optional<Result<base::ProcessOutcome>> outcome;  // Set when it has ended.
 
   ~State() { stop(); }
 
@@ -95,7 +94,8 @@ struct Worker::State {
     lines.clear();
     outcome.reset();
     int ends[2];
-    if (::pipe2(ends, O_CLOEXEC) != 0) return fail(base::errno_error(errno, "cannot make a pipe to a worker"));
+    if (::pipe2(ends, O_CLOEXEC) != 0)
+      return fail(base::errno_error(errno, "cannot make a pipe to a worker"));
     auto from_us = std::make_shared<base::Descriptor>(ends[0]);
     to_process = base::Descriptor(ends[1]);
     companion = std::thread([this, from_us] { accompany(*from_us); });
@@ -132,7 +132,8 @@ struct Worker::State {
     return {};
   }
 
-  // The next line, or nothing when the process has ended or `until` (steady time) has passed or we are cancelled.
+  // The next line, or nothing when the process has ended or `until` (steady time) has passed or we are
+  // cancelled.
   std::optional<std::string> next_line(TimeUs until, const std::atomic<bool>* cancel) {
     std::unique_lock lock(mutex);
     while (lines.empty() && !outcome && base::steady_now() < until && !(cancel && cancel->load())) {
@@ -148,7 +149,8 @@ struct Worker::State {
   Error failure(const Task& task, bool cancelled, bool late) {
     const bool ended_itself = !is_running();
     stop();
-    if (cancelled) return {ErrorCode::cancelled, "'" + task.label + "' was cancelled", "", std::nullopt, nullptr};
+    if (cancelled)
+      return {ErrorCode::cancelled, "'" + task.label + "' was cancelled", "", std::nullopt, nullptr};
     std::string what = "crashed";
     std::string hint = "its log is kept with the step; run the command again to try it once more";
     std::string log;
@@ -157,8 +159,8 @@ struct Worker::State {
       log = end.log;
       if (end.signal != 0) what = "was ended by signal " + std::to_string(end.signal);
       if (end.signal == 0) what = "ended with exit code " + std::to_string(end.exit_code);
-      const bool out_of_memory = log.find("bad_alloc") != std::string::npos ||
-                                 log.find("Out of Memory") != std::string::npos;
+      const bool out_of_memory =
+          log.find("bad_alloc") != std::string::npos || log.find("Out of Memory") != std::string::npos;
       if (out_of_memory) what = "needed more memory than its limit";
     } else if (outcome) {
       what = "could not be started: " + outcome->error().message;
@@ -175,7 +177,8 @@ struct Worker::State {
 Worker::Worker(WorkerOptions options) : state_(std::make_unique<State>(std::move(options))) {}
 Worker::~Worker() = default;
 
-Result<Worker::Finished> Worker::run(const Task& task, const std::map<std::string, std::vector<std::string>>& inputs,
+Result<Worker::Finished> Worker::run(const Task& task,
+                                     const std::map<std::string, std::vector<std::string>>& inputs,
                                      const std::string& output_folder,
                                      const std::function<void(const Progress&)>& on_progress,
                                      const std::atomic<bool>* cancel) {

@@ -15,7 +15,7 @@
 namespace trimtab::flow {
 
 struct WorkerOptions {
-  std::string program;                       // Path of our own executable.
+  std::string program;  // Path of our own executable.
   std::vector<std::string> folders_allowed;
   std::uint64_t memory_bytes_max = 8ull << 30;
 };
@@ -33,13 +33,14 @@ class Worker {
   struct Finished {
     Json values;
     Resources resources;
-    std::string log;                         // What the process wrote to standard error, at most 64 KiB.
+    std::string log;  // What the process wrote to standard error, at most 64 KiB.
   };
   // Starts the process when there is none. Errors: the operation's own; step_failed when the process crashed
   // (names the signal), passed the deadline, or broke its memory limit, with the tail of its log; cancelled.
   // After an error of the process the next call starts a new one.
   Result<Finished> run(const Task& task, const std::map<std::string, std::vector<std::string>>& inputs,
-                       const std::string& output_folder, const std::function<void(const Progress&)>& on_progress,
+                       const std::string& output_folder,
+                       const std::function<void(const Progress&)>& on_progress,
                        const std::atomic<bool>* cancel = nullptr);
 
  private:

@@ -4,7 +4,6 @@
 #include <fstream>
 #include <iostream>
 #include <string>
-
 #include <sys/resource.h>
 #include <unistd.h>
 

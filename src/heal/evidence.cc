@@ -36,7 +36,9 @@ double logit(double probability) {
 double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
 // -ln of the likelihood of one row with log odds x.
-double row_loss(double x, double truth) { return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0) - truth * x; }
+double row_loss(double x, double truth) {
+  return std::log1p(std::exp(-std::abs(x))) + std::max(x, 0.0) - truth * x;
+}
 
 // The penalised fit of one Correction: rows × size designs, kept as one block.
 struct Fit {
@@ -45,7 +47,9 @@ struct Fit {
   std::span<const double> truth;
   double ridge = 0;
 
-  std::span<const double> design(std::size_t row) const { return std::span(designs).subspan(row * size, size); }
+  std::span<const double> design(std::size_t row) const {
+    return std::span(designs).subspan(row * size, size);
+  }
   // The centre of the penalty: the slope is 1, all else 0.
   static double centre(std::size_t i) { return i == 1 ? 1 : 0; }
 
@@ -55,7 +59,8 @@ struct Fit {
   }
   double loss(std::span<const double> beta) const;
   // gradient, and the lower triangle of the Hessian.
-  void differentiate(std::span<const double> beta, std::vector<double>& gradient, std::vector<double>& hessian) const;
+  void differentiate(std::span<const double> beta, std::vector<double>& gradient,
+                     std::vector<double>& hessian) const;
 };
 
 double Fit::loss(std::span<const double> beta) const {
@@ -85,7 +90,8 @@ void Fit::differentiate(std::span<const double> beta, std::vector<double>& gradi
   }
 }
 
-// Solves H·step = gradient by Cholesky; H is given by its lower triangle and overwritten. The ridge makes it positive.
+// Solves H·step = gradient by Cholesky; H is given by its lower triangle and overwritten. The ridge makes it
+// positive.
 void solve(std::size_t size, std::vector<double>& h, std::vector<double>& step) {
   for (std::size_t i = 0; i < size; ++i) {
     for (std::size_t j = 0; j <= i; ++j) {
@@ -239,8 +245,8 @@ Result<Correction> Correction::fit(const CorrectionRows& rows, double ridge) {
   CHECK(rows.score.size() == rows.truth.size());
   CHECK(rows.features.size() >= rows.score.size() * static_cast<std::size_t>(rows.width));
   if (rows.score.size() < kRowsMin) {
-    return fail(ErrorCode::invalid, "a correction needs " + std::to_string(kRowsMin) + " labelled rows, there are " +
-                                        std::to_string(rows.score.size()));
+    return fail(ErrorCode::invalid, "a correction needs " + std::to_string(kRowsMin) +
+                                        " labelled rows, there are " + std::to_string(rows.score.size()));
   }
   const double positives = std::accumulate(rows.truth.begin(), rows.truth.end(), 0.0);
   if (positives <= 0 || positives >= static_cast<double>(rows.truth.size())) {
@@ -248,7 +254,8 @@ Result<Correction> Correction::fit(const CorrectionRows& rows, double ridge) {
   }
   Correction made;
   made.standardise(rows);
-  Fit fit{.size = static_cast<std::size_t>(rows.width) + 2, .designs = {}, .truth = rows.truth, .ridge = ridge};
+  Fit fit{
+      .size = static_cast<std::size_t>(rows.width) + 2, .designs = {}, .truth = rows.truth, .ridge = ridge};
   fit.designs.resize(fit.size * rows.score.size());
   for (std::size_t row = 0; row < rows.score.size(); ++row) {
     made.design(rows, row, std::span(fit.designs).subspan(row * fit.size, fit.size));
@@ -268,7 +275,8 @@ void Correction::apply(const CorrectionRows& rows, std::vector<double>& out) con
   for (std::size_t row = 0; row < rows.score.size(); ++row) {
     design(rows, row, x);
     double log_odds = intercept_ * x[0] + slope_ * x[1];
-    for (std::size_t column = 0; column < weights_.size(); ++column) log_odds += weights_[column] * x[2 + column];
+    for (std::size_t column = 0; column < weights_.size(); ++column)
+      log_odds += weights_[column] * x[2 + column];
     out[row] = sigmoid(log_odds);
   }
 }

@@ -1,7 +1,7 @@
-// Evidence that something better than the champion could be learnt, gathered so that it may be looked at after every
-// batch: a CUSUM of betting e-values on paired loss differences. Seasons cancel in the pair, no baseline is needed, and
-// the chance of a false alarm is bounded however often one looks (Ville's inequality; e-detectors: Shin, Ramdas,
-// Rinaldo 2022).
+// Evidence that something better than the champion could be learnt, gathered so that it may be looked at
+// after every batch: a CUSUM of betting e-values on paired loss differences. Seasons cancel in the pair, no
+// baseline is needed, and the chance of a false alarm is bounded however often one looks (Ville's inequality;
+// e-detectors: Shin, Ramdas, Rinaldo 2022).
 #pragma once
 
 #include <cstdint>
@@ -15,12 +15,12 @@ namespace trimtab::heal {
 
 inline constexpr double kAlarmLog = 6.907755278982137;  // ln 1000
 
-// S ← max(0, S) + ln e, where e is the mean over the alternatives and over λ ∈ {0.3, 0.9} of Π(1 + λ d) over the rows'
-// differences d ∈ [-1, 1]. An alarm at S > ln 1000 stands until S falls to 0.
+// S ← max(0, S) + ln e, where e is the mean over the alternatives and over λ ∈ {0.3, 0.9} of Π(1 + λ d) over
+// the rows' differences d ∈ [-1, 1]. An alarm at S > ln 1000 stands until S falls to 0.
 class EvidenceCusum {
  public:
-  // One batch of paired differences (positive: the alternative was better), a vector for each alternative over the
-  // same rows. `batch` numbers it.
+  // One batch of paired differences (positive: the alternative was better), a vector for each alternative
+  // over the same rows. `batch` numbers it.
   void push(std::span<const std::vector<double>> alternatives, std::int64_t batch);
   void push(std::span<const double> differences, std::int64_t batch);
 
@@ -31,7 +31,8 @@ class EvidenceCusum {
   std::int64_t since() const { return since_; }
   // Batches since then.
   int length() const { return static_cast<int>(increments_.size()); }
-  // What is left of S without the `count` batches that say most. Wrong labels in so many batches cannot make it.
+  // What is left of S without the `count` batches that say most. Wrong labels in so many batches cannot make
+  // it.
   double without_strongest(int count) const;
   // What the newest `count` batches say together.
   double sum_of_newest(int count) const;
@@ -44,23 +45,24 @@ class EvidenceCusum {
   void add(double log_e, std::int64_t batch);
 
   double value_ = 0;
-  std::vector<double> increments_;  // ln e of each batch since S last rose from 0, or the last one that let it fall.
+  std::vector<double>
+      increments_;  // ln e of each batch since S last rose from 0, or the last one that let it fall.
   std::int64_t since_ = 0;
   std::int64_t last_ = 0;
   bool alarms_ = false;
 };
 
-// A small correction of a champion's scores, fitted on past rows and judged on later ones. Never served: it only asks
-// "is there something left to learn here?".
+// A small correction of a champion's scores, fitted on past rows and judged on later ones. Never served: it
+// only asks "is there something left to learn here?".
 struct CorrectionRows {
-  int width = 0;                        // 0: recalibration only (intercept and slope of the logit).
-  std::span<const double> features;     // rows × width; NaN is missing.
-  std::span<const double> score;        // The champion's probabilities.
+  int width = 0;                     // 0: recalibration only (intercept and slope of the logit).
+  std::span<const double> features;  // rows × width; NaN is missing.
+  std::span<const double> score;     // The champion's probabilities.
   std::span<const double> truth;
 };
 
-// logit(p') = a + b·logit(p) + w·z, z = standardised features (missing = 0, at most ±kFeatureMax), by penalised Newton
-// steps: ridge towards "no correction" (a=0, b=1, w=0). Deterministic.
+// logit(p') = a + b·logit(p) + w·z, z = standardised features (missing = 0, at most ±kFeatureMax), by
+// penalised Newton steps: ridge towards "no correction" (a=0, b=1, w=0). Deterministic.
 class Correction {
  public:
   static constexpr int kRowsMin = 20;

@@ -7,8 +7,10 @@ namespace {
 
 // The state that an event of a kind leads to; "outcome" leaves it as it is.
 const std::map<std::string, std::string>& states() {
-  static const std::map<std::string, std::string> table = {{"detected", "detected"}, {"verdict", "diagnosed"},
-                                                           {"treatment", "treated"}, {"verified", "verified"},
+  static const std::map<std::string, std::string> table = {{"detected", "detected"},
+                                                           {"verdict", "diagnosed"},
+                                                           {"treatment", "treated"},
+                                                           {"verified", "verified"},
                                                            {"closed", "closed"}};
   return table;
 }
@@ -18,8 +20,8 @@ Status read_events(store::Connection& connection, Incident& incident) {
       "SELECT ordinal, time, kind, detail_json FROM incident_event WHERE incident = ? ORDER BY ordinal");
   row.with(incident.id);
   while (TRY(row.step())) {
-    incident.events.push_back({static_cast<int>(row.integer(0)), row.integer(1), row.text(2),
-                               TRY(base::parse_json(row.text(3)))});
+    incident.events.push_back(
+        {static_cast<int>(row.integer(0)), row.integer(1), row.text(2), TRY(base::parse_json(row.text(3)))});
   }
   return {};
 }

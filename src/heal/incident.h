@@ -1,5 +1,6 @@
-// The journal of what went wrong and what was done: detected → diagnosed → treated → verified → closed. A treatment
-// stands in the journal before its side effect, so that after a crash it is finished, not repeated or forgotten.
+// The journal of what went wrong and what was done: detected → diagnosed → treated → verified → closed. A
+// treatment stands in the journal before its side effect, so that after a crash it is finished, not repeated
+// or forgotten.
 #pragma once
 
 #include <cstdint>
@@ -17,14 +18,14 @@ namespace trimtab::heal {
 struct IncidentEvent {
   int ordinal = 0;
   TimeUs time = 0;
-  std::string kind;      // "detected", "verdict", "treatment", "outcome", "verified", "closed"
+  std::string kind;  // "detected", "verdict", "treatment", "outcome", "verified", "closed"
   Json detail = Json::object();
 };
 
 struct Incident {
   std::int64_t id = 0;
   std::string endpoint;
-  std::string state;     // "detected" … "closed"
+  std::string state;  // "detected" … "closed"
   std::string summary;
   TimeUs opened_at = 0;
   std::optional<TimeUs> closed_at;

@@ -1,5 +1,6 @@
-// The decision, as a pure function of what is known: state and one labelled batch in, verdict and new state out. The
-// same function decides in the server, in a backtest and in the simulator, and replays from the journal.
+// The decision, as a pure function of what is known: state and one labelled batch in, verdict and new state
+// out. The same function decides in the server, in a backtest and in the simulator, and replays from the
+// journal.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +21,7 @@ enum class PolicyKind : std::uint8_t { declared, never, periodic };  // declared
 
 struct PolicyOptions {
   PolicyKind kind = PolicyKind::declared;
-  TimeUs period = 7 * base::kDayUs;     // Of `periodic`: retrain as often, whatever the evidence.
+  TimeUs period = 7 * base::kDayUs;  // Of `periodic`: retrain as often, whatever the evidence.
   project::Heal heal;
   bool binary = true;
 };
@@ -30,35 +31,37 @@ std::string_view treatment_name(Treatment treatment);
 
 struct Verdict {
   Treatment treatment = Treatment::none;
-  std::string hypothesis;               // "the relation between features and label has changed", …
-  Json evidence = Json::object();       // Numbers, for and against.
-  std::string expected;                 // What the treatment should bring, and what it costs.
-  TimeUs train_until = 0;               // Of `retrain`: batches before this are for training …
-  TimeUs test_from = 0;                 // … and from here on for judging.
+  std::string hypothesis;          // "the relation between features and label has changed", …
+  Json evidence = Json::object();  // Numbers, for and against.
+  std::string expected;            // What the treatment should bring, and what it costs.
+  TimeUs train_until = 0;          // Of `retrain`: batches before this are for training …
+  TimeUs test_from = 0;            // … and from here on for judging.
 
   Json to_json() const;
 };
 
 // What the policy remembers of an endpoint between two batches. Serialised into heal_state.
 struct PolicyState {
-  EvidenceCusum learnable;              // Correction against champion: is there something to learn?
-  EvidenceCusum previous_better;        // The previous champion against the served one, during probation.
-  std::deque<watch::LabelledBatch> recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
+  EvidenceCusum learnable;        // Correction against champion: is there something to learn?
+  EvidenceCusum previous_better;  // The previous champion against the served one, during probation.
+  std::deque<watch::LabelledBatch>
+      recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
   std::int64_t batches_since_promotion = 0;
-  std::int64_t batches_since_alarm = 0;
-  std::vector<TimeUs> retrains;         // Times within the budget's window.
-  int failed_heals = 0;                 // In a row; at 2 the loop stops and calls a person.
-  std::optional<TimeUs> not_before;     // Backoff after a failed heal.
+  std::vector<TimeUs> retrains;      // Times within the budget's window.
+  int failed_heals = 0;              // In a row; at 2 the loop stops and calls a person.
+  std::optional<TimeUs> not_before;  // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
+  TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.
 
-  Json to_json() const;                 // Without `recent`.
+  Json to_json() const;  // Without `recent`.
   static PolicyState from_json(const Json& json);
 };
-inline constexpr std::size_t kRecentBatches = 12;
+inline constexpr std::size_t kRecentBatches = 14;
 
 // Looks at the next labelled batch. Never acts.
-Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch, TimeUs now);
+Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+               TimeUs now);
 // Tells the policy what became of a treatment.
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs now);
 void note_refusal(PolicyState& state, TimeUs now);

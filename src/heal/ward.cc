@@ -1,6 +1,6 @@
 #include "heal/ward.h"
 
-#include <algorithm>
+#include <map>
 #include <utility>
 
 #include "model/artifact.h"
@@ -25,12 +25,13 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
                                                             std::int64_t version) {
   const registry::VersionFacts facts = TRY(registry::find_version(home, model, version));
   const std::string manifest_text = TRY(home.blobs().get(facts.manifest_sha256));
-  const Json manifest = TRY(base::parse_json(manifest_text));
+  const std::map<std::string, std::string> files =
+      model::manifest_files(TRY(base::parse_json(manifest_text)));
   return model::Artifact::from_files([&](const std::string& name) -> Result<std::string> {
     if (name == "manifest.json") return manifest_text;
-    const std::string sha256 = manifest["files"][name].text_or("sha256");
-    if (sha256.empty()) return fail(ErrorCode::storage_broken, "the manifest does not list '" + name + "'");
-    return home.blobs().get(sha256);
+    const auto file = files.find(name);
+    if (file == files.end()) return fail(ErrorCode::not_found, "the manifest does not list '" + name + "'");
+    return home.blobs().get(file->second);
   });
 }
 
@@ -38,33 +39,39 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
 
 Ward::Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
            store::Home& home, const base::Clock& clock)
-    : project_(project), declared_(declared), options_(options), home_(home), clock_(clock),
+    : project_(project),
+      declared_(declared),
+      options_(options),
+      home_(home),
+      clock_(clock),
       batches_(std::make_unique<watch::Batches>(rule_of(project, declared))) {}
 Ward::~Ward() = default;
 
 Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const project::Endpoint& declared,
-                                         const PolicyOptions& options, store::Home& home, table::Engine& engine,
-                                         serve::Lookups& lookups, const base::Clock& clock) {
+                                         const PolicyOptions& options, store::Home& home,
+                                         table::Engine& engine, serve::Lookups& lookups,
+                                         const base::Clock& clock) {
   std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, clock));
   ward->log_ = TRY(serve::PredictionLog::open(home.log_folder() / declared.name));
   Ward* self = ward.get();
-  ward->endpoint_ = std::make_unique<serve::Endpoint>(
-      declared.name, engine, lookups, clock, [self](model::Prediction&& prediction) {
-        self->log_->append(prediction);
-        self->batches_->add(prediction);
-      });
+  ward->endpoint_ = std::make_unique<serve::Endpoint>(declared.name, engine, lookups, clock,
+                                                      [self](model::Prediction&& prediction) {
+                                                        self->log_->append(prediction);
+                                                        self->batches_->add(prediction);
+                                                      });
   TRY(ward->replay());
   TRY(ward->redeploy());
   return ward;
 }
 
-// Brings back what was in memory: which batches are closed, the policy's state, recent predictions and labels.
+// Brings back what was in memory: which batches are closed, the policy's state, recent predictions and
+// labels.
 Status Ward::replay() {
   std::int64_t last_closed = INT64_MIN;
   std::string state_text;
   TRY(home_.database().read([&](store::Connection& connection) -> Status {
-    store::Statement closed = connection.prepare(
-        "SELECT max(batch) FROM batch_performance WHERE endpoint = ? AND role = 'served'");
+    store::Statement closed =
+        connection.prepare("SELECT max(batch) FROM batch_performance WHERE endpoint = ? AND role = 'served'");
     if (TRY(closed.with(name()).step()) && !closed.is_null(0)) last_closed = closed.integer(0);
     store::Statement state = connection.prepare("SELECT state_json FROM heal_state WHERE endpoint = ?");
     if (TRY(state.with(name()).step())) state_text = state.text(0);
@@ -107,12 +114,12 @@ Status Ward::redeploy() {
   if (facts.previous_version && !same) versions.emplace_back(*facts.previous_version, model::Role::previous);
   policy_.served_version = facts.serving_version;
   if (versions == endpoint_->deployed()) return {};
-  return endpoint_->deploy(versions, [this, &facts](std::int64_t version) {
-    return load_version(home_, facts.model, version);
-  });
+  return endpoint_->deploy(
+      versions, [this, &facts](std::int64_t version) { return load_version(home_, facts.model, version); });
 }
 
-void Ward::add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done) {
+void Ward::add_labels(std::vector<watch::Label> labels,
+                      std::function<void(Result<watch::LabelReport>)> on_done) {
   auto report = std::make_shared<watch::LabelReport>();
   auto kept = std::make_shared<std::vector<watch::Label>>(std::move(labels));
   const TimeUs now = clock_.now();

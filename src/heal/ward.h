@@ -1,5 +1,5 @@
-// An endpoint under care: what answers (serve/), what is remembered of its answers (the log), what is known of their
-// truth (watch/), and what the policy makes of it. Rebuilt from disk after a restart.
+// An endpoint under care: what answers (serve/), what is remembered of its answers (the log), what is known
+// of their truth (watch/), and what the policy makes of it. Rebuilt from disk after a restart.
 #pragma once
 
 #include <functional>
@@ -23,9 +23,10 @@ class Ward {
  public:
   // Opens the endpoint's log, replays what is needed of it, and deploys the versions that the record names.
   // Errors: storage_broken, and what a version's loading says.
-  static Result<std::unique_ptr<Ward>> open(const project::Project& project, const project::Endpoint& declared,
-                                            const PolicyOptions& options, store::Home& home, table::Engine& engine,
-                                            serve::Lookups& lookups, const base::Clock& clock);
+  static Result<std::unique_ptr<Ward>> open(const project::Project& project,
+                                            const project::Endpoint& declared, const PolicyOptions& options,
+                                            store::Home& home, table::Engine& engine, serve::Lookups& lookups,
+                                            const base::Clock& clock);
   ~Ward();
 
   const std::string& name() const { return declared_.name; }
@@ -40,8 +41,7 @@ class Ward {
   // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
   Status redeploy();
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
-  void add_labels(std::vector<watch::Label> labels,
-                  std::function<void(Result<watch::LabelReport>)> on_done);
+  void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);
 
  private:
   Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,

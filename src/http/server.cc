@@ -549,6 +549,7 @@ struct Server::State {
   std::vector<std::unique_ptr<IoThread>> threads;
   std::optional<tcp::acceptor> acceptor;    // On the first thread.
   std::optional<asio::steady_timer> pause;  // While there are no free descriptors.
+  bool is_short = false;                    // Of descriptors, since the last line in the log about it.
   int port = 0;
   std::size_t next_thread = 0;
   std::mutex stop_mutex;
@@ -632,12 +633,16 @@ void Server::State::accept_waiting() {
       const bool is_gone = errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
       if (is_gone) continue;
       if (errno == EAGAIN || errno == EWOULDBLOCK) return accept();
-      base::log_warning("http", "cannot accept connections; trying again");
+      if (!is_short)
+        base::log_warning("http", "cannot accept connections: " +
+                                      error_code(errno, boost::system::system_category()).message());
+      is_short = true;
       pause->expires_after(std::chrono::milliseconds(100));
       return pause->async_wait([this](const error_code& error) {
         if (!error) accept_waiting();
       });
     }
+    is_short = false;
     peer.resize(size);
     const int open = ++shared.connections;
     const bool is_refused = open > shared.options.connections_max;

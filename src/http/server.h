@@ -1,4 +1,4 @@
-// The HTTP server: Boost.Beast callbacks, one io_context per thread, a bounded pool for handlers that read
+// The HTTP server: callbacks on Boost.Asio, one io_context per thread, a bounded pool for handlers that read
 // disk. Refuses before any handler: a foreign Host (DNS rebinding), a foreign Origin or Sec-Fetch-Site on
 // anything but GET and HEAD, bodies and headers over the limit, a missing token. Knows no domain.
 #pragma once

@@ -124,4 +124,12 @@ Result<std::shared_ptr<const Artifact>> Artifact::from_files(const ReadFile& rea
   return std::shared_ptr<const Artifact>(std::move(artifact));
 }
 
+std::map<std::string, std::string> manifest_files(const Json& manifest) {
+  std::map<std::string, std::string> files;
+  if (!manifest["files"].is_array()) return files;
+  for (const Json& entry : manifest["files"].as_array())
+    files[entry.text_or("name")] = entry.text_or("sha256");
+  return files;
+}
+
 }  // namespace trimtab::model

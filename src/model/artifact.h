@@ -29,4 +29,7 @@ struct Artifact {
       const std::function<Result<std::string>(const std::string& name)>& read);
 };
 
+// What a manifest.json lists: file name → SHA-256.
+std::map<std::string, std::string> manifest_files(const Json& manifest);
+
 }  // namespace trimtab::model

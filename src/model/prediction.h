@@ -20,12 +20,12 @@ struct VersionScore {
 struct Prediction {
   std::string id;
   std::string endpoint;
-  TimeUs event_time = 0;                 // Of the request row; the clock when it has none.
+  TimeUs event_time = 0;  // Of the request row; the clock when it has none.
   TimeUs received = 0;
-  std::string request_json;              // The request columns as one compact object, in schema order.
-  std::uint64_t request_hash = 0;        // Of request_json: the same id with another input is a conflict.
-  std::vector<VersionScore> scores;      // The served version first.
-  std::vector<double> features;          // Encoded, as the served version's learner saw them.
+  std::string request_json;          // The request columns as one compact object, in schema order.
+  std::uint64_t request_hash = 0;    // Of request_json: the same id with another input is a conflict.
+  std::vector<VersionScore> scores;  // The served version first.
+  std::vector<double> features;      // Encoded, as the served version's learner saw them.
 };
 
 }  // namespace trimtab::model

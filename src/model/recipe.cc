@@ -82,9 +82,12 @@ Result<Feature> feature_from_json(const Json& json) {
 Json Recipe::to_json() const {
   Json joined_list = Json::array();
   for (const JoinedTable& each : joined) joined_list.push(joined_to_json(each));
+  Json ignored_list = Json::array();
+  for (const std::string& each : ignored) ignored_list.push(each);
   Json feature_list = Json::array();
   for (const Feature& each : features) feature_list.push(feature_to_json(each));
   return Json::object({{"request", request.to_json()},
+                       {"ignored", std::move(ignored_list)},
                        {"time_zone", time_zone},
                        {"time_column", time_column},
                        {"stages", table::stages_to_json(stages)},
@@ -96,6 +99,12 @@ Result<Recipe> Recipe::from_json(const Json& json) {
   if (!json.is_object()) return broken("it is no object");
   Recipe recipe;
   recipe.request = TRY(table::Schema::from_json(json["request"]));
+  if (json["ignored"].is_array()) {
+    for (const Json& each : json["ignored"].as_array()) {
+      if (!each.is_string()) return broken("a name in \"ignored\" is no text");
+      recipe.ignored.push_back(each.as_string());
+    }
+  }
   recipe.time_zone = TRY(text_in(json, "time_zone"));
   recipe.time_column = TRY(text_in(json, "time_column"));
   recipe.stages = TRY(table::stages_from_json(json["stages"]));

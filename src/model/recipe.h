@@ -34,6 +34,8 @@ struct Feature {
 
 struct Recipe {
   table::Schema request;  // The columns of the `from` source that the model needs.
+  std::vector<std::string>
+      ignored;  // Further columns of that source: a request may hold them, nobody reads them.
   std::string time_zone = "UTC";
   std::string time_column;  // Event time of a request row; may be "".
   // The last one selects the features, in order. Fitted constants are inside.

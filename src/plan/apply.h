@@ -1,4 +1,5 @@
-// Makes the actual state the declared one: runs the steps that are missing, registers what they made, opens endpoints.
+// Makes the actual state the declared one: runs the steps that are missing, registers what they made, opens
+// endpoints.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "flow/pipeline.h"
 #include "plan/plan.h"
 
 namespace trimtab::plan {
@@ -22,7 +24,7 @@ struct ApplyReport {
     Json gates;
   };
   std::vector<Model> models;
-  std::vector<std::string> promoted;    // "endpoint late: version 1"
+  std::vector<std::string> promoted;  // "endpoint late: version 1"
   std::int64_t steps_run = 0;
 
   bool did_nothing() const;
@@ -30,10 +32,19 @@ struct ApplyReport {
   std::string to_text() const;
 };
 
-// Makes the actual state the desired one. Re-running after a crash goes on where it stopped. `on_promoted(endpoint)`
-// is called after a champion changed, so that a running server can load it. Errors: those of plan and of the steps;
-// check_failed when a gate refuses a new version (it is registered as refused; the champion stays).
-Result<ApplyReport> apply(const Workplace& workplace, TimeUs as_of, flow::ProgressListener& listener,
-                          const std::function<Status(const std::string& endpoint)>& on_promoted);
+// The passes of an apply beside those of flow::Pipeline; app/life_of_a_row.cc calls them in order.
+// Keeps the project file as it was applied. An unchanged file leaves no trace.
+Status remember(const Workplace& workplace, TimeUs as_of);
+// True when this very training is in the record: the row's life goes on with the version that it made.
+Result<bool> recall(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report);
+// Puts the version that serves now beside the candidate, to be scored on the same rows.
+Status face_champion(const Workplace& workplace, flow::Journey& journey);
+// Registers the candidate with its gates' verdicts. Errors: check_failed when a gate refuses it (it is kept
+// as refused; the champion stays).
+Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report);
+// Opens the endpoint, and lets a version that this apply made answer. A champion that healing chose later
+// stays. `on_promoted(endpoint)` is called after a champion changed, so that a running server can load it.
+Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoint, ApplyReport& report,
+                     const std::function<Status(const std::string& endpoint)>& on_promoted);
 
 }  // namespace trimtab::plan

@@ -53,7 +53,8 @@ Status plan_record(const Workplace& workplace, Plan& plan) {
   for (const project::Endpoint& endpoint : workplace.project.endpoints) {
     const Result<registry::EndpointFacts> facts = registry::find_endpoint(workplace.home, endpoint.name);
     if (!facts && facts.error().code != ErrorCode::not_found) return fail(facts.error());
-    if (!facts) add("endpoint", endpoint.name, "new: serves " + endpoint.model + " once its gates have passed");
+    if (!facts)
+      add("endpoint", endpoint.name, "new: serves " + endpoint.model + " once its gates have passed");
   }
   return {};
 }
@@ -84,18 +85,21 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
   for (const project::Table& table : workplace.project.tables) {
     const flow::PreparedTable prepared = TRY(pipeline.prepare(table.name, as_of, collector));
     for (const std::string& step : prepared.recipe.whole_table) {
-      plan.notes.push_back(table.name + ": " + step + " needs the whole table; it runs when a model is trained");
+      plan.notes.push_back(table.name + ": " + step +
+                           " needs the whole table; it runs when a model is trained");
     }
   }
   // The tables' steps have been counted; what training adds comes on top.
   for (const project::Model& model : workplace.project.models) {
     Plan of_model;
     Collector models(of_model);
-    TRY(pipeline.train({.model = model.name, .as_of = as_of, .test_from = {}, .champion_manifest = {}}, models));
+    TRY(pipeline.train({.model = model.name, .as_of = as_of, .test_from = {}, .champion_manifest = {}},
+                       models));
     for (PlannedChange& change : of_model.changes) {
-      const bool counted = std::any_of(plan.changes.begin(), plan.changes.end(), [&](const PlannedChange& known) {
-        return known.kind == change.kind && known.subject == change.subject;
-      });
+      const bool counted =
+          std::any_of(plan.changes.begin(), plan.changes.end(), [&](const PlannedChange& known) {
+            return known.kind == change.kind && known.subject == change.subject;
+          });
       if (counted) continue;
       plan.to_run += change.count;
       plan.changes.push_back(std::move(change));
@@ -112,8 +116,8 @@ std::string Plan::to_text() const {
   for (const PlannedChange& change : changes) {
     const char* symbol = change.action == PlannedChange::Action::create ? "+" : "~";
     const std::string count = change.count == 1 ? "" : std::to_string(change.count) + " steps";
-    text += std::string("  ") + symbol + " " + pad(change.kind, 12) + pad(change.subject, 28) + pad(count, 11) +
-            change.why + "\n";
+    text += std::string("  ") + symbol + " " + pad(change.kind, 12) + pad(change.subject, 28) +
+            pad(count, 11) + change.why + "\n";
   }
   for (const std::string& note : notes) text += "\n  note: " + note;
   text += notes.empty() ? "\n" : "\n\n";
@@ -126,7 +130,10 @@ Json Plan::to_json() const {
   for (const PlannedChange& change : changes) {
     Json entry = Json::object();
     entry.set("action", change.action == PlannedChange::Action::create ? "create" : "update");
-    entry.set("kind", change.kind).set("subject", change.subject).set("count", change.count).set("why", change.why);
+    entry.set("kind", change.kind)
+        .set("subject", change.subject)
+        .set("count", change.count)
+        .set("why", change.why);
     list.push(std::move(entry));
   }
   Json notes_json = Json::array();

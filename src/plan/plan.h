@@ -1,5 +1,5 @@
-// Desired state against actual state: what would be done, and why. The plan is the pipeline itself, run by an executor
-// that executes nothing.
+// Desired state against actual state: what would be done, and why. The plan is the pipeline itself, run by an
+// executor that executes nothing.
 #pragma once
 
 #include <cstdint>
@@ -20,25 +20,25 @@ namespace trimtab::plan {
 // Steps of one kind on one subject, or one change of the record.
 struct PlannedChange {
   enum class Action : std::uint8_t { create, update, reuse };
-  Action action = Action::create;       // Printed as +, ~ and =.
-  std::string kind;                     // "ingest", "train", …; "model", "endpoint"
-  std::string subject;                  // "flights", "late"
-  std::int64_t count = 1;               // Steps.
-  std::string why;                      // "new", "its parameters changed: …", "its input changes"
+  Action action = Action::create;  // Printed as +, ~ and =.
+  std::string kind;                // "ingest", "train", …; "model", "endpoint"
+  std::string subject;             // "flights", "late"
+  std::int64_t count = 1;          // Steps.
+  std::string why;                 // "new", "its parameters changed: …", "its input changes"
 };
 
 struct Plan {
   std::string project;
   TimeUs as_of = 0;
-  std::vector<PlannedChange> changes;   // In the order of a row's life.
-  std::vector<std::string> notes;       // "departures: drop_duplicates by … needs the whole table"
+  std::vector<PlannedChange> changes;  // In the order of a row's life.
+  std::vector<std::string> notes;      // "departures: drop_duplicates by … needs the whole table"
   std::int64_t to_run = 0;
   std::int64_t reused = 0;
 
   bool is_empty() const { return to_run == 0 && changes_of_record == 0; }
-  std::int64_t changes_of_record = 0;   // Models to register, endpoints to open.
+  std::int64_t changes_of_record = 0;  // Models to register, endpoints to open.
   Json to_json() const;
-  std::string to_text() const;          // For a terminal; ends with what to type next.
+  std::string to_text() const;  // For a terminal; ends with what to type next.
 };
 
 // Everything that planning and applying work with.
@@ -47,7 +47,7 @@ struct Workplace {
   store::Home& home;
   table::Engine& engine;
   const base::Clock& clock;
-  flow::ExecutorOptions executor;       // dry_run is set here as needed.
+  flow::ExecutorOptions executor;  // dry_run is set here as needed.
 };
 
 // The time that a command sees: --as-of, else the project's, else the clock's.

@@ -14,12 +14,12 @@ constexpr std::string_view kTimePattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}";
 Json type(std::string_view name) { return Json::object({{"type", name}}); }
 Json pattern(std::string_view text) { return type("string").set("pattern", text); }
 Json list_of(Json items) { return type("array").set("items", std::move(items)); }
+Json not_empty_list_of(Json items) { return list_of(std::move(items)).set("minItems", 1); }
 Json mapping_to(Json values) { return type("object").set("additionalProperties", std::move(values)); }
 Json any_of(Json::Array choices) { return Json::object({{"anyOf", Json(std::move(choices))}}); }
 
 // Words of YAML that are no text, such as 5, are taken where text is wanted.
 Json scalar() { return Json::object({{"type", Json(Json::Array{"string", "number", "boolean"})}}); }
-Json one_or_list() { return any_of({scalar(), list_of(scalar())}); }
 
 Json one_word_of(std::span<const std::string_view> choices) {
   Json words = Json::array();
@@ -77,8 +77,9 @@ std::optional<Json> of_word(const Key& key) {
     case Form::name:
       return pattern(kNamePattern);
     case Form::texts:
+      return any_of({scalar(), list_of(scalar())});
     case Form::columns:
-      return one_or_list();
+      return any_of({scalar(), not_empty_list_of(scalar())});
     case Form::whole:
       return number_in("integer", key.range);
     case Form::number:
@@ -118,7 +119,8 @@ Json schema_of_form(const Key& key) {
     case Form::expressions:
       return mapping_to(scalar());
     case Form::features:
-      return list_of(any_of({scalar(), mapping_to(scalar())})).set("minItems", 1);
+      return not_empty_list_of(
+          any_of({scalar(), mapping_to(scalar()).set("minProperties", 1).set("maxProperties", 1)}));
     case Form::mapping:
       return schema_of(*key.keys);
     case Form::sections:

@@ -49,7 +49,8 @@ void read_file_node(const YamlNode& root, Draft& draft) {
   read_project_name(reader, draft);
   read_as_of(reader, draft);
   const auto is_broken = [&reader](std::string_view key) {
-    return reader.has(key) && reader.find(key)->kind != YamlNode::Kind::mapping;
+    const YamlNode* section = reader.find(key);
+    return section != nullptr && !can_read_section(*section);
   };
   draft.sources_broken = is_broken("sources");
   draft.tables_broken = is_broken("tables");
@@ -76,7 +77,8 @@ Error with_quotes_hint(Error error, const std::string& text) {
 Result<Project> load(const fs::path& path) {
   std::error_code ignored;
   const bool is_folder = path.empty() || fs::is_directory(path, ignored);
-  const fs::path file = is_folder ? path / kFileName : path;
+  // As the user would type it: a project in the current folder is "trimtab.yaml", not "./trimtab.yaml".
+  const fs::path file = (is_folder ? path / kFileName : path).lexically_normal();
   Result<std::string> text = base::read_file(file, kFileBytesMax);
   if (!text && text.error().code == ErrorCode::not_found) {
     return fail(ErrorCode::not_found, "there is no project file '" + file.string() + "'",

@@ -45,6 +45,8 @@ class CheckReader {
   void read_options(const Entry& kind) {
     const bool of_table = std::ranges::count(kTableKinds, kind.key) > 0;
     options_.on_fail = of_table ? OnFail::fail : OnFail::quarantine;
+    // Rows that are late are no reason to throw away those that came.
+    if (kind.key == "fresh") options_.on_fail = OnFail::warn;
     options_.mostly = item_.share("mostly", 1.0);
     if (const auto found = item_.choice("on_fail")) options_.on_fail = static_cast<OnFail>(*found);
     if (of_table && item_.has("mostly")) {

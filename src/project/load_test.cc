@@ -122,6 +122,18 @@ TEST(Load, NamesOfASectionThatCannotBeReadAreNotCalledUnknown) {
             "3:9: error: 'tables' is a list, a mapping of names to their settings is wanted");
 }
 
+TEST(Load, ASectionHasALimit) {
+  const auto with_sources = [](int count) {
+    std::string text = "project: p\nsources:\n";
+    for (int i = 0; i < count; ++i) text += "  s" + std::to_string(i) + ": {read: a.csv}\n";
+    return text + "tables:\n  t: {from: none}\n";
+  };
+  EXPECT_EQ(refusal(with_sources(1001)), "3:3: error: 'sources' has 1001 entries, at most 1000 are taken");
+  const std::string shown = refusal(with_sources(1000));
+  EXPECT_NE(shown.find("table 't' reads 'none', which is no source or table"), std::string::npos) << shown;
+  EXPECT_TRUE(shown.ends_with("s18, s19, …")) << shown;
+}
+
 TEST(Load, AFileThatIsNoMappingSaysSo) {
   EXPECT_EQ(refusal(""), "1:1: error: the project file is nothing, a mapping is wanted");
   EXPECT_EQ(refusal("- a\n"), "1:1: error: the project file is a list, a mapping is wanted");

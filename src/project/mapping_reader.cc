@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::size_t kShownBytesMax = 60;
 constexpr std::size_t kListedWordsMax = 20;
+// Names are looked up one by one, which is fine for what people write.
+constexpr std::size_t kSectionEntriesMax = 1000;
 constexpr std::size_t kNameLengthMax = 63;
 constexpr std::size_t kColumnNameBytesMax = 255;
 constexpr std::size_t kExpressionBytesMax = 10'000;
@@ -196,10 +198,19 @@ void MappingReader::each_section(std::string_view key, std::string_view kind,
     add_wrong(*node, in_quotes(key), wanted(Form::sections), diagnostics_);
     return;
   }
+  if (!can_read_section(*node)) {
+    diagnostics_.add(node->where, in_quotes(key) + " has " + std::to_string(node->entries.size()) +
+                                      " entries, at most 1000 are taken");
+    return;
+  }
   for (const YamlNode::Entry& entry : node->entries) {
     if (!is_thing_name(entry.key)) add_bad_name(entry.key_where, entry.key, kind, diagnostics_);
     read(entry);
   }
+}
+
+bool can_read_section(const YamlNode& section) {
+  return section.kind == YamlNode::Kind::mapping && section.entries.size() <= kSectionEntriesMax;
 }
 
 std::string list_of(const std::vector<std::string>& words) {

@@ -63,6 +63,9 @@ class MappingReader {
   Diagnostics& diagnostics_;
 };
 
+// False when a section is no mapping, or too large.
+bool can_read_section(const YamlNode& section);
+
 // The same for single values. `subject` starts the message: "'rounds'" in "'rounds' is text ('many'), …".
 void add_wrong(const YamlNode& node, std::string_view subject, std::string_view wanted,
                Diagnostics& diagnostics, std::string hint = {});

@@ -23,35 +23,51 @@ using table::NamedExpression;
 struct Source {
   std::string name;
   SourceRange where;
-  std::string read;                         // Glob relative to the project's folder.
+  std::string read;  // Glob relative to the project's folder.
   SourceRange read_where;
-  std::vector<std::string> nulls = {""};    // Tokens that mean null.
-  std::string time_zone = "UTC";            // Of naive times in the files, and of calendar functions.
-  std::vector<NamedExpression> columns;     // Added (or replaced) while reading.
-  std::string time;                         // The row's event time column, or "".
+  std::vector<std::string> nulls = {""};  // Tokens that mean null.
+  std::string time_zone = "UTC";          // Of naive times in the files, and of calendar functions.
+  std::vector<NamedExpression> columns;   // Added (or replaced) while reading.
+  std::string time;                       // The row's event time column, or "".
   SourceRange time_where;
 };
 
 // Recipe steps. Row steps and joins are also executed for one request; the others need the table.
-struct TextStep { std::map<std::string, std::vector<std::string>> operations; };  // column → trim, upper, …
-struct FillStep { std::map<std::string, Json> values; };  // column → constant, or fitted: mean, median, mode
-struct DeriveStep { std::vector<NamedExpression> columns; };
-struct FilterStep { NamedExpression condition; };
-struct CastStep { std::map<std::string, table::ColumnType> types; };
-struct SelectStep { std::vector<std::string> columns; };
-struct RenameStep { std::map<std::string, std::string> names; };                   // old → new
+struct TextStep {
+  std::map<std::string, std::vector<std::string>> operations;
+};  // column → trim, upper, …
+struct FillStep {
+  std::map<std::string, Json> values;
+};  // column → constant, or fitted: mean, median, mode
+struct DeriveStep {
+  std::vector<NamedExpression> columns;
+};
+struct FilterStep {
+  NamedExpression condition;
+};
+struct CastStep {
+  std::map<std::string, table::ColumnType> types;
+};
+struct SelectStep {
+  std::vector<std::string> columns;
+};
+struct RenameStep {
+  std::map<std::string, std::string> names;
+};  // old → new
 struct JoinStep {
-  std::string with;                         // A source.
+  std::string with;                                     // A source.
   std::vector<std::pair<std::string, std::string>> on;  // left column = right column
-  std::string as_of;                        // The joined source's time column; "" for a plain join.
+  std::string as_of;  // The joined source's time column; "" for a plain join.
   TimeUs max_age = 0;
   std::vector<std::string> select;
 };
-struct DropDuplicatesStep { std::vector<std::string> by; };   // Keeps the first in (time, file, row).
+struct DropDuplicatesStep {
+  std::vector<std::string> by;
+};  // Keeps the first in (time, file, row).
 
 struct CleanStep {
   SourceRange where;
-  std::string kind;                         // "text", "join", … as written.
+  std::string kind;  // "text", "join", … as written.
   std::variant<TextStep, FillStep, DeriveStep, FilterStep, CastStep, SelectStep, RenameStep, JoinStep,
                DropDuplicatesStep>
       step;
@@ -63,29 +79,30 @@ struct Check {
   enum class Kind : std::uint8_t { not_null, unique, in, between, matches, expression, fresh, rows };
   Kind kind = Kind::not_null;
   SourceRange where;
-  std::string text;                         // For people and results: "between(distance, 17, 5000)".
+  std::string text;  // For people and results: "between(distance, 17, 5000)".
   std::vector<std::string> columns;
-  std::vector<Json> values;                 // Of `in`.
-  std::optional<double> low, high;          // Of `between` and `rows`.
-  std::string pattern;                      // Of `matches`.
-  NamedExpression condition;                // Of `expression`.
-  TimeUs within = 0;                        // Of `fresh`.
-  double mostly = 1.0;                      // Share of rows that must pass a row check.
-  OnFail on_fail = OnFail::quarantine;      // Row checks: the rows leave with reasons; table checks: fail.
+  std::vector<Json> values;         // Of `in`.
+  std::optional<double> low, high;  // Of `between` and `rows`.
+  std::string pattern;              // Of `matches`.
+  NamedExpression condition;        // Of `expression`.
+  TimeUs within = 0;                // Of `fresh`.
+  double mostly = 1.0;              // Share of rows that must pass a row check.
+  OnFail on_fail =
+      OnFail::quarantine;  // Row checks: the rows leave with reasons; table checks: fail; fresh: warn.
 };
 
 struct Table {
   std::string name;
   SourceRange where;
-  std::string from;                         // A source, or another table.
+  std::string from;  // A source, or another table.
   std::vector<CleanStep> clean;
   std::vector<Check> checks;
 };
 
 struct Split {
   bool by_time = true;
-  std::optional<double> test_share;         // Either this …
-  std::optional<TimeUs> test_duration;      // … or that.
+  std::optional<double> test_share;     // Either this …
+  std::optional<TimeUs> test_duration;  // … or that.
   TimeUs gap = 0;
 };
 
@@ -99,7 +116,7 @@ struct LightgbmLearner {
   double lambda_l2 = 0.0;
   std::int64_t seed = 1;
 };
-struct BaselineLearner {};                  // Predicts the training mean; the floor every model must beat.
+struct BaselineLearner {};  // Predicts the training mean; the floor every model must beat.
 using Learner = std::variant<LightgbmLearner, BaselineLearner>;
 
 enum class Task : std::uint8_t { binary, regression };
@@ -108,17 +125,17 @@ enum class Task : std::uint8_t { binary, regression };
 struct Gate {
   std::string text;
   SourceRange where;
-  std::string metric;                       // auc, log_loss, brier, ece, accuracy, rmse, mae, p99_ms
-  std::string slice;                        // Column of slice(...), or "".
-  bool at_least = true;                     // >= or <=
-  bool against_champion = false;            // The threshold is the champion's value + `threshold`.
+  std::string metric;             // auc, log_loss, brier, ece, accuracy, rmse, mae, p99_ms
+  std::string slice;              // Column of slice(...), or "".
+  bool at_least = true;           // >= or <=
+  bool against_champion = false;  // The threshold is the champion's value + `threshold`.
   double threshold = 0;
 };
 
 struct Model {
   std::string name;
   SourceRange where;
-  std::string from;                         // A table.
+  std::string from;  // A table.
   Task task = Task::binary;
   NamedExpression target;
   std::optional<NamedExpression> label_time;  // When the label becomes known; default: time + label_delay.
@@ -131,9 +148,9 @@ struct Model {
 };
 
 struct HealthLimit {
-  std::string metric;                       // A metric of gates, or freshness or errors.
+  std::string metric;  // A metric of gates, or freshness or errors.
   bool at_least = false;
-  double threshold = 0;                     // freshness in seconds, errors as a share.
+  double threshold = 0;  // freshness in seconds, errors as a share.
   std::string text;
   SourceRange where;
 };
@@ -142,28 +159,28 @@ enum class HealMode : std::uint8_t { automatic, suggest, off };
 
 struct Heal {
   HealMode mode = HealMode::automatic;
-  int retrains_max = 2;                     // Within `retrains_window`.
+  int retrains_max = 2;  // Within `retrains_window`.
   TimeUs retrains_window = 7 * base::kDayUs;
-  int poison_budget = 3;                    // Labelled batches that may be wrong without harm.
+  int poison_budget = 3;  // Labelled batches that may be wrong without harm.
 };
 
 struct Endpoint {
   std::string name;
   SourceRange where;
   std::string model;
-  std::optional<TimeUs> batch_duration;     // Labelled batches by event time: either this …
-  std::optional<std::int64_t> batch_rows;   // … or that many rows.
+  std::optional<TimeUs> batch_duration;    // Labelled batches by event time: either this …
+  std::optional<std::int64_t> batch_rows;  // … or that many rows.
   std::vector<HealthLimit> health;
   Heal heal;
 };
 
 struct Project {
   std::string name;
-  std::filesystem::path folder;             // Absolute; where trimtab.yaml lies.
-  std::string text;                         // The file as read.
-  std::string file;                         // For messages: the path as the user gave it.
+  std::filesystem::path folder;  // Absolute; where trimtab.yaml lies.
+  std::string text;              // The file as read.
+  std::string file;              // For messages: the path as the user gave it.
   std::optional<TimeUs> as_of;
-  std::vector<Source> sources;              // In file order, like all lists here.
+  std::vector<Source> sources;  // In file order, like all lists here.
   std::vector<Table> tables;
   std::vector<Model> models;
   std::vector<Endpoint> endpoints;

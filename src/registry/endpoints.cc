@@ -33,13 +33,15 @@ EndpointFacts read_facts(const Statement& row) {
 Result<std::vector<EndpointFacts>> select_endpoints(Connection& connection) {
   std::vector<EndpointFacts> endpoints;
   Statement row = connection.prepare(
-      "SELECT name, project, model, serving_version, challenger_version, previous_version, health, changed_at "
+      "SELECT name, project, model, serving_version, challenger_version, previous_version, health, "
+      "changed_at "
       "FROM endpoint ORDER BY name");
   while (TRY(row.step())) endpoints.push_back(read_facts(row));
   return endpoints;
 }
 
-// Endpoints are few, so the one that is meant is looked for among all, and a slip of the pen is answered with a name.
+// Endpoints are few, so the one that is meant is looked for among all, and a slip of the pen is answered with
+// a name.
 Result<EndpointFacts> select_endpoint(Connection& connection, const std::string& name) {
   std::vector<std::string> names;
   for (EndpointFacts& facts : TRY(select_endpoints(connection))) {
@@ -54,7 +56,8 @@ Result<EndpointFacts> select_endpoint(Connection& connection, const std::string&
 // Who owns the endpoint, and where its project lies; the message of a name that is taken.
 Error taken(const std::string& name, const std::string& project, const std::string& folder) {
   const std::string place = folder.empty() ? "" : " (folder " + folder + ")";
-  return {ErrorCode::name_taken, "the endpoint name '" + name + "' belongs to project '" + project + "'" + place,
+  return {ErrorCode::name_taken,
+          "the endpoint name '" + name + "' belongs to project '" + project + "'" + place,
           "rename one of them", std::nullopt, nullptr};
 }
 
@@ -125,7 +128,8 @@ Status may_serve(Connection& connection, const EndpointFacts& endpoint, std::int
   if (action == "endpoint.roll_back" && TRY(has_served(connection, endpoint, version))) return {};
   return fail(ErrorCode::conflict,
               "version " + std::to_string(version) + " of model '" + endpoint.model +
-                  "' may not serve: its gates " + (gates == "refused" ? "refused it" : "have not decided yet"),
+                  "' may not serve: its gates " +
+                  (gates == "refused" ? "refused it" : "have not decided yet"),
               "the endpoint '" + endpoint.name + "' goes on as before; train a version that passes");
 }
 
@@ -165,7 +169,8 @@ Status declare_endpoint(store::Home& home, const base::Clock& clock, const std::
   return home.database().write([&](Connection& connection) -> Status {
     {
       Statement owner = connection.prepare(
-          "SELECT e.project, coalesce(p.folder, '') FROM endpoint e LEFT JOIN project p ON p.name = e.project "
+          "SELECT e.project, coalesce(p.folder, '') FROM endpoint e LEFT JOIN project p ON p.name = "
+          "e.project "
           "WHERE e.name = ?");
       const bool is_known = TRY(owner.with(name).step());
       if (is_known && owner.text(0) != project) return fail(taken(name, owner.text(0), owner.text(1)));
@@ -228,7 +233,9 @@ Status change_challenger(store::Home& home, const base::Clock& clock, const std:
     if (facts.challenger_version == version) return {};
     if (version) TRY(gates_of(connection, facts.model, *version));
     Json detail = Json::object({{"model", facts.model}});
-    detail.set("from", version_json(facts.challenger_version)).set("to", version_json(version)).set("why", reason);
+    detail.set("from", version_json(facts.challenger_version))
+        .set("to", version_json(version))
+        .set("why", reason);
     facts.challenger_version = version;
     return keep(connection, facts, now, actor, "endpoint.challenge", detail);
   });

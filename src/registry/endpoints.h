@@ -1,5 +1,5 @@
-// Who is champion, and since when. serving_version is the truth; aliases mirror it; every change is one transaction
-// with its audit row.
+// Who is champion, and since when. serving_version is the truth; aliases mirror it; every change is one
+// transaction with its audit row.
 #pragma once
 
 #include <cstdint>
@@ -21,10 +21,10 @@ struct EndpointFacts {
   std::optional<std::int64_t> serving_version;
   std::optional<std::int64_t> challenger_version;
   std::optional<std::int64_t> previous_version;
-  std::string health;                        // healthy, degraded, healing, needs_attention
+  std::string health;  // healthy, degraded, healing, needs_attention
   TimeUs changed_at = 0;
 
-  Json to_json() const;                      // champion, challenger, previous, health, …
+  Json to_json() const;  // champion, challenger, previous, health, …
 };
 
 // Makes the endpoint exist. Errors: name_taken (another project owns the name, and says which).
@@ -33,15 +33,17 @@ Status declare_endpoint(store::Home& home, const base::Clock& clock, const std::
 Result<EndpointFacts> find_endpoint(store::Home& home, const std::string& name);
 Result<std::vector<EndpointFacts>> list_endpoints(store::Home& home);
 
-// Makes `version` the champion; the old one becomes `previous`. The alias "champion" of the model mirrors it when
-// the endpoint bears the model's name, otherwise "<endpoint>-champion". Idempotent. `action` is "endpoint.promote"
-// or "endpoint.roll_back". Errors: not_found, conflict (a version whose gates did not pass).
+// Makes `version` the champion; the old one becomes `previous`. The alias "champion" of the model mirrors it
+// when the endpoint bears the model's name, otherwise "<endpoint>-champion". Idempotent. `action` is
+// "endpoint.promote" or "endpoint.roll_back". Errors: not_found, conflict (a version whose gates did not
+// pass).
 Status change_champion(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                        std::int64_t version, const std::string& actor, const std::string& action,
                        const std::string& reason);
 // Nothing: there is none. Mirrored by the alias "challenger".
 Status change_challenger(store::Home& home, const base::Clock& clock, const std::string& endpoint,
-                         std::optional<std::int64_t> version, const std::string& actor, const std::string& reason);
+                         std::optional<std::int64_t> version, const std::string& actor,
+                         const std::string& reason);
 // Ends probation: the previous version is not kept warm any longer.
 Status forget_previous(store::Home& home, const base::Clock& clock, const std::string& endpoint);
 Status change_health(store::Home& home, const base::Clock& clock, const std::string& endpoint,

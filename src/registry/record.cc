@@ -41,7 +41,8 @@ Result<std::optional<VersionFacts>> select_by_step(store::Connection& connection
 Status own_model(store::Connection& connection, const std::string& project, const std::string& model,
                  std::int64_t now_ms) {
   store::Statement owner = connection.prepare(
-      "SELECT m.project, coalesce(p.folder, '') FROM registered_model m LEFT JOIN project p ON p.name = m.project "
+      "SELECT m.project, coalesce(p.folder, '') FROM registered_model m LEFT JOIN project p ON p.name = "
+      "m.project "
       "WHERE m.name = ?");
   if (TRY(owner.with(model).step())) {
     if (owner.text(0) == project) return {};
@@ -84,7 +85,8 @@ Status write_metrics(store::Connection& connection, const std::string& run_id, c
                      std::int64_t now_ms) {
   constexpr double kLargest = std::numeric_limits<double>::max();
   for (const auto& [key, value] : metrics.as_object()) {
-    if (!value.is_number()) return fail(ErrorCode::invalid, "metric '" + key + "' is no number: " + value.dump());
+    if (!value.is_number())
+      return fail(ErrorCode::invalid, "metric '" + key + "' is no number: " + value.dump());
     const double number = value.as_double();
     const bool is_nan = std::isnan(number);
     const double kept = is_nan ? 0 : std::fmax(-kLargest, std::fmin(kLargest, number));
@@ -161,7 +163,8 @@ Status write_gates(store::Connection& connection, const VersionFacts& made, cons
     const Json& measured = gate["measured"];
     const std::string detail = gate.text_or("detail");
     store::Statement insert = connection.prepare(
-        "INSERT INTO gate_result (model, version, moment, ordinal, gate, value, low, high, threshold, verdict, "
+        "INSERT INTO gate_result (model, version, moment, ordinal, gate, value, low, high, threshold, "
+        "verdict, "
         "reason) VALUES (?, ?, 'training', ?, ?, ?, ?, ?, ?, ?, ?)");
     insert.bind(0, made.model).bind(1, made.version).bind(2, ++ordinal).bind(3, gate.text_or("gate"));
     bind_number(insert, 4, measured["value"]);
@@ -197,8 +200,9 @@ Status write_version(store::Connection& connection, VersionFacts& made, const Ne
   }
   TRY(write_run(connection, made, version));
   TRY(connection
-          .prepare("INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, gates, "
-                   "created_ms) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?)")
+          .prepare(
+              "INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, gates, "
+              "created_ms) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?)")
           .with(made.model, made.version, made.run_id, made.step_key, made.manifest_sha256, made.gates,
                 made.created_ms)
           .run());
@@ -243,7 +247,8 @@ Result<Json> read_run(store::Connection& connection, const std::string& run_id) 
   {
     store::Statement row = connection.prepare(
         "SELECT experiment_id, name, status, lifecycle_stage, start_ms, end_ms FROM run WHERE id = ?");
-    if (!TRY(row.with(run_id).step())) return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
+    if (!TRY(row.with(run_id).step()))
+      return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
     const std::string experiment = std::to_string(row.integer(0));
     info.set("run_id", run_id).set("run_uuid", run_id).set("experiment_id", experiment);
     info.set("run_name", row.text(1)).set("status", row.text(2)).set("start_time", row.integer(4));
@@ -252,7 +257,8 @@ Result<Json> read_run(store::Connection& connection, const std::string& run_id) 
     info.set("artifact_uri", "mlflow-artifacts:/" + experiment + "/" + run_id + "/artifacts");
   }
   Status status;
-  store::Statement params = connection.prepare("SELECT key, value FROM run_param WHERE run_id = ? ORDER BY key");
+  store::Statement params =
+      connection.prepare("SELECT key, value FROM run_param WHERE run_id = ? ORDER BY key");
   store::Statement tags = connection.prepare("SELECT key, value FROM run_tag WHERE run_id = ? ORDER BY key");
   Json data = Json::object();
   data.set("metrics", TRY(latest_metrics(connection, run_id)));
@@ -266,11 +272,13 @@ Result<Json> read_run(store::Connection& connection, const std::string& run_id) 
 
 }  // namespace
 
-Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock, const NewVersion& version) {
+Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock,
+                                      const NewVersion& version) {
   const auto manifest = version.files.find("manifest.json");
   if (manifest == version.files.end()) {
-    return fail(ErrorCode::invalid, "a version of model '" + version.model + "' cannot be registered: its artifact "
-                                    "has no manifest.json");
+    return fail(ErrorCode::invalid, "a version of model '" + version.model +
+                                        "' cannot be registered: its artifact "
+                                        "has no manifest.json");
   }
   const TimeUs now = clock.now();
   VersionFacts made;
@@ -313,7 +321,8 @@ Result<VersionFacts> find_version(store::Home& home, const std::string& model, s
   return facts;
 }
 
-std::optional<VersionFacts> find_by_step(store::Home& home, const std::string& model, const std::string& step_key) {
+std::optional<VersionFacts> find_by_step(store::Home& home, const std::string& model,
+                                         const std::string& step_key) {
   std::optional<VersionFacts> found;
   const Status read = home.database().read([&](store::Connection& connection) -> Status {
     found = TRY(select_by_step(connection, model, step_key));

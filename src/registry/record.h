@@ -1,5 +1,6 @@
-// What was made, from what, by whom: experiments, runs, registered models and versions in MLflow's shapes, with
-// lineage and gate results. A training step registers at most once, whatever crashes and repeats in between.
+// What was made, from what, by whom: experiments, runs, registered models and versions in MLflow's shapes,
+// with lineage and gate results. A training step registers at most once, whatever crashes and repeats in
+// between.
 #pragma once
 
 #include <cstdint>
@@ -22,18 +23,18 @@ struct FileFact {
 
 // A trained and judged candidate that wants to become a version.
 struct NewVersion {
-  std::string project;                       // Its experiment has the same name.
+  std::string project;  // Its experiment has the same name.
   std::string model;
   std::string step_key;
-  std::map<std::string, FileFact> files;     // The artifact; "manifest.json" among them.
-  Json params = Json::object();              // name → text or number; logged as run params.
-  Json metrics = Json::object();             // name → number; logged as run metrics.
-  Json gates = Json::array();                // judge::GateResult::to_json, in order.
+  std::map<std::string, FileFact> files;  // The artifact; "manifest.json" among them.
+  Json params = Json::object();           // name → text or number; logged as run params.
+  Json metrics = Json::object();          // name → number; logged as run metrics.
+  Json gates = Json::array();             // judge::GateResult::to_json, in order.
   bool gates_passed = false;
-  std::map<std::string, FileFact> reports;   // Further artifacts of the run, e.g. "report.json".
-  std::map<std::string, std::string> inputs; // Lineage: "snapshot/table/departures" → sha256.
-  std::string actor;                         // "apply", "heal", …
-  std::string reason;                        // Why it was trained, in words.
+  std::map<std::string, FileFact> reports;    // Further artifacts of the run, e.g. "report.json".
+  std::map<std::string, std::string> inputs;  // Lineage: "snapshot/table/departures" → sha256.
+  std::string actor;                          // "apply", "heal", …
+  std::string reason;                         // Why it was trained, in words.
 };
 
 struct VersionFacts {
@@ -42,21 +43,22 @@ struct VersionFacts {
   std::string run_id;
   std::string step_key;
   std::string manifest_sha256;
-  std::string gates;                         // "passed", "refused"
+  std::string gates;  // "passed", "refused"
   std::int64_t created_ms = 0;
-  bool is_new = false;                       // False when the step key had registered before.
+  bool is_new = false;  // False when the step key had registered before.
 };
 
-// One write: run with params, metrics, tags (trimtab.step_key, mlflow.runName, …), lineage, artifacts, version,
-// gate results, audit row. Idempotent by (model, step_key). Errors: name_taken (another project of this home owns
-// the model's name).
+// One write: run with params, metrics, tags (trimtab.step_key, mlflow.runName, …), lineage, artifacts,
+// version, gate results, audit row. Idempotent by (model, step_key). Errors: name_taken (another project of
+// this home owns the model's name).
 Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock, const NewVersion& version);
 
 // Errors: not_found.
 Result<VersionFacts> find_version(store::Home& home, const std::string& model, std::int64_t version);
-std::optional<VersionFacts> find_by_step(store::Home& home, const std::string& model, const std::string& step_key);
+std::optional<VersionFacts> find_by_step(store::Home& home, const std::string& model,
+                                         const std::string& step_key);
 Result<std::vector<VersionFacts>> list_versions(store::Home& home, const std::string& model);
-Result<Json> run_json(store::Home& home, const std::string& run_id);     // MLflow's run, with data and tags.
+Result<Json> run_json(store::Home& home, const std::string& run_id);  // MLflow's run, with data and tags.
 Result<Json> gates_json(store::Home& home, const std::string& model, std::int64_t version);
 
 }  // namespace trimtab::registry

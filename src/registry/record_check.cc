@@ -11,6 +11,15 @@ namespace {
 using store::Connection;
 using store::Statement;
 
+// What a model's manifest says of one of its files; "" when it does not list it.
+std::string listed_sha256(const Json& manifest, const std::string& path) {
+  if (!manifest["files"].is_array()) return {};
+  for (const Json& file : manifest["files"].as_array()) {
+    if (file.text_or("name") == path) return file.text_or("sha256");
+  }
+  return {};
+}
+
 class RecordCheck {
  public:
   RecordCheck(Connection& connection, const store::Blobs& blobs, std::vector<std::string>& problems)
@@ -31,7 +40,8 @@ class RecordCheck {
   Status check_champions() {
     Statement row = connection_.prepare(
         "SELECT e.name, e.serving_version, json_extract(a.detail, '$.to') FROM endpoint e "
-        "LEFT JOIN audit a ON a.sequence = (SELECT max(sequence) FROM audit WHERE object = 'endpoint/' || e.name "
+        "LEFT JOIN audit a ON a.sequence = (SELECT max(sequence) FROM audit WHERE object = 'endpoint/' || "
+        "e.name "
         "AND action IN ('endpoint.declare', 'endpoint.promote', 'endpoint.roll_back')) "
         "WHERE e.serving_version IS NOT json_extract(a.detail, '$.to')");
     while (TRY(row.step())) {
@@ -41,7 +51,8 @@ class RecordCheck {
           ": restore meta.db from a backup, or promote a version again");
     }
     Statement gates = connection_.prepare(
-        "SELECT e.name, e.serving_version, v.gates FROM endpoint e JOIN model_version v ON v.model = e.model AND "
+        "SELECT e.name, e.serving_version, v.gates FROM endpoint e JOIN model_version v ON v.model = e.model "
+        "AND "
         "v.version = e.serving_version WHERE v.gates <> 'passed'");
     while (TRY(gates.step())) {
       add("endpoint '" + gates.text(0) + "' serves version " + gates.text(1) + ", whose gates are '" +
@@ -53,21 +64,25 @@ class RecordCheck {
   // The alias says what the endpoint says.
   Status check_mirrors() {
     Statement row = connection_.prepare(
-        "WITH mirror AS (SELECT name AS endpoint, model, CASE WHEN name = model THEN '' ELSE name || '-' END || "
+        "WITH mirror AS (SELECT name AS endpoint, model, CASE WHEN name = model THEN '' ELSE name || '-' END "
+        "|| "
         "'champion' AS alias, serving_version AS version FROM endpoint) "
-        "SELECT m.endpoint, m.version, m.alias, a.version FROM mirror m LEFT JOIN model_alias a ON a.model = m.model "
+        "SELECT m.endpoint, m.version, m.alias, a.version FROM mirror m LEFT JOIN model_alias a ON a.model = "
+        "m.model "
         "AND a.alias = m.alias WHERE a.version IS NOT m.version");
     while (TRY(row.step())) {
       const std::string serves = row.is_null(1) ? "no version" : "version " + row.text(1);
       const std::string points = row.is_null(3) ? "is missing" : "points at version " + row.text(3);
-      add("endpoint '" + row.text(0) + "' serves " + serves + ", but the alias '" + row.text(2) + "' " + points);
+      add("endpoint '" + row.text(0) + "' serves " + serves + ", but the alias '" + row.text(2) + "' " +
+          points);
     }
     return {};
   }
 
   Status check_aliases() {
     Statement row = connection_.prepare(
-        "SELECT a.model, a.alias, a.version, v.status, v.manifest_sha256 FROM model_alias a LEFT JOIN model_version v "
+        "SELECT a.model, a.alias, a.version, v.status, v.manifest_sha256 FROM model_alias a LEFT JOIN "
+        "model_version v "
         "ON v.model = a.model AND v.version = a.version");
     while (TRY(row.step())) {
       const std::string who = "alias '" + row.text(1) + "' of model '" + row.text(0) + "'";
@@ -77,8 +92,8 @@ class RecordCheck {
       } else if (row.text(3) != "READY") {
         add(who + " points at " + version + ", which is " + row.text(3) + " and not READY");
       } else {
-        TRY(check_files(who + " points at " + version + ", ",
-                        "model/" + row.text(0) + "/" + row.text(2), row.text(4)));
+        TRY(check_files(who + " points at " + version + ", ", "model/" + row.text(0) + "/" + row.text(2),
+                        row.text(4)));
       }
     }
     return {};
@@ -102,9 +117,10 @@ class RecordCheck {
     }
     for (const auto& [path, sha256] : files) {
       if (path == "manifest.json") continue;
-      const std::string listed = (*manifest)["files"][path].text_or("sha256");
+      const std::string listed = listed_sha256(*manifest, path);
       if (listed != sha256) add(who + "whose file '" + path + "' is not the one that its manifest lists");
-      if (!blobs_.has(sha256)) add(who + "whose file '" + path + "' is not there: restore blobs/ from a backup");
+      if (!blobs_.has(sha256))
+        add(who + "whose file '" + path + "' is not there: restore blobs/ from a backup");
     }
     return {};
   }
@@ -114,10 +130,13 @@ class RecordCheck {
     Statement row = connection_.prepare(
         "SELECT v.model, v.version, r.id IS NULL, "
         "(SELECT count(*) FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'input'), "
-        "(SELECT l.sha256 FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'output' AND l.kind = 'model' "
+        "(SELECT l.sha256 FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'output' AND l.kind = "
+        "'model' "
         "AND l.name = v.model || '/' || v.version) IS NOT v.manifest_sha256, "
-        "(SELECT t.value FROM run_tag t WHERE t.run_id = v.run_id AND t.key = 'trimtab.step_key') IS NOT v.step_key, "
-        "(SELECT count(*) FROM audit a WHERE a.action = 'model_version.create' AND a.object = 'model/' || v.model || "
+        "(SELECT t.value FROM run_tag t WHERE t.run_id = v.run_id AND t.key = 'trimtab.step_key') IS NOT "
+        "v.step_key, "
+        "(SELECT count(*) FROM audit a WHERE a.action = 'model_version.create' AND a.object = 'model/' || "
+        "v.model || "
         "'/' || v.version) <> 1 "
         "FROM model_version v LEFT JOIN run r ON r.id = v.run_id ORDER BY v.model, v.version");
     while (TRY(row.step())) {
@@ -137,7 +156,8 @@ class RecordCheck {
         "SELECT v.model, v.version, r.status FROM model_version v JOIN run r ON r.id = v.run_id "
         "WHERE r.status <> 'FINISHED' AND v.status = 'READY' ORDER BY v.model, v.version");
     while (TRY(row.step())) {
-      add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " + row.text(2));
+      add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " +
+          row.text(2));
     }
     return {};
   }
@@ -150,9 +170,8 @@ class RecordCheck {
 }  // namespace
 
 Status check_record(store::Home& home, std::vector<std::string>& problems) {
-  return home.database().read([&](Connection& connection) {
-    return RecordCheck(connection, home.blobs(), problems).run();
-  });
+  return home.database().read(
+      [&](Connection& connection) { return RecordCheck(connection, home.blobs(), problems).run(); });
 }
 
 }  // namespace trimtab::registry

@@ -11,13 +11,13 @@ namespace {
 
 // At most seven letters each, so that 7 + 1 + 7 + 1 + 3 stays below 20.
 constexpr std::array<std::string_view, 32> kPredicates = {
-    "able",  "amber", "bold",  "brave", "brisk", "calm",  "clear", "crisp", "deft",  "eager", "early",
-    "fair",  "fleet", "fond",  "fresh", "glad",  "grand", "keen",  "kind",  "level", "light", "lucid",
+    "able",  "amber", "bold",   "brave", "brisk", "calm",  "clear", "crisp", "deft",  "eager", "early",
+    "fair",  "fleet", "fond",   "fresh", "glad",  "grand", "keen",  "kind",  "level", "light", "lucid",
     "merry", "neat",  "nimble", "plain", "quick", "quiet", "rare",  "stray", "swift", "wise"};
 constexpr std::array<std::string_view, 32> kNouns = {
-    "auk",   "bat",   "crane", "crow",  "dove",  "duck",  "eagle", "egret", "finch", "gannet", "goose",
-    "grebe", "gull",  "hawk",  "heron", "ibis",  "jay",   "kite",  "lark",  "linnet", "loon",  "martin",
-    "merlin", "owl",  "petrel", "plover", "raven", "robin", "shrike", "snipe", "tern",  "wren"};
+    "auk",    "bat",  "crane",  "crow",   "dove",  "duck",  "eagle",  "egret", "finch",  "gannet", "goose",
+    "grebe",  "gull", "hawk",   "heron",  "ibis",  "jay",   "kite",   "lark",  "linnet", "loon",   "martin",
+    "merlin", "owl",  "petrel", "plover", "raven", "robin", "shrike", "snipe", "tern",   "wren"};
 
 }  // namespace
 

@@ -1,4 +1,5 @@
-// A name that people can say, for a run that they did not name: "stray-heron-407". The same id gives the same name.
+// A name that people can say, for a run that they did not name: "stray-heron-407". The same id gives the same
+// name.
 #pragma once
 
 #include <string>

@@ -31,14 +31,14 @@ struct Deployment {
     std::shared_ptr<const model::Artifact> artifact;
     table::LookupTables lookups;
   };
-  std::vector<Loaded> versions;    // The served one first; then shadows and the previous champion.
-  std::uint64_t generation = 0;    // Rises with each swap; per-thread scorers are remade when it does.
+  std::vector<Loaded> versions;  // The served one first; then shadows and the previous champion.
+  std::uint64_t generation = 0;  // Rises with each swap; per-thread scorers are remade when it does.
 };
 
 struct PredictRequest {
-  std::string_view body;           // JSON: dataframe_split, dataframe_records, instances (list of objects), inputs.
+  std::string_view body;  // JSON: dataframe_split, dataframe_records, instances (list of objects), inputs.
   std::string_view content_type;
-  std::string_view inference_id;   // Header X-Amzn-SageMaker-Inference-Id; one row only.
+  std::string_view inference_id;  // Header X-Amzn-SageMaker-Inference-Id; one row only.
 };
 
 // Hears of every prediction on the thread that made it; must be quick.
@@ -59,9 +59,9 @@ class Endpoint {
   std::vector<std::pair<std::int64_t, model::Role>> deployed() const;
 
   // The reply's JSON text: {"predictions":[…],"prediction_ids":[…],"model_version":"3"}. Ids: column
-  // prediction_id, header, else made here; an id that was chosen before returns the logged answer for the same input.
-  // Errors: busy (no version serves yet), malformed, invalid (unknown field: did you mean; missing column; wrong
-  // type: row and column named), conflict (a known id with another input), too_large.
+  // prediction_id, header, else made here; an id that was chosen before returns the logged answer for the
+  // same input. Errors: busy (no version serves yet), malformed, invalid (unknown field: did you mean;
+  // missing column; wrong type: row and column named), conflict (a known id with another input), too_large.
   Result<std::string> predict(const PredictRequest& request);
   // Remembers an answer given before a restart, for repeated ids.
   void remember(const model::Prediction& prediction);

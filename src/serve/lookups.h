@@ -1,4 +1,5 @@
-// The joined tables as endpoints need them: in memory, fed from their snapshots at start and by rows that arrive.
+// The joined tables as endpoints need them: in memory, fed from their snapshots at start and by rows that
+// arrive.
 #pragma once
 
 #include <filesystem>
@@ -22,7 +23,8 @@ class Lookups {
   // Gives the Parquet files of a source's current parts, in snapshot order.
   using PartFiles = std::function<Result<std::vector<std::filesystem::path>>(const std::string& source)>;
 
-  Lookups(table::Engine& engine, PartFiles part_files) : engine_(engine), part_files_(std::move(part_files)) {}
+  Lookups(table::Engine& engine, PartFiles part_files)
+      : engine_(engine), part_files_(std::move(part_files)) {}
 
   // The indexes that `recipe` needs, loaded when they are not there yet.
   Result<table::LookupTables> for_recipe(const model::Recipe& recipe);

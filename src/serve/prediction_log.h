@@ -1,5 +1,5 @@
-// Every prediction on disk, at no cost to the request: appended to a buffer, written as checksummed blocks and
-// fsynced every 200 ms or 10,000 rows. A crash may lose that much of the log and nothing else.
+// Every prediction on disk, at no cost to the request: appended to a buffer, written as checksummed blocks
+// and fsynced every 200 ms or 10,000 rows. A crash may lose that much of the log and nothing else.
 #pragma once
 
 #include <cstdint>
@@ -14,11 +14,12 @@
 
 namespace trimtab::serve {
 
-// Segment file log/<first sequence>.seg: blocks of [length u32][crc32 u32][rows]; a torn last block is cut off when
-// the log is opened. Thread-safe.
+// Segment file log/<first sequence>.seg: blocks of [length u32][crc32 u32][rows]; a torn last block is cut
+// off when the log is opened. Thread-safe.
 class PredictionLog {
  public:
-  // Opens or creates. Errors: storage_broken (a damaged block that is not the last one: names file and offset).
+  // Opens or creates. Errors: storage_broken (a damaged block that is not the last one: names file and
+  // offset).
   static Result<std::unique_ptr<PredictionLog>> open(std::filesystem::path folder);
   ~PredictionLog();  // Writes what is buffered.
 

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "table/session.h"
+#include "table/utf8.h"
 
 namespace trimtab::table {
 namespace {
@@ -183,6 +184,7 @@ void Batch::set_time(int column, int row, TimeUs value) {
   state_->to_write(column, row, ColumnType::time).at<std::int64_t>(row) = value;
 }
 void Batch::set_text(int column, int row, std::string_view value) {
+  if (!is_utf8(value)) return set_text(column, row, repair_utf8(value));
   CHECK(value.size() <= std::numeric_limits<std::uint32_t>::max());
   const Cells& cells = state_->to_write(column, row, ColumnType::text);
   auto size = static_cast<std::uint32_t>(value.size());
@@ -321,11 +323,16 @@ Status Batch::set_cell_json(int column, int row, const Json& value) {
 void copy_cell(const Batch& from, int from_column, int from_row, Batch& to, int to_column, int to_row) {
   if (from.is_null(from_column, from_row)) return to.set_null(to_column, to_row);
   switch (from.schema().at(from_column).type) {
-    case ColumnType::boolean: return to.set_boolean(to_column, to_row, from.boolean(from_column, from_row));
-    case ColumnType::integer: return to.set_integer(to_column, to_row, from.integer(from_column, from_row));
-    case ColumnType::real: return to.set_real(to_column, to_row, from.real(from_column, from_row));
-    case ColumnType::text: return to.set_text(to_column, to_row, from.text(from_column, from_row));
-    case ColumnType::time: return to.set_time(to_column, to_row, from.time(from_column, from_row));
+    case ColumnType::boolean:
+      return to.set_boolean(to_column, to_row, from.boolean(from_column, from_row));
+    case ColumnType::integer:
+      return to.set_integer(to_column, to_row, from.integer(from_column, from_row));
+    case ColumnType::real:
+      return to.set_real(to_column, to_row, from.real(from_column, from_row));
+    case ColumnType::text:
+      return to.set_text(to_column, to_row, from.text(from_column, from_row));
+    case ColumnType::time:
+      return to.set_time(to_column, to_row, from.time(from_column, from_row));
   }
 }
 

@@ -36,7 +36,8 @@ class Batch {
   void set_boolean(int column, int row, bool value);
   void set_integer(int column, int row, std::int64_t value);
   void set_real(int column, int row, double value);
-  void set_text(int column, int row, std::string_view value);  // Copied into the batch.
+  // Copied into the batch. A byte that is part of no UTF-8 character becomes U+FFFD.
+  void set_text(int column, int row, std::string_view value);
   void set_time(int column, int row, TimeUs value);
 
   bool is_null(int column, int row) const;

@@ -18,13 +18,13 @@ namespace trimtab::table {
 
 // How a table is joined; part of a recipe.
 struct LookupSpec {
-  std::string table;                      // Source that is joined, e.g. "weather".
-  std::vector<std::string> left_keys;     // Columns of the row, equal to …
-  std::vector<std::string> right_keys;    // … these of the joined table.
-  std::string left_time;                  // As-of: the row's time column; "" for a plain join.
-  std::string right_time;                 // As-of: the joined table's time column.
-  TimeUs age_max = 0;                     // As-of: no older than this; 0 = any age.
-  std::vector<std::string> select;        // Columns of the joined table that enter.
+  std::string table;                    // Source that is joined, e.g. "weather".
+  std::vector<std::string> left_keys;   // Columns of the row, equal to …
+  std::vector<std::string> right_keys;  // … these of the joined table.
+  std::string left_time;                // As-of: the row's time column; "" for a plain join.
+  std::string right_time;               // As-of: the joined table's time column.
+  TimeUs age_max = 0;                   // As-of: no older than this; 0 = any age.
+  std::vector<std::string> select;      // Columns of the joined table that enter.
 
   Json to_json() const;
   static Result<LookupSpec> from_json(const Json& json);

@@ -79,9 +79,9 @@ struct ParquetWriter::State {
 
 void ParquetWriter::State::open() {
   duckdb::ClientContext& context = *session->context;
-  function = duckdb::Catalog::GetEntry<duckdb::CopyFunctionCatalogEntry>(context, SYSTEM_CATALOG,
-                                                                         DEFAULT_SCHEMA, "parquet")
-                 .function;
+  auto& entry = duckdb::Catalog::GetEntry(context, duckdb::CatalogType::COPY_FUNCTION_ENTRY, SYSTEM_CATALOG,
+                                          DEFAULT_SCHEMA, "parquet");
+  function = entry.Cast<duckdb::CopyFunctionCatalogEntry>().function;
   duckdb::vector<std::string> names;
   duckdb::vector<duckdb::LogicalType> types;
   for (const Column& column : schema.columns()) {
@@ -167,17 +167,19 @@ Status ParquetWriter::finish() {
   return {};
 }
 
-namespace {
-
-// A query's name for one file. Brackets keep the engine from taking a part of the name for a pattern.
-std::string table_of(const std::filesystem::path& path) {
-  std::string literal;
+std::string quote_path(const std::filesystem::path& path) {
+  std::string pattern;
   for (char c : std::filesystem::absolute(path).string()) {
     bool special = c == '*' || c == '?' || c == '[';
-    literal += special ? std::string("[") + c + "]" : std::string(1, c);
+    pattern += special ? std::string("[") + c + "]" : std::string(1, c);
   }
-  return "read_parquet(" + quote_text(literal) + ")";
+  return quote_text(pattern);
 }
+
+namespace {
+
+// A query's name for one file.
+std::string table_of(const std::filesystem::path& path) { return "read_parquet(" + quote_path(path) + ")"; }
 
 // What the engine finds wrong inside of a file that we wrote is damage, not a user's mistake.
 Error damaged(Error error, const std::filesystem::path& path) {

@@ -31,6 +31,8 @@ ErrorCode code_of(const duckdb::ErrorData& error) {
       return ErrorCode::too_large;
     case ExceptionType::INTERRUPT:
       return ErrorCode::cancelled;
+    case ExceptionType::PERMISSION:
+      return ErrorCode::forbidden;
     case ExceptionType::INVALID:
     case ExceptionType::NULL_POINTER:
     case ExceptionType::TRANSACTION:

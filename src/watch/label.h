@@ -14,8 +14,8 @@ namespace trimtab::watch {
 
 struct Label {
   std::string prediction_id;
-  double value = 0;                 // 0 or 1 (binary), or the number.
-  TimeUs time = 0;                  // When it became known.
+  double value = 0;  // 0 or 1 (binary), or the number.
+  TimeUs time = 0;   // When it became known.
 };
 
 // From {"labels":[{"id","label","time"?}]}. Errors: malformed, invalid (names the row and what it should be),
@@ -23,13 +23,13 @@ struct Label {
 Result<std::vector<Label>> parse_labels(const Json& body, bool binary, TimeUs now);
 
 struct LabelReport {
-  int accepted = 0;                 // New ones.
-  int repeated = 0;                 // Known already with the same value: nothing changed.
-  int revised = 0;                  // Known with another value: both are kept, the latest counts.
+  int accepted = 0;  // New ones.
+  int repeated = 0;  // Known already with the same value: nothing changed.
+  int revised = 0;   // Known with another value: both are kept, the latest counts.
 };
 
 // Work for Database::submit: writes the rows. Idempotent.
-Status write_labels(store::Connection& connection, const std::string& endpoint, const std::vector<Label>& labels,
-                    TimeUs received, LabelReport& report);
+Status write_labels(store::Connection& connection, const std::string& endpoint,
+                    const std::vector<Label>& labels, TimeUs received, LabelReport& report);
 
 }  // namespace trimtab::watch

@@ -1,5 +1,4 @@
 #include "api/native/native_routes.h"
-
 #include "registry/endpoints.h"
 #include "registry/record.h"
 
@@ -9,13 +8,16 @@ namespace {
 Json performance_json(store::Connection& connection, const std::string& endpoint) {
   Json list = Json::array();
   store::Statement row = connection.prepare(
-      "SELECT batch, version, role, predictions, labels, metrics_json FROM batch_performance WHERE endpoint = ? "
+      "SELECT batch, version, role, predictions, labels, metrics_json FROM batch_performance WHERE endpoint "
+      "= ? "
       "ORDER BY batch DESC, role LIMIT 40");
   row.with(endpoint);
   for (Result<bool> more = row.step(); more && *more; more = row.step()) {
     const Result<Json> metrics = base::parse_json(row.text(5));
     Json entry = Json::object();
-    entry.set("batch", base::format_time(row.integer(0))).set("version", row.integer(1)).set("role", row.text(2));
+    entry.set("batch", base::format_time(row.integer(0)))
+        .set("version", row.integer(1))
+        .set("role", row.text(2));
     entry.set("predictions", row.integer(3)).set("labels", row.integer(4));
     list.push(entry.set("metrics", metrics ? *metrics : Json()));
   }
@@ -46,7 +48,8 @@ http::Answer reply(const Result<Json>& json) {
 
 Result<Json> list_json(ServerRooms& rooms) {
   Json list = Json::array();
-  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home))) list.push(facts.to_json());
+  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home)))
+    list.push(facts.to_json());
   return Json::object({{"endpoints", std::move(list)}});
 }
 
@@ -90,23 +93,29 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
        .summary = "One endpoint: champion, challenger, health, traffic and labelled performance",
        .permission = Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(endpoint_json(rooms, request.path_values[0])); }},
+       .handler =
+           [&rooms](const Request& request, const http::ReplyPromise&) {
+             return reply(endpoint_json(rooms, request.path_values[0]));
+           }},
       {.method = "GET",
        .path = "/api/v1/endpoints/{name}/schema",
        .summary = "The columns that a request may hold",
        .permission = Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(schema_json(rooms, request.path_values[0])); }},
+       .handler =
+           [&rooms](const Request& request, const http::ReplyPromise&) {
+             return reply(schema_json(rooms, request.path_values[0]));
+           }},
       {.method = "POST",
        .path = "/api/v1/endpoints/{name}/labels",
        .summary = "The truth about predictions, by their ids",
        .permission = Permission::clock,
        .request_schema = any,
        .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           http::ReplyPromise promise) { return accept_labels(rooms, request, std::move(promise)); }},
+       .handler =
+           [&rooms](const Request& request, http::ReplyPromise promise) {
+             return accept_labels(rooms, request, std::move(promise));
+           }},
   };
 }
 

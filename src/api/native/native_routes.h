@@ -14,6 +14,7 @@ std::vector<http::Route> table_routes(ServerRooms& rooms);      // rows that arr
 std::vector<http::Route> operation_routes(ServerRooms& rooms);  // incidents, clock, apply, status, audit
 
 // /healthz, /readyz, /version, /openapi.json over all routes given.
-std::vector<http::Route> service_routes(const std::vector<http::Route>& described, const std::string& version);
+std::vector<http::Route> service_routes(const std::vector<http::Route>& described,
+                                        const std::string& version);
 
 }  // namespace trimtab::api

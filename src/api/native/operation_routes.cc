@@ -1,5 +1,4 @@
 #include "api/native/native_routes.h"
-
 #include "heal/incident.h"
 #include "store/audit.h"
 
@@ -28,7 +27,9 @@ Result<Json> audit_json(ServerRooms& rooms) {
   TRY(rooms.home.database().read([&](store::Connection& connection) {
     return store::list_audit(connection, 1000, [&list](const store::AuditEntry& entry) {
       Json json = Json::object();
-      json.set("sequence", entry.sequence).set("time", base::format_time(entry.time)).set("actor", entry.actor);
+      json.set("sequence", entry.sequence)
+          .set("time", base::format_time(entry.time))
+          .set("actor", entry.actor);
       json.set("action", entry.action).set("object", entry.object);
       const Result<Json> detail = base::parse_json(entry.detail);
       list.push(json.set("detail", detail ? *detail : Json(entry.detail)));
@@ -105,8 +106,9 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
        .permission = Permission::clock,
        .request_schema = any,
        .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           http::ReplyPromise promise) { return move_clock(rooms, request, std::move(promise)); }},
+       .handler = [&rooms](
+                      const Request& request,
+                      http::ReplyPromise promise) { return move_clock(rooms, request, std::move(promise)); }},
       {.method = "POST",
        .path = "/api/v1/apply",
        .summary = "Makes the actual state the declared one",

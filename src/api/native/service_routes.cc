@@ -2,7 +2,8 @@
 
 namespace trimtab::api {
 
-std::vector<http::Route> service_routes(const std::vector<http::Route>& described, const std::string& version) {
+std::vector<http::Route> service_routes(const std::vector<http::Route>& described,
+                                        const std::string& version) {
   const auto text_route = [](const std::string& path, const std::string& summary, const std::string& text) {
     return http::Route{.method = "GET",
                        .path = path,

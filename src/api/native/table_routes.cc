@@ -1,5 +1,4 @@
 #include "api/native/native_routes.h"
-
 #include "base/hash.h"
 #include "table/batch.h"
 
@@ -7,7 +6,7 @@ namespace trimtab::api {
 namespace {
 
 struct ArrivingRow {
-  std::string json;            // Compact, columns in schema order.
+  std::string json;  // Compact, columns in schema order.
   std::optional<TimeUs> time;
 };
 
@@ -38,7 +37,8 @@ Status read_row(const table::Schema& schema, const Json& row, std::size_t number
   return {};
 }
 
-Result<ArrivingRows> read_rows(const table::Schema& schema, const Json& body, const std::string& time_column) {
+Result<ArrivingRows> read_rows(const table::Schema& schema, const Json& body,
+                               const std::string& time_column) {
   const Json& rows = body["rows"];
   if (!rows.is_array()) {
     return fail(ErrorCode::invalid, "the body has no list 'rows'", R"(send {"rows":[{"column":value,…},…]})");
@@ -51,7 +51,8 @@ Result<ArrivingRows> read_rows(const table::Schema& schema, const Json& body, co
     batch.reset(static_cast<int>(size));
     for (std::size_t i = 0; i < size; ++i) {
       ArrivingRow row;
-      TRY(read_row(schema, rows.as_array()[begin + i], begin + i, batch, static_cast<int>(i), row, time_column));
+      TRY(read_row(schema, rows.as_array()[begin + i], begin + i, batch, static_cast<int>(i), row,
+                   time_column));
       arriving.rows.push_back(std::move(row));
     }
     arriving.batches.push_back(std::move(batch));

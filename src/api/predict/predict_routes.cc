@@ -19,7 +19,8 @@ http::Answer invoke(ServerRooms& rooms, const http::Request& request) {
 }  // namespace
 
 std::vector<http::Route> predict_routes(ServerRooms& rooms) {
-  const Json rows = Json::object({{"type", "object"}, {"description", "dataframe_split, dataframe_records, instances or inputs"}});
+  const Json rows = Json::object(
+      {{"type", "object"}, {"description", "dataframe_split, dataframe_records, instances or inputs"}});
   const Json reply = Json::object({{"type", "object"}, {"required", Json::array().push("predictions")}});
   return {{.method = "POST",
            .path = "/endpoints/{name}/invocations",

@@ -35,7 +35,8 @@ Result<std::unique_ptr<table::RowProgram>> label_program(Workbench& bench, const
   const clean::CompiledRecipe recipe = TRY(tables.compile(*bench.project.find_table(model.from), silent));
   std::vector<table::Stage> stages = recipe.per_file;
   // A filter would lose rows that were asked about all the same.
-  std::erase_if(stages, [](const table::Stage& stage) { return std::holds_alternative<table::FilterStage>(stage); });
+  std::erase_if(stages,
+                [](const table::Stage& stage) { return std::holds_alternative<table::FilterStage>(stage); });
   table::DeriveStage derive;
   derive.columns.push_back({kTarget, "CAST((" + model.target.text + ") AS DOUBLE)", model.target.where});
   table::NamedExpression known = flow::label_time_of(model, source.time);
@@ -51,11 +52,11 @@ Result<std::unique_ptr<table::RowProgram>> label_program(Workbench& bench, const
   return table::RowProgram::bind(*bench.engine, schema, stages, {}, source.time_zone);
 }
 
-std::string request_body(const table::Batch& rows, int row, const std::vector<int>& columns, const std::string& id) {
+std::string request_body(const table::Batch& rows, int row, const std::vector<int>& columns,
+                         const std::string& id) {
   std::string body = R"({"dataframe_records":[{"prediction_id":)";
   base::append_json_string(body, id);
   for (const int column : columns) {
-    if (rows.is_null(column, row)) continue;
     body += ',';
     base::append_json_string(body, rows.schema().at(column).name);
     body += ':' + rows.cell_json(column, row).dump();
@@ -132,20 +133,21 @@ Status load_observed(Workbench& bench, const table::Snapshot& snapshot, TimeUs f
                      std::vector<HistoryFeed::ObservedRow>& out) {
   for (const table::Part& part : snapshot.parts) {
     if (!reaches(part, from, to)) continue;
-    TRY(table::read_parquet(*bench.engine, {blob_path(bench, part)}, {}, [&](const table::Batch& rows) -> Status {
-      const int time_column = *rows.schema().find(snapshot.time_column);
-      for (int row = 0; row < rows.rows(); ++row) {
-        if (rows.is_null(time_column, row)) continue;
-        const TimeUs time = rows.time(time_column, row);
-        if (time < from || time >= to) continue;
-        Json json = Json::object();
-        for (int column = 0; column < rows.schema().size(); ++column) {
-          json.set(rows.schema().at(column).name, rows.cell_json(column, row));
-        }
-        out.push_back({time, json.dump()});
-      }
-      return {};
-    }));
+    TRY(table::read_parquet(*bench.engine, {blob_path(bench, part)}, {},
+                            [&](const table::Batch& rows) -> Status {
+                              const int time_column = *rows.schema().find(snapshot.time_column);
+                              for (int row = 0; row < rows.rows(); ++row) {
+                                if (rows.is_null(time_column, row)) continue;
+                                const TimeUs time = rows.time(time_column, row);
+                                if (time < from || time >= to) continue;
+                                Json json = Json::object();
+                                for (int column = 0; column < rows.schema().size(); ++column) {
+                                  json.set(rows.schema().at(column).name, rows.cell_json(column, row));
+                                }
+                                out.push_back({time, json.dump()});
+                              }
+                              return {};
+                            }));
   }
   std::stable_sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.time < b.time; });
   return {};
@@ -180,7 +182,8 @@ Result<HistoryFeed> load_feed(Workbench& bench, const History& history, const st
   const project::Model& model = *bench.project.find_model(bench.project.find_endpoint(endpoint)->model);
   const project::Source& source = *bench.project.find_source(bench.project.find_table(model.from)->from);
   const table::Snapshot& snapshot = history.sources.at(source.name);
-  const std::unique_ptr<table::RowProgram> program = TRY(label_program(bench, model, source, snapshot.schema));
+  const std::unique_ptr<table::RowProgram> program =
+      TRY(label_program(bench, model, source, snapshot.schema));
   std::vector<int> positions;
   for (const std::string& column : columns) {
     if (const std::optional<int> at = snapshot.schema.find(column)) positions.push_back(*at);
@@ -190,7 +193,8 @@ Result<HistoryFeed> load_feed(Workbench& bench, const History& history, const st
   Reader reader(feed, *program, from, to);
   for (const table::Part& part : snapshot.parts) {
     if (!reaches(part, from, to)) continue;
-    reader.begin(positions, *snapshot.schema.find(source.time), std::filesystem::path(part.origin).stem().string());
+    reader.begin(positions, *snapshot.schema.find(source.time),
+                 std::filesystem::path(part.origin).stem().string());
     TRY(table::read_parquet(*bench.engine, {blob_path(bench, part)}, {},
                             [&reader](const table::Batch& rows) { return reader.take(rows); }));
     feed.files.push_back({*part.time_max, part.origin});

@@ -3,11 +3,10 @@
 #include <atomic>
 #include <cmath>
 #include <csignal>
+#include <fcntl.h>
 #include <fstream>
 #include <memory>
 #include <thread>
-
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "app/wiring.h"
@@ -45,7 +44,8 @@ class ServerProcess {
       if (const int port = port_) return http::Client("127.0.0.1", port, base::kHourUs);
       std::this_thread::sleep_for(std::chrono::milliseconds(2));
     }
-    return fail(ErrorCode::step_failed, "the server of policy '" + settings_.name + "' did not start: " + log_);
+    return fail(ErrorCode::step_failed,
+                "the server of policy '" + settings_.name + "' did not start: " + log_);
   }
 
  private:
@@ -53,9 +53,19 @@ class ServerProcess {
 
   void accompany() {
     base::ProcessOptions process;
-    process.argv = {own_program(), "serve", (settings_.folder / "project").string(), "--home", home().string(),
-                    "--port", "0", "--clock", "manual", "--as-of", base::format_time(settings_.from),
-                    "--policy", settings_.policy};
+    process.argv = {own_program(),
+                    "serve",
+                    (settings_.folder / "project").string(),
+                    "--home",
+                    home().string(),
+                    "--port",
+                    "0",
+                    "--clock",
+                    "manual",
+                    "--as-of",
+                    base::format_time(settings_.from),
+                    "--policy",
+                    settings_.policy};
     process.cancel = &kill_;
     process.on_line = [this](std::string_view line) {
       const std::size_t colon = line.rfind(':');
@@ -146,7 +156,8 @@ class Replay {
   // What earlier ticks have sent. The tick that was interrupted is sent again as a whole.
   void skip_to(TimeUs start) {
     const TimeUs sent = start - kTick;
-    while (next_request_ < feed_.requests.size() && feed_.requests[next_request_].time < start) ++next_request_;
+    while (next_request_ < feed_.requests.size() && feed_.requests[next_request_].time < start)
+      ++next_request_;
     while (next_label_ < feed_.labels.size() && feed_.labels[next_label_].known_at <= sent) ++next_label_;
     for (const auto& [source, rows] : feed_.observed) {
       std::size_t& next = next_observed_[source];
@@ -157,7 +168,8 @@ class Replay {
   Status post(const std::string& path, const std::string& body) {
     const http::ClientReply reply = TRY(server_.send("POST", path, body));
     if (reply.status == 200) return {};
-    return fail(ErrorCode::step_failed, path + " answered " + std::to_string(reply.status) + ": " + reply.body);
+    return fail(ErrorCode::step_failed,
+                path + " answered " + std::to_string(reply.status) + ": " + reply.body);
   }
 
   Status tick(TimeUs now) {
@@ -176,7 +188,9 @@ class Replay {
       std::error_code failed;
       if (!std::filesystem::exists(target)) std::filesystem::create_hard_link(origin, target, failed);
       if (failed) std::filesystem::copy_file(origin, target, failed);
-      if (failed) return fail(ErrorCode::storage_broken, "cannot deliver '" + target.string() + "': " + failed.message());
+      if (failed)
+        return fail(ErrorCode::storage_broken,
+                    "cannot deliver '" + target.string() + "': " + failed.message());
     }
     return {};
   }
@@ -185,7 +199,8 @@ class Replay {
     for (const auto& [source, rows] : feed_.observed) {
       std::size_t& next = next_observed_[source];
       std::string body;
-      for (; next < rows.size() && rows[next].time <= now; ++next) body += (body.empty() ? "" : ",") + rows[next].json;
+      for (; next < rows.size() && rows[next].time <= now; ++next)
+        body += (body.empty() ? "" : ",") + rows[next].json;
       if (!body.empty()) TRY(post("/api/v1/tables/" + source + "/rows", R"({"rows":[)" + body + "]}"));
     }
     return {};
@@ -208,12 +223,13 @@ class Replay {
 
   Status send_requests(TimeUs until) {
     const std::string path = "/endpoints/" + settings_.endpoint + "/invocations";
-    for (; next_request_ < feed_.requests.size() && feed_.requests[next_request_].time < until; ++next_request_) {
+    for (; next_request_ < feed_.requests.size() && feed_.requests[next_request_].time < until;
+         ++next_request_) {
       const HistoryFeed::Request& request = feed_.requests[next_request_];
       const http::ClientReply reply = TRY(server_.send("POST", path, request.body));
       if (reply.status != 200) {
-        return fail(ErrorCode::step_failed, "a prediction was refused with " + std::to_string(reply.status) + ": " +
-                                                reply.body);
+        return fail(ErrorCode::step_failed,
+                    "a prediction was refused with " + std::to_string(reply.status) + ": " + reply.body);
       }
       TRY(progress_.keep_answer(next_request_, TRY(read_score(reply.body))));
     }
@@ -248,7 +264,8 @@ void measure_answers(const HistoryFeed& feed, const Progress& progress, PolicyRe
   result.auc = value("auc");
 }
 
-Json timeline_entry(const std::string& time, const std::string& event, Json evidence, const std::string& action) {
+Json timeline_entry(const std::string& time, const std::string& event, Json evidence,
+                    const std::string& action) {
   Json entry = Json::object();
   entry.set("time", time).set("event", event).set("evidence", std::move(evidence));
   return entry.set("action", action);
@@ -272,7 +289,8 @@ void read_incidents(const Json& incidents, PolicyResult& result) {
       std::string action = outcome;
       if (!detail["version"].is_null()) action += ", version " + detail["version"].dump();
       if (outcome == "failed") action += ": " + detail.text_or("error");
-      result.timeline.push(timeline_entry(event.text_or("time"), incident->text_or("summary"), evidence, action));
+      result.timeline.push(
+          timeline_entry(event.text_or("time"), incident->text_or("summary"), evidence, action));
     }
   }
 }

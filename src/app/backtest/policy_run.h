@@ -1,5 +1,6 @@
-// One policy's life in a replay: a home and a project folder of its own, a real server on a manual clock, and the
-// requests of history sent to it tick by tick. Killed at any moment, it goes on at the tick where it stopped.
+// One policy's life in a replay: a home and a project folder of its own, a real server on a manual clock, and
+// the requests of history sent to it tick by tick. Killed at any moment, it goes on at the tick where it
+// stopped.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +16,9 @@
 namespace trimtab::app {
 
 struct PolicySettings {
-  std::string name;                 // "never", "weekly", "trimtab"
-  std::string policy;               // For `serve --policy`: "never", "every:7d", "declared".
-  std::filesystem::path folder;     // Holds project/, home/, progress and answers; made already.
+  std::string name;              // "never", "weekly", "trimtab"
+  std::string policy;            // For `serve --policy`: "never", "every:7d", "declared".
+  std::filesystem::path folder;  // Holds project/, home/, progress and answers; made already.
   std::string endpoint;
   TimeUs from = 0;
   TimeUs to = 0;
@@ -25,16 +26,16 @@ struct PolicySettings {
 
 struct PolicyResult {
   std::string name;
-  Json log_loss, auc;               // Numbers, or null.
+  Json log_loss, auc;  // Numbers, or null.
   std::int64_t predictions = 0, labels = 0;
   std::int64_t retrains = 0, promotions = 0, rollbacks = 0, incidents = 0;
-  Json timeline = Json::array();    // {"time","event","evidence","action"}, oldest first.
+  Json timeline = Json::array();  // {"time","event","evidence","action"}, oldest first.
 
-  Json to_json() const;             // Without the timeline.
+  Json to_json() const;  // Without the timeline.
 };
 
-// Replays the feed. `on_tick(done, total)` is called on this thread. Errors: step_failed (the server did not start or
-// died), and whatever the server answered that it should not have.
+// Replays the feed. `on_tick(done, total)` is called on this thread. Errors: step_failed (the server did not
+// start or died), and whatever the server answered that it should not have.
 Result<PolicyResult> run_policy(const PolicySettings& settings, const HistoryFeed& feed,
                                 const std::function<void(std::int64_t done, std::int64_t total)>& on_tick);
 

@@ -1,3 +1,4 @@
+#include "app/life_of_a_row.h"
 #include "app/progress.h"
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
@@ -22,7 +23,7 @@ Status apply_verb(const Arguments& arguments) {
   {
     ProgressPrinter progress(ProgressPrinter::style_for(arguments.json));
     const auto nobody_serves = [](const std::string&) -> Status { return {}; };
-    report = TRY(plan::apply(bench->workplace(), as_of, progress, nobody_serves));
+    report = TRY(live_until_served(bench->workplace(), as_of, progress, nobody_serves));
   }
   print_report(arguments, report.to_text(), report.to_json());
   return {};

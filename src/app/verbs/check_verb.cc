@@ -14,8 +14,9 @@ Status check_verb(const Arguments& arguments) {
   flow::Pipeline pipeline(bench->project, *bench->home, *bench->engine, executor, bench->clock);
   flow::ProgressListener silent;
   TRY(pipeline.validate(silent));
-  const std::string text = bench->project.file + " is in order: " + std::to_string(bench->project.sources.size()) +
-                           " sources, " + std::to_string(bench->project.tables.size()) + " tables, " +
+  const std::string text = bench->project.file +
+                           " is in order: " + std::to_string(bench->project.sources.size()) + " sources, " +
+                           std::to_string(bench->project.tables.size()) + " tables, " +
                            std::to_string(bench->project.models.size()) + " models, " +
                            std::to_string(bench->project.endpoints.size()) + " endpoints\n";
   print_report(arguments, text, Json::object({{"ok", true}}));

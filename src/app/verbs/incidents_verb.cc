@@ -25,7 +25,8 @@ std::string describe(const Json& incident) {
   std::string text = "#" + incident["id"].dump() + " " + incident.text_or("endpoint") + ", " +
                      incident.text_or("state") + ": " + incident.text_or("summary") + "\n";
   for (const Json& event : incident["events"].as_array()) {
-    text += "   " + event.text_or("time") + "  " + event.text_or("kind") + "  " + event["detail"].dump() + "\n";
+    text +=
+        "   " + event.text_or("time") + "  " + event.text_or("kind") + "  " + event["detail"].dump() + "\n";
   }
   return text;
 }

@@ -38,7 +38,8 @@ Status serve_verb(const Arguments& arguments) {
   settings.hosts_allowed = arguments.allow_hosts;
   TRY(read_policy(arguments.policy, settings));
   base::SystemClock clock;
-  if (arguments.clock == "manual") settings.manual_clock_from = plan::as_of_for(project, arguments.as_of, clock);
+  if (arguments.clock == "manual")
+    settings.manual_clock_from = plan::as_of_for(project, arguments.as_of, clock);
   std::vector<project::Project> projects;
   projects.push_back(std::move(project));
   const std::unique_ptr<RunningServer> server = TRY(RunningServer::start(settings, std::move(projects)));

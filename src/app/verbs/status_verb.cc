@@ -8,7 +8,8 @@ namespace {
 
 std::string describe(const Json& endpoint) {
   std::string text = endpoint.text_or("name") + ": " + endpoint.text_or("health");
-  text += endpoint["champion"].is_null() ? ", no version serves yet" : ", version " + endpoint["champion"].dump();
+  text +=
+      endpoint["champion"].is_null() ? ", no version serves yet" : ", version " + endpoint["champion"].dump();
   if (!endpoint["challenger"].is_null()) text += ", challenger " + endpoint["challenger"].dump();
   return text + "\n";
 }
@@ -19,7 +20,8 @@ Result<Json> endpoints_of(const std::string& home, const Arguments& arguments) {
   }
   const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
   Json list = Json::array();
-  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(*bench->home))) list.push(facts.to_json());
+  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(*bench->home)))
+    list.push(facts.to_json());
   return Json::object({{"endpoints", std::move(list)}});
 }
 

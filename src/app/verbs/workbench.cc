@@ -44,7 +44,8 @@ Result<Json> ask(http::Client& server, const std::string& method, const std::str
   const Json json = TRY(base::parse_json(reply.body));
   if (reply.status < 400) return json;
   const Json& wrong = json["error"];
-  Error error{ErrorCode::internal, wrong.text_or("message", reply.body), wrong.text_or("hint"), std::nullopt, nullptr};
+  Error error{ErrorCode::internal, wrong.text_or("message", reply.body), wrong.text_or("hint"), std::nullopt,
+              nullptr};
   for (const base::ErrorRow& row : base::error_table()) {
     if (row.name == wrong.text_or("code")) error.code = row.code;
   }

@@ -1,0 +1,329 @@
+#include "flow/learn.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <variant>
+
+#include "base/file.h"
+#include "judge/metrics.h"
+#include "model/artifact.h"
+#include "model/scorer.h"
+#include "table/lookup.h"
+#include "table/parquet.h"
+#include "train/trainer.h"
+
+namespace trimtab::flow {
+namespace {
+
+constexpr const char* kOrigin = "__origin";
+constexpr const char* kRow = "__row";
+constexpr int kScoreBins = 20;
+
+Json learner_json(const project::Learner& learner) {
+  const auto* lightgbm = std::get_if<project::LightgbmLearner>(&learner);
+  if (lightgbm == nullptr) return Json::object({{"kind", "baseline"}});
+  Json json = Json::object({{"kind", "lightgbm"}});
+  json.set("rounds", lightgbm->rounds).set("leaves", lightgbm->leaves);
+  json.set("learning_rate", lightgbm->learning_rate).set("min_data_in_leaf", lightgbm->min_data_in_leaf);
+  json.set("feature_fraction", lightgbm->feature_fraction)
+      .set("bagging_fraction", lightgbm->bagging_fraction);
+  return json.set("lambda_l2", lightgbm->lambda_l2).set("seed", lightgbm->seed);
+}
+
+project::Learner learner_from(const Json& json) {
+  if (json.text_or("kind") != "lightgbm") return project::BaselineLearner{};
+  project::LightgbmLearner learner;
+  learner.rounds = json.int_or("rounds");
+  learner.leaves = json.int_or("leaves");
+  learner.learning_rate = json.double_or("learning_rate");
+  learner.min_data_in_leaf = json.int_or("min_data_in_leaf");
+  learner.feature_fraction = json.double_or("feature_fraction");
+  learner.bagging_fraction = json.double_or("bagging_fraction");
+  learner.lambda_l2 = json.double_or("lambda_l2");
+  learner.seed = json.int_or("seed");
+  return learner;
+}
+
+Json gate_json(const project::Gate& gate) {
+  Json json = Json::object({{"text", gate.text}, {"metric", gate.metric}, {"slice", gate.slice}});
+  json.set("at_least", gate.at_least).set("against_champion", gate.against_champion);
+  return json.set("threshold", gate.threshold);
+}
+
+project::Gate gate_from(const Json& json) {
+  project::Gate gate;
+  gate.text = json.text_or("text");
+  gate.metric = json.text_or("metric");
+  gate.slice = json.text_or("slice");
+  gate.at_least = json.bool_or("at_least");
+  gate.against_champion = json.bool_or("against_champion");
+  gate.threshold = json.double_or("threshold");
+  return gate;
+}
+
+Json measures_json(bool binary, std::span<const double> truth, std::span<const double> score) {
+  Json json = Json::object();
+  for (const std::string& name : judge::metric_names(binary)) {
+    const Result<judge::Measure> measured = judge::measure(name, truth, score);
+    if (measured) json.set(name, measured->to_json());
+  }
+  return json;
+}
+
+std::vector<double> as_doubles(const std::vector<float>& values) { return {values.begin(), values.end()}; }
+
+// How the scores of the test rows were spread at training: what drift is later held against.
+Json score_histogram(const std::vector<double>& scores) {
+  std::vector<std::int64_t> counts(kScoreBins);
+  for (const double score : scores) {
+    ++counts[static_cast<std::size_t>(std::clamp(static_cast<int>(score * kScoreBins), 0, kScoreBins - 1))];
+  }
+  Json json = Json::array();
+  for (const std::int64_t count : counts) json.push(count);
+  return json;
+}
+
+Result<std::vector<double>> score_frame(const model::Artifact& artifact, const std::vector<double>& values,
+                                        std::size_t rows) {
+  std::vector<double> scores(rows);
+  if (artifact.learner == "baseline") {
+    std::fill(scores.begin(), scores.end(), std::strtod(artifact.model_text.c_str(), nullptr));
+    return scores;
+  }
+  const std::unique_ptr<model::Booster> booster =
+      TRY(model::Booster::load(artifact.model_text, static_cast<int>(artifact.recipe.features.size())));
+  booster->predict(values, scores.data());
+  return scores;
+}
+
+}  // namespace
+
+Json train_params(const model::Recipe& recipe, const project::Model& model) {
+  Json json = Json::object({{"recipe", recipe.to_json()}, {"learner", learner_json(model.learner)}});
+  return json.set("binary", model.task == project::Task::binary);
+}
+
+Result<Json> train_artifact(const table::OperationRun& run) {
+  model::Artifact artifact;
+  artifact.recipe = TRY(model::Recipe::from_json(run.params["recipe"]));
+  artifact.binary = run.params.bool_or("binary");
+  const train::FrameData data =
+      TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features));
+  const auto on_progress = [&run](std::int64_t done, std::int64_t total) {
+    return run.progress(done, total, "rounds");
+  };
+  const project::Task task = artifact.binary ? project::Task::binary : project::Task::regression;
+  const train::TrainReport report =
+      TRY(train::fit(data, learner_from(run.params["learner"]), task, run.threads, on_progress));
+  artifact.learner = report.learner;
+  artifact.model_text = report.model_text;
+  const std::vector<double> truth = as_doubles(data.test.targets);
+  const std::vector<double> scores = TRY(score_frame(artifact, data.test.values, truth.size()));
+  artifact.baseline = Json::object({{"metrics", measures_json(artifact.binary, truth, scores)},
+                                    {"scores", score_histogram(scores)},
+                                    {"train_rows", report.train_rows},
+                                    {"test_rows", report.test_rows}});
+  for (const auto& [name, bytes] : artifact.to_files()) {
+    TRY(base::write_file_durably(run.output_folder / name, bytes));
+  }
+  Json json = Json::object({{"learner", report.learner}, {"rounds", report.rounds}});
+  return json.set("train_rows", report.train_rows)
+      .set("test_rows", report.test_rows)
+      .set("rows", report.train_rows);
+}
+
+namespace {
+
+// The test rows as the frame has them.
+struct TestRows {
+  std::map<std::int64_t, std::vector<std::pair<std::int64_t, std::size_t>>>
+      by_origin;  // Part → (row, index).
+  std::vector<double> truth;
+  std::vector<double> encoded;  // rows × width
+  std::map<std::string, std::vector<std::string>> slices;
+  std::size_t count() const { return truth.size(); }
+};
+
+Result<TestRows> read_test_rows(const table::OperationRun& run, const model::Recipe& recipe,
+                                const std::vector<std::string>& slices) {
+  TestRows test;
+  const model::FeatureEncoder encoder(recipe.features);
+  const auto width = static_cast<std::size_t>(encoder.width());
+  std::vector<double> values;
+  TRY(table::read_parquet(run.engine, {run.file("frame")}, {}, [&](const table::Batch& rows) -> Status {
+    const table::Schema& schema = rows.schema();
+    const int part = *schema.find(train::kPartColumn);
+    const int target = *schema.find(train::kTargetColumn);
+    // The encoder wants the features alone, in their order.
+    table::Schema wanted;
+    for (const model::Feature& feature : recipe.features) wanted.add({feature.name, feature.type});
+    table::Batch features(wanted);
+    features.reset(rows.rows());
+    for (int column = 0; column < wanted.size(); ++column) {
+      const int from = *schema.find(wanted.at(column).name);
+      for (int row = 0; row < rows.rows(); ++row) table::copy_cell(rows, from, row, features, column, row);
+    }
+    values.resize(width * static_cast<std::size_t>(rows.rows()));
+    encoder.encode(features, values.data());
+    for (int row = 0; row < rows.rows(); ++row) {
+      if (rows.text(part, row) != "test") continue;
+      const std::int64_t origin = rows.integer(*schema.find(kOrigin), row);
+      test.by_origin[origin].emplace_back(rows.integer(*schema.find(kRow), row), test.count());
+      test.truth.push_back(rows.real(target, row));
+      const auto first = values.begin() + static_cast<std::ptrdiff_t>(width) * row;
+      test.encoded.insert(test.encoded.end(), first, first + static_cast<std::ptrdiff_t>(width));
+      for (const std::string& slice : slices) {
+        const int at = *schema.find("__slice_" + slice);
+        test.slices[slice].push_back(rows.is_null(at, row) ? "null" : std::string(rows.text(at, row)));
+      }
+    }
+    return {};
+  }));
+  return test;
+}
+
+Result<std::shared_ptr<const model::Artifact>> read_artifact(const table::OperationRun& run,
+                                                             const std::string& prefix) {
+  return model::Artifact::from_files([&](const std::string& name) -> Result<std::string> {
+    const auto found = run.inputs.find(prefix + "/" + name);
+    if (found == run.inputs.end())
+      return fail(ErrorCode::not_found, "the artifact has no file '" + name + "'");
+    return base::read_file(found->second.front());
+  });
+}
+
+Result<table::LookupTables> load_lookups(const table::OperationRun& run, const model::Recipe& recipe) {
+  table::LookupTables lookups;
+  for (const model::JoinedTable& joined : recipe.joined) {
+    const auto& stage = std::get<table::LookupStage>(recipe.stages[static_cast<std::size_t>(joined.stage)]);
+    const std::shared_ptr<table::LookupIndex> index =
+        TRY(table::LookupIndex::make(stage.lookup, joined.schema));
+    const auto rows = run.inputs.find("rows/" + joined.source);
+    if (rows != run.inputs.end()) {
+      for (const std::filesystem::path& part : rows->second) {
+        TRY(table::read_parquet(run.engine, {part}, {},
+                                [&index](const table::Batch& batch) { return index->append(batch); }));
+      }
+    }
+    lookups[std::to_string(joined.stage)] = index;
+  }
+  return lookups;
+}
+
+// Scores rows as the endpoint does: from the raw columns, through the whole recipe.
+class RawScorer {
+ public:
+  static Result<RawScorer> make(const table::OperationRun& run, const std::string& prefix) {
+    RawScorer raw;
+    raw.artifact_ = TRY(read_artifact(run, prefix));
+    const table::LookupTables lookups = TRY(load_lookups(run, raw.artifact_->recipe));
+    raw.scorer_ = TRY(model::Scorer::make(run.engine, raw.artifact_, lookups));
+    return raw;
+  }
+
+  const model::Artifact& artifact() const { return *artifact_; }
+
+  // `picked`: rows of `rows`, and where their scores go.
+  Status score(const table::Batch& rows, const std::vector<std::pair<int, std::size_t>>& picked,
+               std::vector<double>& out) {
+    const table::Schema& wanted = artifact_->recipe.request;
+    table::Batch request(wanted);
+    request.reset(static_cast<int>(picked.size()));
+    for (int column = 0; column < wanted.size(); ++column) {
+      const std::optional<int> from = rows.schema().find(wanted.at(column).name);
+      if (!from)
+        return fail(ErrorCode::invalid, "the source has lost the column '" + wanted.at(column).name + "'");
+      for (std::size_t i = 0; i < picked.size(); ++i) {
+        table::copy_cell(rows, *from, picked[i].first, request, column, static_cast<int>(i));
+      }
+    }
+    const std::span<const double> scores = TRY(scorer_->score(request));
+    for (std::size_t i = 0; i < picked.size(); ++i) out[picked[i].second] = scores[i];
+    return {};
+  }
+
+ private:
+  std::shared_ptr<const model::Artifact> artifact_;
+  std::unique_ptr<model::Scorer> scorer_;
+};
+
+Result<std::vector<double>> score_raw(const table::OperationRun& run, RawScorer& scorer,
+                                      const TestRows& test) {
+  std::vector<double> scores(test.count(), std::numeric_limits<double>::quiet_NaN());
+  const std::vector<std::filesystem::path>& parts = run.files("part");
+  for (const auto& [origin, wanted] : test.by_origin) {
+    std::map<std::int64_t, std::size_t> index_of_row(wanted.begin(), wanted.end());
+    std::int64_t first_row = 0;
+    const std::filesystem::path& part = parts[static_cast<std::size_t>(origin)];
+    TRY(table::read_parquet(run.engine, {part}, {}, [&](const table::Batch& rows) -> Status {
+      std::vector<std::pair<int, std::size_t>> picked;
+      for (int row = 0; row < rows.rows(); ++row) {
+        const auto found = index_of_row.find(first_row + row);
+        if (found != index_of_row.end()) picked.emplace_back(row, found->second);
+      }
+      first_row += rows.rows();
+      return picked.empty() ? Status() : scorer.score(rows, picked, scores);
+    }));
+  }
+  return scores;
+}
+
+// Training and serving may not differ by a bit: the model learnt from one and will answer from the other.
+Status demand_same(const std::vector<double>& raw, const std::vector<double>& framed) {
+  for (std::size_t i = 0; i < raw.size(); ++i) {
+    if (std::memcmp(&raw[i], &framed[i], sizeof(double)) == 0) continue;
+    return fail(ErrorCode::internal,
+                "training and serving differ: test row " + std::to_string(i) + " scores " +
+                    Json(framed[i]).dump() + " in the frame and " + Json(raw[i]).dump() +
+                    " from its raw columns",
+                "this is a defect of Trimtab; the candidate is refused");
+  }
+  return {};
+}
+
+}  // namespace
+
+Json judge_params(const project::Model& model, const table::Schema& source) {
+  Json gates = Json::array();
+  for (const project::Gate& gate : model.gates) gates.push(gate_json(gate));
+  Json json = Json::object({{"gates", std::move(gates)}, {"source", source.to_json()}});
+  return json.set("binary", model.task == project::Task::binary);
+}
+
+Result<Json> judge_artifact(const table::OperationRun& run) {
+  std::vector<project::Gate> gates;
+  std::vector<std::string> slices;
+  for (const Json& gate : run.params["gates"].as_array()) {
+    gates.push_back(gate_from(gate));
+    const std::string& slice = gates.back().slice;
+    const bool known = std::find(slices.begin(), slices.end(), slice) != slices.end();
+    if (!slice.empty() && !known) slices.push_back(slice);
+  }
+  RawScorer candidate = TRY(RawScorer::make(run, "candidate"));
+  const TestRows test = TRY(read_test_rows(run, candidate.artifact().recipe, slices));
+  const std::vector<double> scores = TRY(score_raw(run, candidate, test));
+  TRY(demand_same(scores, TRY(score_frame(candidate.artifact(), test.encoded, test.count()))));
+  judge::Judged judged;
+  judged.binary = run.params.bool_or("binary");
+  judged.truth = test.truth;
+  judged.candidate = scores;
+  judged.slice_levels = test.slices;
+  Json report = Json::object({{"metrics", measures_json(judged.binary, test.truth, scores)}});
+  std::vector<double> champion_scores;
+  if (run.inputs.contains("champion/manifest.json")) {
+    RawScorer champion = TRY(RawScorer::make(run, "champion"));
+    champion_scores = TRY(score_raw(run, champion, test));
+    judged.champion = champion_scores;
+    report.set("champion_metrics", measures_json(judged.binary, test.truth, champion_scores));
+  }
+  Json verdicts = Json::array();
+  for (const judge::GateResult& result : judge::evaluate_gates(gates, judged))
+    verdicts.push(result.to_json());
+  report.set("gates", std::move(verdicts)).set("rows", static_cast<std::int64_t>(test.count()));
+  TRY(base::write_file_durably(run.output_folder / "report.json", report.dump(2) + "\n"));
+  return report;
+}
+
+}  // namespace trimtab::flow

@@ -1,0 +1,309 @@
+// The declared policy, in the order in which it thinks: is the former champion better than the one that
+// serves (then go back to it)? Is there something to learn that the champion does not know, in more batches
+// than the owner allows to be wrong (then retrain)? Everything is compared in pairs on the same rows, so that
+// a season is no evidence.
+#include "heal/policy.h"
+
+#include <algorithm>
+#include <cmath>
+#include <span>
+#include <utility>
+
+#include "judge/metrics.h"
+
+namespace trimtab::heal {
+namespace {
+
+constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
+constexpr double kRecalibrationRidge = 1;
+constexpr double kProbeRidge = 20;
+constexpr std::size_t kTestBatches = 7;  // A week of days: fewer cannot tell a real gain from luck.
+constexpr int kFailedHealsMax = 2;
+constexpr int kBackoffBatches = 2;  // Doubled with each failed heal.
+
+std::string time_text(TimeUs time) { return base::format_time(time); }
+
+// Rows of several batches in one, as corrections want them.
+struct Pool {
+  int width = 0;
+  std::vector<double> features, score, truth;
+
+  void add(const watch::LabelledBatch& batch, bool with_features) {
+    width = with_features ? batch.width : 0;
+    for (std::size_t row = 0; row < batch.truth.size(); ++row) {
+      if (std::isnan(batch.served[row])) continue;
+      score.push_back(batch.served[row]);
+      truth.push_back(batch.truth[row]);
+      if (!with_features) continue;
+      const auto first = batch.features.begin() + static_cast<std::ptrdiff_t>(row) * batch.width;
+      features.insert(features.end(), first, first + batch.width);
+    }
+  }
+  CorrectionRows rows() const { return {width, features, score, truth}; }
+};
+
+Pool pool_of(std::span<const watch::LabelledBatch* const> batches, bool with_features) {
+  Pool pool;
+  for (const watch::LabelledBatch* batch : batches) pool.add(*batch, with_features);
+  return pool;
+}
+
+std::vector<double> losses_of(const Pool& pool, const std::vector<double>& score) {
+  std::vector<double> losses;
+  judge::row_losses(pool.truth, score, losses);
+  return losses;
+}
+
+double mean_of(const std::vector<double>& values) {
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return values.empty() ? 0 : sum / static_cast<double>(values.size());
+}
+
+// The losses on `now` of a correction fitted on earlier batches; nothing when it cannot be fitted.
+std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const> earlier, const Pool& now,
+                                     bool with_features, double ridge) {
+  const Pool past = pool_of(earlier, with_features);
+  const Result<Correction> correction = Correction::fit(past.rows(), ridge);
+  if (!correction) return {};
+  CorrectionRows rows = now.rows();
+  if (!with_features) rows.width = 0, rows.features = {};
+  std::vector<double> score;
+  correction->apply(rows, score);
+  return losses_of(now, score);
+}
+
+// The newest batches that the present champion answered: only there is it known what it says.
+std::vector<const watch::LabelledBatch*> batches_of_champion(const PolicyState& state, std::int64_t version) {
+  std::vector<const watch::LabelledBatch*> batches;
+  for (const watch::LabelledBatch& batch : state.recent) {
+    if (batch.served_version == version) batches.push_back(&batch);
+  }
+  return batches;
+}
+
+// One look at whether something can be learnt here.
+void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
+  const std::vector<const watch::LabelledBatch*> earlier = batches_of_champion(state, batch.served_version);
+  if (earlier.empty() || batch.width == 0) return;
+  const auto newest = [&earlier](std::size_t count) {
+    return std::span(earlier).last(std::min(count, earlier.size()));
+  };
+  Pool now;
+  now.add(batch, true);
+  std::vector<double> best = losses_of(now, now.score);
+  evidence.set("champion_brier", mean_of(best));
+  for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
+    const std::vector<double> recalibrated = corrected_losses(newest(count), now, false, kRecalibrationRidge);
+    if (!recalibrated.empty() && mean_of(recalibrated) < mean_of(best)) best = recalibrated;
+  }
+  evidence.set("recalibrated_brier", mean_of(best));
+  std::vector<std::vector<double>> alternatives;
+  for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {
+    const std::vector<double> probe = corrected_losses(newest(count), now, true, kProbeRidge);
+    if (probe.empty()) continue;
+    evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe));
+    std::vector<double>& difference = alternatives.emplace_back();
+    for (std::size_t row = 0; row < probe.size(); ++row) {
+      difference.push_back(std::clamp(best[row] - probe[row] - kMargin, -1.0, 1.0));
+    }
+  }
+  if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
+}
+
+// During probation: would the former champion have done better?
+void compare_previous(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
+  for (const auto& [version, role] : batch.roles) {
+    if (role != model::Role::previous || version == batch.served_version) continue;
+    const std::vector<double>& scores = batch.scores.at(version);
+    std::vector<double> difference;
+    double served = 0, previous = 0;
+    for (std::size_t row = 0; row < scores.size(); ++row) {
+      if (std::isnan(scores[row]) || std::isnan(batch.served[row])) continue;
+      const double of_served = std::pow(batch.served[row] - batch.truth[row], 2);
+      const double of_previous = std::pow(scores[row] - batch.truth[row], 2);
+      served += of_served;
+      previous += of_previous;
+      difference.push_back(std::clamp(of_served - of_previous - kMargin, -1.0, 1.0));
+    }
+    if (difference.empty()) continue;
+    const auto rows = static_cast<double>(difference.size());
+    state.previous_better.push(std::span<const double>(difference), batch.number);
+    evidence.set("served_brier", served / rows).set("previous_brier", previous / rows);
+    evidence.set("previous_version", version).set("S_previous", state.previous_better.value());
+  }
+}
+
+// Training ends where the test begins: the newest batches, unseen by the candidate.
+TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch) {
+  const std::size_t before = std::min(kTestBatches - 1, state.recent.size());
+  return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
+}
+
+Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::string hypothesis,
+                        Json evidence, TimeUs now) {
+  Verdict verdict;
+  verdict.treatment = Treatment::retrain;
+  verdict.hypothesis = std::move(hypothesis);
+  verdict.evidence = std::move(evidence);
+  verdict.test_from = test_start(state, batch);
+  verdict.train_until = verdict.test_from;
+  verdict.expected =
+      "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
+  state.retrains.push_back(now);
+  return verdict;
+}
+
+Verdict hold(std::string hypothesis, Json evidence, std::string expected) {
+  Verdict verdict;
+  verdict.treatment = Treatment::hold;
+  verdict.hypothesis = std::move(hypothesis);
+  verdict.evidence = std::move(evidence);
+  verdict.expected = std::move(expected);
+  return verdict;
+}
+
+Verdict weigh_periodic(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+                       TimeUs now) {
+  if (!state.last_periodic) state.last_periodic = now;
+  if (now - *state.last_periodic < options.period) return {};
+  state.last_periodic = now;
+  const Json evidence = Json::object({{"period_days", static_cast<double>(options.period) / base::kDayUs}});
+  return retrain_verdict(state, batch, "the period is over", evidence, now);
+}
+
+// Which of the reasons to wait holds; empty: none.
+std::string reason_to_wait(const PolicyOptions& options, const PolicyState& state, TimeUs now,
+                           Json& evidence) {
+  const project::Heal& heal = options.heal;
+  evidence.set("retrains_in_window", static_cast<std::int64_t>(state.retrains.size()));
+  evidence.set("retrains_max", heal.retrains_max).set("failed_heals", state.failed_heals);
+  if (heal.mode == project::HealMode::off) return "heal.mode is off";
+  if (heal.mode == project::HealMode::suggest) return "heal.mode is suggest: a person decides";
+  if (state.failed_heals >= kFailedHealsMax) return "two heals in a row have failed: this needs a person";
+  if (state.not_before && now < *state.not_before)
+    return "the last candidate was refused: waiting for more rows";
+  if (std::ssize(state.retrains) >= heal.retrains_max) return "the retrain budget is used up";
+  return {};
+}
+
+Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+                       TimeUs now) {
+  Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
+  compare_previous(state, batch, evidence);
+  const bool may_act = options.heal.mode == project::HealMode::automatic;
+  if (state.previous_better.alarms() && may_act) {
+    Verdict verdict;
+    verdict.treatment = Treatment::roll_back;
+    verdict.hypothesis =
+        "version " + std::to_string(batch.served_version) + " is worse than the one before it";
+    verdict.evidence = evidence;
+    verdict.expected = "the former champion answers again; nothing is trained";
+    return verdict;
+  }
+  if (options.binary) gather_evidence(state, batch, evidence);
+  const int budget = options.heal.poison_budget;
+  const EvidenceCusum& learnable = state.learnable;
+  evidence.set("S", learnable.value()).set("alarm_at", kAlarmLog).set("since", time_text(learnable.since()));
+  evidence.set("batches", learnable.length()).set("newest_ln_e", learnable.newest());
+  evidence.set("S_without_budget", learnable.without_strongest(budget)).set("poison_budget", budget);
+  // Wrong labels in as many batches as the owner declared must not be able to make the case: without those that say
+  // most, the others still have to say the same.
+  const bool confirmed = learnable.alarms() && learnable.length() > budget && learnable.newest() > 0 &&
+                         learnable.without_strongest(budget) > 0;
+  if (!confirmed) return {};
+  const std::string hypothesis = "the relation between features and label has changed since " +
+                                 time_text(learnable.since()) +
+                                 ": a correction learnt from recent batches beats the champion";
+  const std::string wait = reason_to_wait(options, state, now, evidence);
+  if (!wait.empty()) return hold(hypothesis, evidence, wait);
+  return retrain_verdict(state, batch, hypothesis, evidence, now);
+}
+
+}  // namespace
+
+std::string_view treatment_name(Treatment treatment) {
+  switch (treatment) {
+    case Treatment::none:
+      return "none";
+    case Treatment::hold:
+      return "hold";
+    case Treatment::retrain:
+      return "retrain";
+    case Treatment::roll_back:
+      return "roll_back";
+  }
+  return "none";
+}
+
+Json Verdict::to_json() const {
+  Json json = Json::object({{"treatment", treatment_name(treatment)}, {"hypothesis", hypothesis}});
+  json.set("evidence", evidence).set("expected", expected);
+  if (test_from > 0) json.set("test_from", time_text(test_from));
+  return json;
+}
+
+Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+               TimeUs now) {
+  ++state.batches_since_promotion;
+  state.batch_length = batch.end - batch.number;
+  std::erase_if(state.retrains, [&](TimeUs time) { return now - time >= options.heal.retrains_window; });
+  Verdict verdict;
+  if (options.kind == PolicyKind::periodic) verdict = weigh_periodic(options, state, batch, now);
+  if (options.kind == PolicyKind::declared) verdict = weigh_declared(options, state, batch, now);
+  state.recent.push_back(batch);
+  if (state.recent.size() > kRecentBatches) state.recent.pop_front();
+  return verdict;
+}
+
+void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
+  state.learnable.reset();
+  state.previous_better.reset();
+  state.served_version = version;
+  state.batches_since_promotion = 0;
+  state.failed_heals = 0;
+  state.not_before.reset();
+}
+
+void note_refusal(PolicyState& state, TimeUs now) {
+  ++state.failed_heals;
+  state.not_before =
+      now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, 6)) * state.batch_length;
+}
+
+void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
+  note_promotion(state, version, now);
+  ++state.failed_heals;
+}
+
+Json PolicyState::to_json() const {
+  Json json =
+      Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
+  json.set("served_version", served_version ? Json(*served_version) : Json());
+  json.set("batches_since_promotion", batches_since_promotion).set("failed_heals", failed_heals);
+  Json times = Json::array();
+  for (const TimeUs time : retrains) times.push(time);
+  json.set("retrains", std::move(times)).set("batch_length", batch_length);
+  json.set("not_before", not_before ? Json(*not_before) : Json());
+  return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
+}
+
+PolicyState PolicyState::from_json(const Json& json) {
+  const auto optional = [&json](std::string_view name) {
+    const Json& value = json[name];
+    return value.is_int() ? std::optional<std::int64_t>(value.as_int()) : std::nullopt;
+  };
+  PolicyState state;
+  state.learnable = EvidenceCusum::from_json(json["learnable"]);
+  state.previous_better = EvidenceCusum::from_json(json["previous_better"]);
+  state.served_version = optional("served_version");
+  state.batches_since_promotion = json.int_or("batches_since_promotion");
+  state.failed_heals = static_cast<int>(json.int_or("failed_heals"));
+  for (const Json& time : json["retrains"].as_array()) state.retrains.push_back(time.as_int());
+  state.batch_length = json.int_or("batch_length", base::kDayUs);
+  state.not_before = optional("not_before");
+  state.last_periodic = optional("last_periodic");
+  return state;
+}
+
+}  // namespace trimtab::heal

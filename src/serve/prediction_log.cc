@@ -1,0 +1,335 @@
+// On disk: <folder>/<first row, 12 digits>.seg, blocks one after the other. A block is the length of its rows
+// (u32), their CRC32C (u32), then the rows. A row: lengths and values in the order of model::Prediction,
+// little-endian; texts are a length (u32) and bytes. Nothing in a segment is ever overwritten.
+#include "serve/prediction_log.h"
+
+#include <algorithm>
+#include <condition_variable>
+#include <cstring>
+#include <fcntl.h>
+#include <mutex>
+#include <optional>
+#include <sys/stat.h>
+#include <thread>
+#include <unistd.h>
+#include <utility>
+
+#include "base/checksum.h"
+#include "base/file.h"
+#include "base/log.h"
+
+namespace trimtab::serve {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::chrono::milliseconds kFlushEvery{200};
+constexpr std::int64_t kFlushRows = 10'000;
+constexpr std::uint64_t kSegmentBytesMax = 64u << 20;
+constexpr std::size_t kBufferBytesMax = 256u
+                                        << 20;  // Beyond this a disk that stays full costs rows, not memory.
+constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
+
+template <class T>
+void put(std::string& out, T value) {
+  out.append(reinterpret_cast<const char*>(&value), sizeof value);
+}
+
+void put_text(std::string& out, std::string_view text) {
+  put(out, static_cast<std::uint32_t>(text.size()));
+  out += text;
+}
+
+void encode(std::string& out, const model::Prediction& prediction) {
+  put_text(out, prediction.id);
+  put_text(out, prediction.endpoint);
+  put(out, prediction.event_time);
+  put(out, prediction.received);
+  put_text(out, prediction.request_json);
+  put(out, prediction.request_hash);
+  put(out, static_cast<std::uint32_t>(prediction.scores.size()));
+  for (const model::VersionScore& score : prediction.scores) {
+    put(out, score.version);
+    put(out, score.role);
+    put(out, score.score);
+  }
+  put(out, static_cast<std::uint32_t>(prediction.features.size()));
+  out.append(reinterpret_cast<const char*>(prediction.features.data()),
+             prediction.features.size() * sizeof(double));
+}
+
+// Reads what encode wrote. The checksum has been verified, so a bad length is a CHECK.
+class Decoder {
+ public:
+  explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
+  bool at_end() const { return bytes_.empty(); }
+
+  model::Prediction next() {
+    model::Prediction prediction;
+    prediction.id = text();
+    prediction.endpoint = text();
+    prediction.event_time = get<TimeUs>();
+    prediction.received = get<TimeUs>();
+    prediction.request_json = text();
+    prediction.request_hash = get<std::uint64_t>();
+    prediction.scores.resize(get<std::uint32_t>());
+    for (model::VersionScore& score : prediction.scores) {
+      score.version = get<std::int64_t>();
+      score.role = get<model::Role>();
+      score.score = get<double>();
+    }
+    prediction.features.resize(get<std::uint32_t>());
+    const std::string_view values = take(prediction.features.size() * sizeof(double));
+    std::memcpy(prediction.features.data(), values.data(), values.size());
+    return prediction;
+  }
+
+ private:
+  std::string_view take(std::size_t size) {
+    CHECK(size <= bytes_.size());
+    const std::string_view taken = bytes_.substr(0, size);
+    bytes_.remove_prefix(size);
+    return taken;
+  }
+  template <class T>
+  T get() {
+    T value;
+    std::memcpy(&value, take(sizeof value).data(), sizeof value);
+    return value;
+  }
+  std::string text() { return std::string(take(get<std::uint32_t>())); }
+
+  std::string_view bytes_;
+};
+
+struct Block {
+  std::string_view rows;
+  std::uint64_t offset = 0;
+};
+
+// Cuts a segment into whole blocks. `torn_at` is set where the last one is incomplete or does not match its
+// checksum and nothing follows it: what a crash leaves.
+Result<std::vector<Block>> blocks_of(const std::string& bytes, const fs::path& file,
+                                     std::optional<std::uint64_t>& torn_at) {
+  std::vector<Block> blocks;
+  std::uint64_t offset = 0;
+  while (offset < bytes.size()) {
+    std::uint32_t size = 0;
+    std::uint32_t sum = 0;
+    const bool has_header = bytes.size() - offset >= kHeaderBytes;
+    if (has_header) std::memcpy(&size, bytes.data() + offset, sizeof size);
+    if (has_header) std::memcpy(&sum, bytes.data() + offset + sizeof size, sizeof sum);
+    const bool is_whole = has_header && bytes.size() - offset - kHeaderBytes >= size;
+    const std::string_view rows =
+        is_whole ? std::string_view(bytes).substr(offset + kHeaderBytes, size) : std::string_view();
+    if (!is_whole || base::crc32c(rows) != sum) {
+      const bool is_last = !is_whole || offset + kHeaderBytes + size == bytes.size();
+      if (!is_last) {
+        return fail(ErrorCode::storage_broken,
+                    "the prediction log '" + file.string() + "' is damaged at byte " + std::to_string(offset),
+                    "restore the file from a backup, or move it away to go on without its rows");
+      }
+      torn_at = offset;
+      return blocks;
+    }
+    blocks.push_back({rows, offset});
+    offset += kHeaderBytes + size;
+  }
+  return blocks;
+}
+
+std::vector<fs::path> segments(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code absent;
+  for (const auto& entry : fs::directory_iterator(folder, absent)) {
+    if (entry.path().extension() == ".seg") files.push_back(entry.path());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string segment_name(std::int64_t first_row) {
+  std::string digits = std::to_string(first_row);
+  return std::string(12 - std::min<std::size_t>(12, digits.size()), '0') + digits + ".seg";
+}
+
+}  // namespace
+
+struct PredictionLog::State {
+  fs::path folder;
+  std::int64_t rows_on_disk = 0;  // Of the writer thread.
+  base::Descriptor segment;
+  std::uint64_t segment_bytes = 0;
+
+  mutable std::mutex mutex;
+  std::condition_variable wake;     // Of the writer.
+  std::condition_variable written;  // Of whoever flushes.
+  std::string buffer;               // Rows not yet handed to the writer.
+  std::int64_t buffered = 0;
+  std::int64_t appended = 0;  // All rows ever appended here.
+  std::int64_t durable = 0;   // Of those, on disk (or given up).
+  std::int64_t lost = 0;
+  std::optional<Error> last_error;  // Of the last attempt to write.
+  bool flush_wanted = false;
+  bool stopping = false;
+  std::thread writer;
+
+  void run();
+  Status write_block(const std::string& rows);
+  Status open_segment();
+};
+
+Status PredictionLog::State::open_segment() {
+  if (segment && segment_bytes < kSegmentBytesMax) return {};
+  const fs::path file = folder / segment_name(rows_on_disk);
+  segment = base::Descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  if (!segment) return fail(base::errno_error(errno, "cannot open '" + file.string() + "'"));
+  struct stat facts{};
+  if (::fstat(segment.get(), &facts) != 0)
+    return fail(base::errno_error(errno, "cannot read '" + file.string() + "'"));
+  segment_bytes = static_cast<std::uint64_t>(facts.st_size);
+  return base::sync_folder(folder);
+}
+
+// Whole or not at all: what a full disk let through is cut off again.
+Status PredictionLog::State::write_block(const std::string& rows) {
+  TRY(open_segment());
+  std::string block;
+  put(block, static_cast<std::uint32_t>(rows.size()));
+  put(block, base::crc32c(rows));
+  block += rows;
+  std::string_view left = block;
+  while (!left.empty()) {
+    const ssize_t written = ::write(segment.get(), left.data(), left.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) {
+      const Error error = base::errno_error(errno, "cannot write the prediction log");
+      if (::ftruncate(segment.get(), static_cast<off_t>(segment_bytes)) != 0) segment = base::Descriptor();
+      return fail(error);
+    }
+    left.remove_prefix(static_cast<std::size_t>(written));
+  }
+  if (::fdatasync(segment.get()) != 0)
+    return fail(base::errno_error(errno, "cannot bring the prediction log to the disk"));
+  segment_bytes += block.size();
+  return {};
+}
+
+void PredictionLog::State::run() {
+  std::unique_lock lock(mutex);
+  while (!stopping || buffered > 0) {
+    wake.wait_for(lock, kFlushEvery, [this] { return stopping || flush_wanted || buffered >= kFlushRows; });
+    flush_wanted = false;
+    if (buffered == 0) {
+      written.notify_all();
+      continue;
+    }
+    std::string rows;
+    rows.swap(buffer);
+    const std::int64_t count = std::exchange(buffered, 0);
+    lock.unlock();
+    const Status status = write_block(rows);
+    lock.lock();
+    if (status) {
+      rows_on_disk += count;
+      durable += count;
+      last_error.reset();
+    } else if (stopping || rows.size() + buffer.size() > kBufferBytesMax) {
+      base::log_warning("serve", std::to_string(count) +
+                                     " rows of the prediction log were lost: " + status.error().message);
+      lost += count;
+      durable += count;
+      last_error = status.error();
+    } else {
+      // Kept for the next attempt, in front of what came meanwhile.
+      if (!last_error)
+        base::log_warning("serve", status.error().message + "; predictions are kept in memory");
+      last_error = status.error();
+      buffer.insert(0, rows);
+      buffered += count;
+    }
+    written.notify_all();
+  }
+}
+
+PredictionLog::PredictionLog(std::unique_ptr<State> state) : state_(std::move(state)) {}
+
+PredictionLog::~PredictionLog() {
+  {
+    std::scoped_lock lock(state_->mutex);
+    state_->stopping = true;
+  }
+  state_->wake.notify_all();
+  if (state_->writer.joinable()) state_->writer.join();
+}
+
+Result<std::unique_ptr<PredictionLog>> PredictionLog::open(std::filesystem::path folder) {
+  TRY(base::make_folders(folder));
+  auto state = std::make_unique<State>();
+  state->folder = std::move(folder);
+  for (const fs::path& file : segments(state->folder)) {
+    const std::string bytes = TRY(base::read_file(file));
+    std::optional<std::uint64_t> torn_at;
+    for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
+      for (Decoder decoder(block.rows); !decoder.at_end(); decoder.next()) ++state->rows_on_disk;
+    }
+    if (torn_at && ::truncate(file.c_str(), static_cast<off_t>(*torn_at)) != 0) {
+      return fail(base::errno_error(errno, "cannot cut the torn end off '" + file.string() + "'"));
+    }
+  }
+  State* self = state.get();
+  state->writer = std::thread([self] { self->run(); });
+  return std::unique_ptr<PredictionLog>(new PredictionLog(std::move(state)));
+}
+
+void PredictionLog::append(const model::Prediction& prediction) {
+  std::scoped_lock lock(state_->mutex);
+  encode(state_->buffer, prediction);
+  ++state_->buffered;
+  ++state_->appended;
+  if (state_->buffered == kFlushRows) state_->wake.notify_one();
+}
+
+Status PredictionLog::flush() {
+  std::unique_lock lock(state_->mutex);
+  const std::int64_t target = state_->appended;
+  if (state_->durable >= target) return {};
+  state_->last_error.reset();
+  state_->flush_wanted = true;
+  state_->wake.notify_one();
+  state_->written.wait(lock, [&] { return state_->durable >= target || state_->last_error; });
+  if (state_->last_error) return fail(*state_->last_error);
+  return {};
+}
+
+Status PredictionLog::read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const {
+  for (const fs::path& file : segments(state_->folder)) {
+    const std::string bytes = TRY(base::read_file(file));
+    std::optional<std::uint64_t> torn_at;
+    for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
+      for (Decoder decoder(block.rows); !decoder.at_end();) {
+        model::Prediction prediction = decoder.next();
+        if (prediction.received >= from) visit(std::move(prediction));
+      }
+    }
+  }
+  return {};
+}
+
+std::int64_t PredictionLog::rows() const {
+  std::scoped_lock lock(state_->mutex);
+  return state_->rows_on_disk + state_->buffered;
+}
+
+Status PredictionLog::check(std::vector<std::string>& problems) const {
+  for (const fs::path& file : segments(state_->folder)) {
+    const std::string bytes = TRY(base::read_file(file));
+    std::optional<std::uint64_t> torn_at;
+    const Result<std::vector<Block>> blocks = blocks_of(bytes, file, torn_at);
+    if (!blocks) problems.push_back(blocks.error().message);
+    if (torn_at) problems.push_back("the prediction log '" + file.string() + "' has a torn end");
+  }
+  return {};
+}
+
+}  // namespace trimtab::serve
