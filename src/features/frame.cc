@@ -62,7 +62,7 @@ class FrameMaker {
 
   // Runs a stage, and remembers it for the recipe unless it only means something for many rows.
   Status pass(const table::Stage& stage) {
-    set_ = TRY(set_.through(engine_, stage, spec_.time_zone));
+    set_ = TRY(set_.through(engine_, {stage}, spec_.time_zone));
     if (!std::holds_alternative<table::FilterStage>(stage)) fitted_.push_back(stage);
     return {};
   }
@@ -93,12 +93,19 @@ class FrameMaker {
     const int time = *set_.schema().find(spec_.time);
     const int origin = *set_.schema().find(kOriginColumn);
     const int row = *set_.schema().find(kRowNumberColumn);
-    const auto order = [&](RowPlace place) {
+    using Ordered = std::tuple<TimeUs, std::int64_t, std::int64_t, std::int32_t, std::int32_t>;
+    std::vector<Ordered> ordered;
+    ordered.reserve(places.size());
+    for (const RowPlace place : places) {
       const table::Batch& batch = batch_of(place);
       const TimeUs at = batch.is_null(time, place.row) ? INT64_MIN : batch.time(time, place.row);
-      return std::tuple(at, batch.integer(origin, place.row), batch.integer(row, place.row));
-    };
-    std::sort(places.begin(), places.end(), [&](RowPlace a, RowPlace b) { return order(a) < order(b); });
+      ordered.emplace_back(at, batch.integer(origin, place.row), batch.integer(row, place.row), place.batch,
+                           place.row);
+    }
+    std::sort(ordered.begin(), ordered.end());
+    for (std::size_t i = 0; i < places.size(); ++i) {
+      places[i] = {std::get<3>(ordered[i]), std::get<4>(ordered[i])};
+    }
   }
 
   // Leaves out what is not known yet at as_of: later rows, later labels, rows without a label.
@@ -106,7 +113,7 @@ class FrameMaker {
     table::DeriveStage derive;
     derive.columns.push_back({kTarget, "CAST((" + spec_.target.text + ") AS DOUBLE)", spec_.target.where});
     derive.columns.push_back({kKnownAt, spec_.label_time.text, spec_.label_time.where});
-    set_ = TRY(set_.through(engine_, derive, spec_.time_zone));
+    set_ = TRY(set_.through(engine_, {derive}, spec_.time_zone));
     const int time = TRY(column(spec_.time));
     const int target = TRY(column(kTarget));
     const int known = TRY(column(kKnownAt));
@@ -124,7 +131,7 @@ class FrameMaker {
       return fail(ErrorCode::invalid, "no row has a known label at " + base::format_time(as_of_),
                   "look at `target`, `label_time` and --as-of");
     }
-    set_ = set_.pick(places);
+    known_ = std::move(places);
     return {};
   }
 
@@ -132,7 +139,7 @@ class FrameMaker {
   // rows was made from what the test rows already saw.
   Status split() {
     const int time = TRY(column(spec_.time));
-    const std::vector<RowPlace> places = set_.places();
+    const std::vector<RowPlace> places = std::move(known_);
     const auto time_of = [&](RowPlace place) { return batch_of(place).time(time, place.row); };
     TimeUs test_from = time_of(places.back()) + 1;
     if (test_from_) {
@@ -233,15 +240,13 @@ class FrameMaker {
           {slice_column(slice), "CAST(" + table::quote_name(slice) + " AS VARCHAR)", {}});
     }
     slices.columns.push_back({kTime, table::quote_name(spec_.time), {}});
-    set_ = TRY(set_.through(engine_, slices, spec_.time_zone));
     const table::DeriveStage features{spec_.features};
     table::SelectStage names;
     for (const table::NamedExpression& feature : spec_.features) names.columns.push_back(feature.name);
     keep = names;
     keep.columns.insert(keep.columns.end(), {kTarget, kTime});
     for (const std::string& slice : spec_.slices) keep.columns.push_back(slice_column(slice));
-    set_ = TRY(set_.through(engine_, features, spec_.time_zone));
-    set_ = TRY(set_.through(engine_, keep, spec_.time_zone));
+    set_ = TRY(set_.through(engine_, {slices, features, keep}, spec_.time_zone));
     fitted_.push_back(features);
     fitted_.push_back(names);
     return {};
@@ -341,6 +346,7 @@ class FrameMaker {
   TimeUs as_of_;
   std::optional<TimeUs> test_from_;
   RowSet set_;
+  std::vector<RowPlace> known_;       // Between choose_rows and split: the rows with a known label, in order.
   std::vector<table::Stage> fitted_;  // What ran here, with fitted constants, for the recipe.
   model::Recipe recipe_;
   TimeUs test_start_ = 0;

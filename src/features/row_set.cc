@@ -61,9 +61,11 @@ std::vector<RowPlace> RowSet::places() const {
   return places;
 }
 
-Result<RowSet> RowSet::through(table::Engine& engine, table::Stage stage,
+Result<RowSet> RowSet::through(table::Engine& engine, std::vector<table::Stage> stages,
                                const std::string& time_zone) const {
-  if (auto* select = std::get_if<table::SelectStage>(&stage)) {
+  for (table::Stage& stage : stages) {
+    auto* select = std::get_if<table::SelectStage>(&stage);
+    if (select == nullptr) continue;
     for (const char* kept : {kOriginColumn, kRowNumberColumn}) {
       const bool listed =
           std::find(select->columns.begin(), select->columns.end(), kept) != select->columns.end();
@@ -71,7 +73,7 @@ Result<RowSet> RowSet::through(table::Engine& engine, table::Stage stage,
     }
   }
   const std::unique_ptr<table::RowProgram> program =
-      TRY(table::RowProgram::bind(engine, schema_, {stage}, {}, time_zone));
+      TRY(table::RowProgram::bind(engine, schema_, std::move(stages), {}, time_zone));
   RowSet set;
   set.schema_ = program->output();
   for (const table::Batch& batch : batches_) {

@@ -37,8 +37,9 @@ class RowSet {
   std::int64_t rows() const;
   std::vector<RowPlace> places() const;  // In order.
 
-  // The same rows after `stage`. Origin and row number pass every stage.
-  Result<RowSet> through(table::Engine& engine, table::Stage stage, const std::string& time_zone) const;
+  // The same rows after `stages`. Origin and row number pass every stage.
+  Result<RowSet> through(table::Engine& engine, std::vector<table::Stage> stages,
+                         const std::string& time_zone) const;
   // Only the rows named, in the order named.
   RowSet pick(const std::vector<RowPlace>& places) const;
   // A key of the row's cells in `columns`: equal for equal cells alone. Nulls are equal to each other.

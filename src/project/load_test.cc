@@ -64,7 +64,7 @@ TEST(Load, TheExampleIsRight) {
   ASSERT_NE(project->find_table("departures"), nullptr);
   EXPECT_EQ(project->find_table("departures")->checks.size(), 9U);
   ASSERT_NE(project->find_model("late"), nullptr);
-  EXPECT_EQ(project->find_model("late")->features.size(), 19U);
+  EXPECT_EQ(project->find_model("late")->features.size(), 18U);
   ASSERT_NE(project->find_endpoint("late"), nullptr);
   EXPECT_EQ(project->find_endpoint("late")->health.size(), 3U);
   EXPECT_EQ(project->find_source("none"), nullptr);
