@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Speaks to a served model as client programs do: dialects, ids, limits, the browser's guards, the description."""
+"""Speaks to a served model as client programs do: dialects, ids, limits, the browser's guards."""
 
 import argparse
 import http.client
@@ -104,7 +104,7 @@ class Served(unittest.TestCase):
             "origin": "LGA",
             "time_hour": "2013-01-20T15:00:00Z",
             "temp": 20.0,
-            "visib": 0.1,
+            "visib": 0,
             "precip": 0.9,
             "wind_speed": 40.0,
             "humid": 99.0,
@@ -120,9 +120,10 @@ class Served(unittest.TestCase):
         self.assertEqual(json.loads(answer), {"accepted": 0, "repeated": 1})
 
     def test_what_is_known_better_wins_over_the_join(self):
-        calm = self.predict({"dataframe_records": [{**ROW, "temp": 40.0, "visib": 10.0, "precip": 0.0}]})
-        storm = self.predict({"dataframe_records": [{**ROW, "temp": 20.0, "visib": 0.1, "precip": 0.9}]})
-        self.assertEqual((calm[0], storm[0]), (200, 200))
+        calm = self.predict({"dataframe_records": [{**ROW, "temp": 40.0, "visib": 10, "precip": 0.0}]})
+        storm = self.predict({"dataframe_records": [{**ROW, "temp": 20.0, "visib": 0, "precip": 0.9}]})
+        self.assertEqual((calm[0], storm[0]), (200, 200), storm)
+        self.assertNotEqual(calm[1]["predictions"], storm[1]["predictions"])
 
     def test_deep_json_is_refused_at_once(self):
         started = time.monotonic()
