@@ -105,7 +105,7 @@ class Served(unittest.TestCase):
             "time_hour": "2013-01-20T15:00:00Z",
             "temp": 20.0,
             "visib": 0,
-            "precip": 0.9,
+            "precip": 1,
             "wind_speed": 40.0,
             "humid": 99.0,
             "dewp": 19.0,
@@ -120,8 +120,8 @@ class Served(unittest.TestCase):
         self.assertEqual(json.loads(answer), {"accepted": 0, "repeated": 1})
 
     def test_what_is_known_better_wins_over_the_join(self):
-        calm = self.predict({"dataframe_records": [{**ROW, "temp": 40.0, "visib": 10, "precip": 0.0}]})
-        storm = self.predict({"dataframe_records": [{**ROW, "temp": 20.0, "visib": 0, "precip": 0.9}]})
+        calm = self.predict({"dataframe_records": [{**ROW, "temp": 40.0, "visib": 10, "precip": 0}]})
+        storm = self.predict({"dataframe_records": [{**ROW, "temp": 20.0, "visib": 0, "precip": 1}]})
         self.assertEqual((calm[0], storm[0]), (200, 200), storm)
         self.assertNotEqual(calm[1]["predictions"], storm[1]["predictions"])
 
