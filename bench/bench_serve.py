@@ -1,0 +1,167 @@
+"""Single-row predictions over HTTP against `mlflow models serve` on the same LightGBM model, wrk -t1 -c16.
+
+Ours takes the raw row (texts, a join with weather, a join with aircraft) and does the recipe's work; the peer
+gets the encoded numbers and only has to run the model.
+"""
+
+import contextlib
+import http.client
+import json
+import math
+import os
+import pathlib
+import re
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+
+from run import ROOT, Row
+
+EXAMPLE = ROOT / "examples/flights"
+HOME = EXAMPLE / ".trimtab"
+OURS = {
+    "dataframe_split": {
+        "columns": ["sched_dep", "carrier", "origin", "dest", "distance", "tailnum"],
+        "data": [["2013-03-31T21:45:00Z", "UA", "LGA", "ORD", 733, "N37422"]],
+    }
+}
+
+
+def prepare(program):
+    """The example applied; the text of the model that serves, and its number of features."""
+    if not (EXAMPLE / "data/planes.csv").exists():
+        subprocess.run([sys.executable, str(EXAMPLE / "get_data.py")], check=True, stdout=sys.stderr)
+    subprocess.run([program, "apply", str(EXAMPLE), "--home", str(HOME)], check=True, stdout=sys.stderr)
+    with contextlib.closing(sqlite3.connect(f"file:{HOME}/meta.db?mode=ro", uri=True)) as database:
+        version = database.execute("SELECT serving_version FROM endpoint WHERE name = 'late'").fetchone()[0]
+        files = dict(
+            database.execute(
+                "SELECT path, blob_sha256 FROM artifact WHERE root = ?", (f"model/late/{version}",)
+            ).fetchall()
+        )
+    blob = {name: HOME / "blobs" / sha[:2] / sha for name, sha in files.items()}
+    recipe = json.loads(blob["recipe.json"].read_text(encoding="utf-8"))
+    return blob["model.txt"].read_text(encoding="utf-8"), [f["name"] for f in recipe["features"]]
+
+
+def save_peer(folder, text, names):
+    """The same trees as an MLflow model with a signature of doubles."""
+    import lightgbm
+    import mlflow.lightgbm
+    from mlflow.models.signature import ModelSignature
+    from mlflow.types.schema import ColSpec, Schema
+
+    signature = ModelSignature(inputs=Schema([ColSpec("double", name) for name in names]))
+    mlflow.lightgbm.save_model(lightgbm.Booster(model_str=text), folder, signature=signature)
+
+
+def wait_until(port, path, process, seconds=120):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise RuntimeError("a server ended before it was ready")
+        with contextlib.suppress(OSError):
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+            connection.request("GET", path)
+            if connection.getresponse().status == 200:
+                return
+        time.sleep(0.2)
+    raise RuntimeError("a server was not ready in time")
+
+
+def load(folder, url, body, seconds=4):
+    """(requests a second, p50 ms, p99 ms) of one wrk run."""
+    script = pathlib.Path(folder) / "post.lua"
+    method = "GET" if body is None else "POST"
+    text = json.dumps(json.dumps(body)) if body is not None else '""'
+    script.write_text(
+        f'wrk.method = "{method}"\nwrk.body = {text}\nwrk.headers["Content-Type"] = "application/json"\n',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", "-s", str(script), url],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    if "Non-2xx" in done:
+        raise RuntimeError(done)
+
+    def milliseconds(share):
+        value, unit = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", done).groups()
+        return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
+
+    return float(re.search(r"Requests/sec:\s+([\d.]+)", done).group(1)), milliseconds(50), milliseconds(99)
+
+
+@contextlib.contextmanager
+def our_server(program):
+    process = subprocess.Popen(
+        [program, "serve", str(EXAMPLE), "--home", str(HOME), "--port", "0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        yield process.stdout.readline().strip().rsplit(" ", 1)[1]
+    finally:
+        process.terminate()
+        process.wait()
+
+
+@contextlib.contextmanager
+def peer_server(folder):
+    bin_folder = pathlib.Path(sys.executable).parent
+    environment = {
+        **os.environ,
+        "PATH": f"{bin_folder}:{os.environ['PATH']}",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+    }
+    command = [
+        str(bin_folder / "mlflow"),
+        "models",
+        "serve",
+        "-m",
+        str(folder),
+        "-p",
+        "5907",
+        "--env-manager",
+        "local",
+    ]
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+    )
+    try:
+        wait_until(5907, "/ping", process)
+        yield "http://127.0.0.1:5907"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def run(program, rounds):
+    text, names = prepare(program)
+    peer = "mlflow models serve"
+    speed = Row("one row a request", "requests/s", peer, goal=50)
+    middle = Row("one row a request, p50", "ms", peer, goal=100, more_is_better=False)
+    tail = Row("one row a request, p99", "ms", peer, more_is_better=False)
+    constant = Row("against a constant of the same server", "requests/s", "GET /healthz")
+    with tempfile.TemporaryDirectory() as folder:
+        save_peer(folder + "/model", text, names)
+        body = {"dataframe_split": {"columns": names, "data": [[float(i) for i in range(len(names))]]}}
+        with our_server(program) as ours, peer_server(folder + "/model") as theirs:
+            for number in range(rounds + 1):
+                one = load(folder, f"{ours}/endpoints/late/invocations", OURS)
+                two = load(folder, f"{theirs}/invocations", body)
+                steady = load(folder, f"{ours}/healthz", None, 2)
+                if number == 0:
+                    continue  # Warm-up.
+                for row, index in ((speed, 0), (middle, 1), (tail, 2)):
+                    row.ours.append(one[index])
+                    row.theirs.append(two[index])
+                constant.ours.append(one[0])
+                constant.theirs.append(steady[0])
+    assert not math.isnan(speed.ratio())
+    return [speed, middle, tail, constant]
