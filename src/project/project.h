@@ -71,7 +71,7 @@ struct Check {
   NamedExpression condition;                // Of `expression`.
   TimeUs within = 0;                        // Of `fresh`.
   double mostly = 1.0;                      // Share of rows that must pass a row check.
-  OnFail on_fail = OnFail::quarantine;      // Row checks: the rows leave with reasons; table checks: fail; fresh: warn.
+  OnFail on_fail = OnFail::quarantine;      // Table checks: fail; fresh: warn.
 };
 
 struct Table {

@@ -1,5 +1,6 @@
-// The shape of every step: a pure function of its parameters and input files. It runs in a worker process, reads
-// inputs that are named by their hash, and leaves its output files in a folder from which they are named by theirs.
+// The shape of every step: a pure function of its parameters and input files. It runs in a worker process,
+// reads inputs that are named by their hash, and leaves its output files in a folder from which they are
+// named by theirs.
 #pragma once
 
 #include <cstdint>
@@ -17,9 +18,9 @@ namespace trimtab::table {
 
 struct OperationRun {
   Engine& engine;
-  const Json& params;                                    // What the step's key covers, beside the inputs.
+  const Json& params;  // What the step's key covers, beside the inputs.
   std::map<std::string, std::vector<std::filesystem::path>> inputs;  // Name → files, in the order given.
-  std::filesystem::path output_folder;                   // Empty at the start; outputs are files directly in it.
+  std::filesystem::path output_folder;  // Empty at the start; outputs are files directly in it.
   int threads = 1;
   // Says how far it is; false asks to stop soon (errors: cancelled). `unit` is "rows", "rounds", …
   std::function<bool(std::int64_t done, std::int64_t total, std::string_view unit)> progress;
