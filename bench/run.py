@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """`./dev bench [NAME] [--json]`: ours and the peer back to back on the same work, in alternating rounds.
 
-Prints medians, spread and the ratio; --json prints the same as one object and nothing else on standard output.
+Prints medians, spread and the ratio; --json prints the same as one object and nothing else on standard
+output.
 """
 
 import argparse
