@@ -81,7 +81,6 @@ struct Check {
   SourceRange where;
   std::string text;  // For people and results: "between(distance, 17, 5000)".
   std::vector<std::string> columns;
-<<<<<<< HEAD
   std::vector<Json> values;         // Of `in`.
   std::optional<double> low, high;  // Of `between` and `rows`.
   std::string pattern;              // Of `matches`.
@@ -90,15 +89,6 @@ struct Check {
   double mostly = 1.0;              // Share of rows that must pass a row check.
   OnFail on_fail =
       OnFail::quarantine;  // Row checks: the rows leave with reasons; table checks: fail; fresh: warn.
-=======
-  std::vector<Json> values;                 // Of `in`.
-  std::optional<double> low, high;          // Of `between` and `rows`.
-  std::string pattern;                      // Of `matches`.
-  NamedExpression condition;                // Of `expression`.
-  TimeUs within = 0;                        // Of `fresh`.
-  double mostly = 1.0;                      // Share of rows that must pass a row check.
-  OnFail on_fail = OnFail::quarantine;      // Table checks: fail; fresh: warn.
->>>>>>> rows
 };
 
 struct Table {
