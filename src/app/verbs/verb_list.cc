@@ -4,6 +4,11 @@ namespace trimtab::app {
 
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table = {
+      {"init",
+       "write a first trimtab.yaml",
+       "Example: trimtab init myproject",
+       {"project", "json"},
+       init_verb},
       {"check",
        "say what is wrong with trimtab.yaml, all at once",
        "Checks the file and every expression in it against the columns of the data. Runs and keeps nothing.\n"

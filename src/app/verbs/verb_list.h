@@ -6,6 +6,7 @@
 
 namespace trimtab::app {
 
+Status init_verb(const Arguments& arguments);
 Status plan_verb(const Arguments& arguments);
 Status apply_verb(const Arguments& arguments);
 Status serve_verb(const Arguments& arguments);
