@@ -168,6 +168,13 @@ Status Pipeline::validate(ProgressListener& listener) {
   const auto note = [&diagnostics](Status status) {
     if (!status) diagnostics.add(std::move(status).error());
   };
+  for (const project::Table& table : state_->project.tables) {
+    if (state_->project.find_source(table.from) != nullptr) continue;
+    diagnostics.add(
+        Error{ErrorCode::unsupported, "table '" + table.name + "' reads the table '" + table.from + "'",
+              "this version reads sources only: put both recipes into one table", table.where, nullptr});
+  }
+  if (!diagnostics.empty()) return fail(diagnostics.as_error());
   std::map<std::string, clean::CompiledRecipe> recipes;
   for (const project::Source& source : state_->project.sources) {
     const Result<table::Schema> schema = state_->sources.schema(source, listener);
