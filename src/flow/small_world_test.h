@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/file.h"
+#include "base/hash.h"
 #include "flow/executor.h"
 #include "flow/pipeline.h"
 #include "flow/worker_program_test.h"
@@ -47,7 +48,7 @@ class StepNotes final : public ProgressListener {
 inline constexpr const char* kTripsProject = R"(project: trips
 as_of: 2020-01-06
 sources:
-  trips: {read: data/trips/*.csv, nulls: ["", NA], time: at}
+  trips: {read: data/trips/*.csv, nulls: ["", NA], time: departs}
   weather: {read: data/weather/*.csv, time: hour}
 tables:
   rides:
@@ -56,11 +57,11 @@ tables:
       - text: {town: [trim, upper]}
       - join: {with: weather, on: {town: town}, as_of: hour, max_age: 3h, select: [temp]}
       - derive: {far: km > 20}
-      - drop_duplicates: {by: [at, town]}
+      - drop_duplicates: {by: [departs, town]}
     checks:
       - not_null: [town]
       - between: {km: [0, 100]}
-      - unique: [at, town]
+      - unique: [departs, town]
       - rows: {at_least: 10}
 models:
   late:
@@ -68,7 +69,7 @@ models:
     task: binary
     target: minutes >= 30
     label_delay: 1h
-    features: [town, km, temp, far, hour: hour(at)]
+    features: [town, km, temp, far, hour: hour(departs)]
     split: {by: time, test: 25%}
     learner: {lightgbm: {rounds: 5, leaves: 4, min_data_in_leaf: 2}}
     gates: [auc >= 0.1, slice(town).auc >= 0.0]
@@ -113,7 +114,7 @@ class SmallWorld {
   // A trip every half hour. `extra`: added to each trip's kilometres.
   static std::string trips_of_day(int day, int extra = 0) {
     const char* towns[] = {"north", "south ", "West"};
-    std::string text = "at,town,km,minutes\n";
+    std::string text = "departs,town,km,minutes\n";
     for (int trip = 0; trip < 48; ++trip) {
       const int km = (trip * 7 + day * 5) % 40 + extra;
       const int minutes = km + (trip * 13 + day * 3) % 17;
@@ -145,6 +146,21 @@ class SmallWorld {
   void add_day(int day) const {
     write("data/trips/" + name_of_day(day), trips_of_day(day));
     write("data/weather/" + name_of_day(day), weather_of_day(day));
+  }
+
+  // Rows of a source that came by POST …/tables/{name}/rows, as api/ keeps them: one JSON object each.
+  void receive(const std::string& source, const std::vector<std::string>& rows) const {
+    const Status kept = home->database().write([&](store::Connection& connection) -> Status {
+      for (const std::string& row : rows) {
+        TRY(connection
+                .prepare("INSERT INTO arrived_row (project, source, received, row_json, row_sha256) "
+                         "VALUES (?, ?, 0, ?, ?)")
+                .with(project.name, source, row, base::sha256(row))
+                .run());
+      }
+      return {};
+    });
+    EXPECT_TRUE(kept);
   }
 
   // A pipeline as a new run of the program would make it: it remembers nothing but the home.
