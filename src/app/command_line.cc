@@ -74,6 +74,13 @@ const std::map<std::string, AddOption>& options() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--policies", to.policies, "policies to compare")->delimiter(',');
        }},
+      {"step_limits",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--step-time-max", to.step_time_max,
+                        "how long a single step may take (default 20m); a longer one fails");
+         app.add_option("--step-memory-max", to.step_memory_max,
+                        "address space of a worker (default 8GiB); a step that needs more fails");
+       }},
       {"name", [](CLI::App& app, Arguments& to) { app.add_option("NAME", to.name, "endpoint or table"); }},
       {"file",
        [](CLI::App& app, Arguments& to) { app.add_option("FILE", to.file, "rows to score")->required(); }},

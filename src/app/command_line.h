@@ -28,6 +28,8 @@ struct Arguments {
   std::string output;                 // Of score.
   std::vector<std::string> words;     // Of worker and help.
   bool full = false;                  // Of fsck: read every blob.
+  std::string step_time_max;          // "30m"; "": the default.
+  std::string step_memory_max;        // "2GiB"; "": the default.
 };
 
 struct Verb {

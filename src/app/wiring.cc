@@ -65,6 +65,7 @@ struct RunningServer::State {
   std::unique_ptr<base::ManualClock> manual_clock;
   std::unique_ptr<store::Home> home;
   std::unique_ptr<table::Engine> engine;
+  flow::ExecutorOptions execution;  // Of every step, whoever asks for it.
   std::unique_ptr<flow::Executor> executor;
   std::unique_ptr<flow::Pipeline> pipeline;  // Of the first project; used by the healer's thread alone.
   std::unique_ptr<serve::Lookups> lookups;
@@ -97,9 +98,9 @@ Status RunningServer::State::open_home(const ServerSettings& settings) {
   options.folders_allowed = source_folders(projects);
   options.folders_allowed.push_back(home->blobs().folder().string());
   engine = TRY(table::Engine::open(options));
-  flow::ExecutorOptions execution;
   execution.program = own_program();
   execution.folders_allowed = source_folders(projects);
+  execution.limits = settings.limits;
   executor = std::make_unique<flow::Executor>(*home, clock(), execution);
   pipeline = std::make_unique<flow::Pipeline>(project(), *home, *engine, *executor, clock());
   return {};
@@ -145,9 +146,6 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
 }
 
 Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
-  flow::ExecutorOptions execution;
-  execution.program = own_program();
-  execution.folders_allowed = source_folders(projects);
   const plan::Workplace workplace{project(), *home, *engine, clock(), execution};
   flow::ProgressListener silent;
   const auto reload = [this](const std::string& endpoint) -> Status {
