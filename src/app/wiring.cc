@@ -139,7 +139,8 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
     wards.push_back(TRY(heal::Ward::open(project(), endpoint, policy, *home, *engine, *lookups, clock())));
     under_care.push_back(wards.back().get());
   }
-  rounds = std::make_unique<heal::Rounds>(*home, clock(), *pipeline, kTrainTakes);
+  rounds =
+      std::make_unique<heal::Rounds>(*home, clock(), heal::train_with(*pipeline, project()), kTrainTakes);
   healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, live_on,
                                           heal::HealerOptions{});
   return {};
