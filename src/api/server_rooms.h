@@ -31,6 +31,9 @@ struct ServerRooms {
   // Applies the project again and loads what it made; runs on the healer's thread.
   std::function<Result<Json>(std::optional<TimeUs> as_of)> apply;
 
+  // What is known of a table's or source's columns (flow::profile_dataset); runs on the healer's thread.
+  std::function<Result<Json>(const std::string& name)> profile;
+
   // Errors: not_found (did you mean).
   Result<heal::Ward*> ward(const std::string& endpoint) const;
   const project::Project* project_of_source(const std::string& source) const;

@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <CLI/CLI.hpp>
+#include <charconv>
 #include <cstdio>
 #include <functional>
 #include <map>
@@ -25,14 +26,37 @@ CLI::Option* add_time(CLI::App& app, const std::string& flag, std::optional<Time
       what);
 }
 
+void add_version(CLI::App& app, std::optional<std::int64_t>& into) {
+  app.add_option_function<std::string>(
+         "--to",
+         [&into](const std::string& text) {
+           std::int64_t version = 0;
+           const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), version);
+           if (failed != std::errc() || end != text.data() + text.size() || version < 1)
+             throw CLI::ValidationError("--to",
+                                        "'" + text + "' is no version; write a whole number, as in 3");
+           into = version;
+         },
+         "version to go back to (default: the one that the champion replaced)")
+      ->type_name("VERSION");
+}
+
 using AddOption = std::function<void(CLI::App&, Arguments&)>;
 
 // One place for each option, so that it means the same in every verb.
-const std::map<std::string, AddOption>& options() {
-  static const std::map<std::string, AddOption> table = {
+using Options = std::map<std::string, AddOption>;
+
+// Which project and home, as of when, told how.
+const Options& options_of_place() {
+  static const Options table = {
       {"project",
        [](CLI::App& app, Arguments& to) {
          app.add_option("PROJECT", to.project, "trimtab.yaml or the folder that holds it")
+             ->capture_default_str();
+       }},
+      {"project_option",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--project", to.project, "trimtab.yaml or the folder that holds it")
              ->capture_default_str();
        }},
       {"home",
@@ -45,6 +69,13 @@ const std::map<std::string, AddOption>& options() {
        }},
       {"json",
        [](CLI::App& app, Arguments& to) { app.add_flag("--json", to.json, "print JSON and nothing else"); }},
+  };
+  return table;
+}
+
+// How a server runs.
+const Options& options_of_serving() {
+  static const Options table = {
       {"host",
        [](CLI::App& app, Arguments& to) { app.add_option("--host", to.host)->capture_default_str(); }},
       {"port",
@@ -68,6 +99,13 @@ const std::map<std::string, AddOption>& options() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--policy", to.policy, "declared, never, or every:7d")->capture_default_str();
        }},
+  };
+  return table;
+}
+
+// What a verb is to work on.
+const Options& options_of_work() {
+  static const Options table = {
       {"from", [](CLI::App& app, Arguments& to) { add_time(app, "--from", to.from, "first day replayed"); }},
       {"to", [](CLI::App& app, Arguments& to) { add_time(app, "--to", to.to, "end of the replay"); }},
       {"policies",
@@ -81,9 +119,28 @@ const std::map<std::string, AddOption>& options() {
          app.add_option("--step-memory-max", to.step_memory_max,
                         "address space of a worker (default 8GiB); a step that needs more fails");
        }},
-      {"name", [](CLI::App& app, Arguments& to) { app.add_option("NAME", to.name, "endpoint or table"); }},
-      {"file",
-       [](CLI::App& app, Arguments& to) { app.add_option("FILE", to.file, "rows to score")->required(); }},
+      {"dataset",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("NAME", to.name, "a table or source (default: every table)");
+       }},
+      {"endpoint",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("ENDPOINT", to.name, "an endpoint of the project")->required();
+       }},
+      {"scorer",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("WITH", to.name,
+                        "an endpoint: the version it serves; a model: its newest version that passed its "
+                        "gates; NAME@3: version 3")
+             ->required();
+       }},
+      {"files",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("FILE", to.files, "CSV or Parquet files of rows to score, in this order")->required();
+       }},
+      {"to_version", [](CLI::App& app, Arguments& to) { add_version(app, to.to_version); }},
+      {"reason",
+       [](CLI::App& app, Arguments& to) { app.add_option("--reason", to.reason, "why; kept in the audit"); }},
       {"output",
        [](CLI::App& app, Arguments& to) { app.add_option("-o,--output", to.output, "file to write"); }},
       {"words", [](CLI::App& app, Arguments& to) { app.add_option("WORDS", to.words); }},
@@ -91,6 +148,14 @@ const std::map<std::string, AddOption>& options() {
        [](CLI::App& app, Arguments& to) { app.add_flag("--full", to.full, "read and hash every file"); }},
   };
   return table;
+}
+
+const AddOption& option(const std::string& name) {
+  for (const Options* options : {&options_of_place(), &options_of_serving(), &options_of_work()}) {
+    if (const auto found = options->find(name); found != options->end()) return found->second;
+  }
+  CHECK(false);
+  return options_of_place().begin()->second;
 }
 
 std::string overview() {
@@ -119,19 +184,47 @@ int complain(const Error& error) {
   return base::error_row(error.code).exit_code;
 }
 
+std::string exit_codes(const Verb& verb) {
+  std::string text = "Exit codes: 0 done";
+  if (!verb.says_no.empty()) text += "; 1 " + verb.says_no;
+  return text + "; 2 the input is wrong;\n3 the world is in the way (a lock, a port, a disk); 70 a defect.";
+}
+
+// The parser's complaint in our words, with the option that was probably meant.
+Error parse_error(const Verb& verb, const CLI::App& app, const CLI::ParseError& wrong) {
+  Error error{ErrorCode::invalid, wrong.what(), "`trimtab help " + verb.name + "` lists what it takes",
+              std::nullopt, nullptr};
+  if (error.message.ends_with(" is required"))
+    error.message =
+        "`trimtab " + verb.name + "` needs " + error.message.substr(0, error.message.rfind(" is"));
+  const std::vector<std::string> left = app.remaining();
+  if (dynamic_cast<const CLI::ExtrasError*>(&wrong) == nullptr || left.empty()) return error;
+  const std::string word = left.front().substr(0, left.front().find('='));
+  if (!word.starts_with("-")) {
+    error.message = "'" + word + "' is one word too many for `trimtab " + verb.name + "`";
+    return error;
+  }
+  error.message = "`trimtab " + verb.name + "` has no option '" + word + "'";
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  }
+  if (const std::string meant = base::did_you_mean(word, names); !meant.empty()) error.hint = meant;
+  return error;
+}
+
 int run_verb(const Verb& verb, int count, char** words) {
   CLI::App app(verb.summary, "trimtab " + verb.name);
-  app.footer("\n" + verb.details);
+  app.footer(verb.details + "\n" + exit_codes(verb));
   Arguments arguments;
-  for (const std::string& option : verb.takes) options().at(option)(app, arguments);
+  for (const std::string& name : verb.takes) option(name)(app, arguments);
   try {
     app.parse(count, words);
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
     return 0;
   } catch (const CLI::ParseError& wrong) {
-    return complain(Error{ErrorCode::invalid, wrong.what(),
-                          "`trimtab help " + verb.name + "` lists what it takes", std::nullopt, nullptr});
+    return complain(parse_error(verb, app, wrong));
   }
   const Status status = verb.run(arguments);
   if (status) return 0;

@@ -1,6 +1,7 @@
 // The command line: which verbs exist, what each takes, and how an Error becomes words and an exit code.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,17 +20,19 @@ struct Arguments {
   std::string host = "127.0.0.1";
   int port = 7700;
   std::vector<std::string> allow_hosts;
-  std::string clock = "system";       // "system" or "manual"
-  std::string policy = "declared";    // "declared", "never", "every:7d"
-  std::optional<TimeUs> from, to;     // Of backtest.
-  std::vector<std::string> policies;  // Of backtest.
-  std::string name;                   // An endpoint or table, where a verb takes one.
-  std::string file;                   // Of score: the CSV or Parquet file.
-  std::string output;                 // Of score.
-  std::vector<std::string> words;     // Of worker and help.
-  bool full = false;                  // Of fsck: read every blob.
-  std::string step_time_max;          // "30m"; "": the default.
-  std::string step_memory_max;        // "2GiB"; "": the default.
+  std::string clock = "system";            // "system" or "manual"
+  std::string policy = "declared";         // "declared", "never", "every:7d"
+  std::optional<TimeUs> from, to;          // Of backtest.
+  std::vector<std::string> policies;       // Of backtest.
+  std::string name;                        // An endpoint, table or version, where a verb takes one.
+  std::vector<std::string> files;          // Of score: CSV or Parquet.
+  std::string output;                      // Of score.
+  std::optional<std::int64_t> to_version;  // Of rollback.
+  std::string reason;                      // Of rollback.
+  std::vector<std::string> words;          // Of worker and help.
+  bool full = false;                       // Of fsck: read every blob.
+  std::string step_time_max;               // "30m"; "": the default.
+  std::string step_memory_max;             // "2GiB"; "": the default.
 };
 
 struct Verb {
@@ -38,7 +41,8 @@ struct Verb {
   std::string details;             // `trimtab help VERB`, after the options.
   std::vector<std::string> takes;  // Names of the options in Arguments that it takes.
   Status (*run)(const Arguments&);
-  bool hidden = false;  // Not listed: for our own use.
+  std::string says_no = {};  // What exit code 1 means here; empty: it has no such answer.
+  bool hidden = false;       // Not listed: for our own use.
 };
 
 // Every verb, in the order of `trimtab help`.

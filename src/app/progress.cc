@@ -41,9 +41,21 @@ void ProgressPrinter::show(const std::string& line) {
   shown_ = line.size();
 }
 
+// Nothing came to its end, so nothing remains to be told.
+void ProgressPrinter::abandon(const std::string& name) {
+  if (style_ == Style::live && shown_ > 0) {
+    std::fprintf(stderr, "\r%s\r", std::string(shown_, ' ').c_str());
+    std::fflush(stderr);
+  }
+  shown_ = 0;
+  operations_.erase(name);
+  current_.clear();
+}
+
 // One line remains for each run of steps of one operation.
 void ProgressPrinter::close(const std::string& name) {
   Operation& operation = operations_[name];
+  if (operation.steps == 0) return abandon(name);
   const double wall = static_cast<double>(base::steady_now() - operation.started) / 1e6;
   const std::string what =
       operation.steps == 1 ? operation.example : name + ": " + thousands(operation.steps) + " steps";

@@ -35,6 +35,7 @@ class ProgressPrinter final : public flow::ProgressListener {
   };
   void show(const std::string& line);
   void close(const std::string& operation);
+  void abandon(const std::string& operation);
 
   Style style_;
   std::string current_;  // The operation whose steps are running.

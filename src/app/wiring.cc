@@ -11,6 +11,7 @@
 #include "app/life_of_a_row.h"
 #include "base/diagnostics.h"
 #include "base/log.h"
+#include "flow/dataset_profile.h"
 #include "flow/executor.h"
 #include "flow/pipeline.h"
 #include "flow/source_refresh.h"
@@ -157,7 +158,7 @@ Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
   };
   const plan::ApplyReport report =
       TRY(live_until_served(workplace, plan::as_of_for(project(), as_of, clock()), silent, reload));
-  return report.to_json();
+  return report.to_json().set("text", report.to_text());
 }
 
 Status RunningServer::State::open_doors(const ServerSettings& settings) {
@@ -170,7 +171,11 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
       .healer = *healer,
       .lookups = *lookups,
       .source_schema = [this](const std::string& source) { return source_schema(source); },
-      .apply = [this](std::optional<TimeUs> as_of) { return apply(as_of); }});
+      .apply = [this](std::optional<TimeUs> as_of) { return apply(as_of); },
+      .profile = [this](const std::string& name) -> Result<Json> {
+        flow::ProgressListener silent;
+        return flow::profile_dataset(project(), *home, *executor, silent, name);
+      }});
   std::vector<http::Route> routes = api::predict_routes(*rooms);
   for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms)}) {
     routes.insert(routes.end(), part.begin(), part.end());

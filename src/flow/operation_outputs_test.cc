@@ -1,6 +1,6 @@
-// What each operation writes, pinned on the small world's rows: a result in somebody's home is used again only
-// because the same step would make the same bytes. Bytes are promised for one instruction set; these pins are
-// for x86-64 (tried with the C library's AVX2 and FMA variants of exp and log, and without).
+// What each operation writes, pinned on the small world's rows: a result in somebody's home is used again
+// only because the same step would make the same bytes. Bytes are promised for one instruction set; these
+// pins are for x86-64 (tried with the C library's AVX2 and FMA variants of exp and log, and without).
 #include <gtest/gtest.h>
 
 #include "base/hash.h"

@@ -42,6 +42,10 @@ std::int64_t last_sealed(const table::Snapshot& snapshot) {
   return last;
 }
 
+std::string schema_setting(const std::string& project, const std::string& source) {
+  return "schema/" + project + "/" + source;
+}
+
 Result<Json> sniff_here(table::Engine& engine, const Task& task) {
   table::OperationRun run{.engine = engine,
                           .params = task.params,
@@ -87,6 +91,20 @@ Result<std::string> save_snapshot(store::Home& home, const std::string& project,
   return manifest;
 }
 
+Result<std::optional<table::Schema>> frozen_schema(store::Home& home, const std::string& project,
+                                                   const project::Source& source) {
+  std::string frozen;
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    store::Statement row = connection.prepare("SELECT value FROM setting WHERE name = ?");
+    if (TRY(row.with(schema_setting(project, source.name)).step())) frozen = row.text(0);
+    return {};
+  }));
+  if (frozen.empty()) return std::optional<table::Schema>();
+  const Json kept = TRY(base::parse_json(frozen));
+  if (kept["declaration"] != ingest::sniff_params(source)) return std::optional<table::Schema>();
+  return std::optional(TRY(table::Schema::from_json(kept["schema"])));
+}
+
 SourceRefresh::SourceRefresh(const project::Project& project, store::Home& home, table::Engine& engine,
                              Executor& executor, const base::Clock& clock)
     : project_(project), home_(home), engine_(engine), executor_(executor), clock_(clock) {}
@@ -128,19 +146,8 @@ Result<std::string> SourceRefresh::file_hash(const std::filesystem::path& path, 
 Result<table::Schema> SourceRefresh::raw_schema(const project::Source& source, ProgressListener& listener) {
   if (const auto seen = raw_.find(source.name); seen != raw_.end()) return seen->second;
   const Json declaration = ingest::sniff_params(source);
-  const std::string setting = "schema/" + project_.name + "/" + source.name;
-  std::string frozen;
-  TRY(home_.database().read([&](store::Connection& connection) -> Status {
-    store::Statement row = connection.prepare("SELECT value FROM setting WHERE name = ?");
-    if (TRY(row.with(setting).step())) frozen = row.text(0);
-    return {};
-  }));
-  if (!frozen.empty()) {
-    const Json kept = TRY(base::parse_json(frozen));
-    if (kept["declaration"] == declaration) {
-      return raw_[source.name] = TRY(table::Schema::from_json(kept["schema"]));
-    }
-  }
+  if (const auto frozen = TRY(frozen_schema(home_, project_.name, source)))
+    return raw_[source.name] = *frozen;
   Task task{.operation = "sniff", .label = "sniff " + source.name, .params = declaration};
   for (const ingest::SourceFile& file : TRY(ingest::find_files(source, project_.folder))) {
     const std::string sha256 = TRY(file_hash(file.path, file.size, file.mtime_ns, file.inode));
@@ -154,7 +161,7 @@ Result<table::Schema> SourceRefresh::raw_schema(const project::Source& source, P
   const std::string kept = Json::object({{"declaration", declaration}, {"schema", schema.to_json()}}).dump();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     return connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")
-        .with(setting, kept)
+        .with(schema_setting(project_.name, source.name), kept)
         .run();
   }));
   return raw_[source.name] = schema;

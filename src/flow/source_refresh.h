@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
@@ -25,6 +26,11 @@ Result<std::optional<table::Snapshot>> load_snapshot(store::Home& home, const st
 // Makes `snapshot` the current one when it differs. Returns its manifest's hash.
 Result<std::string> save_snapshot(store::Home& home, const std::string& project,
                                   const table::Snapshot& snapshot, TimeUs now);
+
+// The columns of a source's files as they were frozen when its present declaration was first read; nothing
+// when that has not happened yet.
+Result<std::optional<table::Schema>> frozen_schema(store::Home& home, const std::string& project,
+                                                   const project::Source& source);
 
 // Belongs to one thread.
 class SourceRefresh {

@@ -141,16 +141,20 @@ Status TableRefresh::check(const project::Table& table, PreparedTable& prepared,
   return {};
 }
 
-Status TableRefresh::profile(PreparedTable& prepared, ProgressListener& listener) {
-  const Json params = profile::profile_params(prepared.kept.schema);
+std::vector<Task> profile_tasks(const table::Snapshot& snapshot) {
+  const Json params = profile::profile_params(snapshot.schema);
   std::vector<Task> tasks;
-  for (const table::Part& part : prepared.kept.parts) {
+  for (const table::Part& part : snapshot.parts) {
     tasks.push_back({.operation = "profile",
-                     .label = part_label("profile", prepared.kept.name, part),
+                     .label = part_label("profile", snapshot.name, part),
                      .params = params,
                      .inputs = {{"part", part.blob_sha256, {}}}});
   }
-  for (const TaskResult& result : TRY(executor_.run(tasks, listener))) {
+  return tasks;
+}
+
+Status TableRefresh::profile(PreparedTable& prepared, ProgressListener& listener) {
+  for (const TaskResult& result : TRY(executor_.run(profile_tasks(prepared.kept), listener))) {
     prepared.states.push_back(result.file("state.json"));
   }
   if (!executor_.is_dry_run()) TRY(save_snapshot(home_, project_.name, prepared.kept, clock_.now()));

@@ -63,6 +63,8 @@ class TableRefresh {
   const base::Clock& clock_;
 };
 
+// The steps that make the states of a snapshot's columns, a step for each part.
+std::vector<Task> profile_tasks(const table::Snapshot& snapshot);
 // Those parts of a joined source that rows between `time_min` and `time_max` can reach; all parts when the
 // join has no time, or the row's times are not known.
 std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const table::LookupSpec& lookup,

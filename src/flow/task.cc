@@ -7,6 +7,7 @@
 #include "clean/recipe_steps.h"
 #include "features/frame.h"
 #include "flow/learn.h"
+#include "flow/score.h"
 #include "ingest/ingest.h"
 #include "model/booster.h"
 #include "profile/column_state.h"
@@ -40,6 +41,8 @@ const std::vector<OperationEntry>& operations() {
       {"train", 1, train_artifact},
       // The artifact scored from the raw rows, measured, and held against the champion.
       {"judge", 1, judge_artifact},
+      // A user's files with a prediction for each row; its result is the user's and is not kept.
+      {"score", 1, score_files},
   };
   return entries;
 }

@@ -18,7 +18,8 @@ watch::BatchRule rule_of(const project::Project& project, const project::Endpoin
   return rule;
 }
 
-// Reads a version's artifact file by file, each checked against its hash.
+}  // namespace
+
 Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, const std::string& model,
                                                             std::int64_t version) {
   const registry::VersionFacts facts = TRY(registry::find_version(home, model, version));
@@ -32,8 +33,6 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
     return home.blobs().get(file->second);
   });
 }
-
-}  // namespace
 
 Ward::Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
            store::Home& home, const base::Clock& clock)

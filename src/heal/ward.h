@@ -20,6 +20,10 @@
 
 namespace trimtab::heal {
 
+// Reads a version's artifact file by file, each checked against its hash. Errors: not_found, storage_broken.
+Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, const std::string& model,
+                                                            std::int64_t version);
+
 class Ward final : public Patient {
  public:
   // Opens the endpoint's log, replays what is needed of it, and deploys the versions that the record names.

@@ -110,7 +110,10 @@ Status keep(Connection& connection, const EndpointFacts& facts, TimeUs now, cons
 Result<std::string> gates_of(Connection& connection, const std::string& model, std::int64_t version) {
   Statement row = connection.prepare("SELECT gates FROM model_version WHERE model = ? AND version = ?");
   if (TRY(row.with(model, version).step())) return row.text(0);
-  return fail(ErrorCode::not_found, "model '" + model + "' has no version " + std::to_string(version));
+  Statement newest = connection.prepare("SELECT max(version) FROM model_version WHERE model = ?");
+  const bool has_any = TRY(newest.with(model).step()) && !newest.is_null(0);
+  return fail(ErrorCode::not_found, "model '" + model + "' has no version " + std::to_string(version),
+              has_any ? "its newest is version " + newest.text(0) : "run `trimtab apply`");
 }
 
 // Whether the history says that the endpoint has served this version of this model.
@@ -222,6 +225,39 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
     if (facts.challenger_version == version) facts.challenger_version = std::nullopt;
     return keep(connection, facts, now, actor, action, detail);
   });
+}
+
+Result<bool> roll_back_within(Connection& connection, const std::string& endpoint, std::int64_t version,
+                              TimeUs now, const std::string& actor, const std::string& reason) {
+  EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
+  if (facts.serving_version == version) return false;
+  TRY(may_serve(connection, facts, version, "endpoint.roll_back"));
+  Json detail = Json::object({{"model", facts.model}});
+  detail.set("from", version_json(facts.serving_version)).set("to", version).set("why", reason);
+  facts.serving_version = version;
+  facts.previous_version = std::nullopt;
+  facts.health = "healthy";
+  if (facts.challenger_version == version) facts.challenger_version = std::nullopt;
+  TRY(keep(connection, facts, now, actor, "endpoint.roll_back", detail));
+  return true;
+}
+
+Result<std::int64_t> version_before(Connection& connection, const std::string& endpoint) {
+  const EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
+  if (!facts.serving_version) {
+    return fail(ErrorCode::not_found, "the endpoint '" + endpoint + "' serves no version yet",
+                "run `trimtab apply`");
+  }
+  Statement row = connection.prepare(
+      "SELECT json_extract(detail, '$.from') FROM audit WHERE object = ? AND action = 'endpoint.promote' "
+      "AND json_extract(detail, '$.to') = ? AND json_extract(detail, '$.model') = ? "
+      "ORDER BY sequence DESC LIMIT 1");
+  row.with("endpoint/" + endpoint, *facts.serving_version, facts.model);
+  if (TRY(row.step()) && !row.is_null(0)) return row.integer(0);
+  return fail(ErrorCode::not_found,
+              "the endpoint '" + endpoint + "' served no version before version " +
+                  std::to_string(*facts.serving_version),
+              "name the version to go back to with --to");
 }
 
 Status change_challenger(store::Home& home, const base::Clock& clock, const std::string& endpoint,

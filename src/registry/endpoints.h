@@ -44,6 +44,14 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
 Status change_challenger(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                          std::optional<std::int64_t> version, const std::string& actor,
                          const std::string& reason);
+// What change_champion does with "endpoint.roll_back", as a part of a larger transaction; besides, probation
+// ends, a challenger that is the version itself is no longer one, and the endpoint counts as healthy. True
+// when the champion changed, false when it serves already. Errors: as change_champion.
+Result<bool> roll_back_within(store::Connection& connection, const std::string& endpoint,
+                              std::int64_t version, TimeUs now, const std::string& actor,
+                              const std::string& reason);
+// The version that the champion once replaced: the one to go back to. Errors: not_found.
+Result<std::int64_t> version_before(store::Connection& connection, const std::string& endpoint);
 // Ends probation: the previous version is not kept warm any longer.
 Status forget_previous(store::Home& home, const base::Clock& clock, const std::string& endpoint);
 Status change_health(store::Home& home, const base::Clock& clock, const std::string& endpoint,

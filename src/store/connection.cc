@@ -392,4 +392,6 @@ Status Connection::checkpoint(bool wait) {
   return {};
 }
 
+std::string sqlite_version() { return sqlite3_libversion(); }
+
 }  // namespace trimtab::store

@@ -91,4 +91,7 @@ class Connection {
   std::unique_ptr<State> state_;
 };
 
+// Version of the SQLite that is linked in, e.g. "3.40.1".
+std::string sqlite_version();
+
 }  // namespace trimtab::store

@@ -121,6 +121,7 @@ class Scenario:
         self.path = path
         self.lines = path.read_text(encoding="utf-8").splitlines()
         self.at = 0
+        self.kept = {}
 
     def block(self, end):
         taken = []
@@ -130,10 +131,15 @@ class Scenario:
         self.at += 1
         return taken
 
+    def filled(self, line):
+        for name, value in self.kept.items():
+            line = line.replace(name, value)
+        return line
+
     def play(self, world):
         headers = {}
         while self.at < len(self.lines):
-            line = self.lines[self.at]
+            line = self.filled(self.lines[self.at])
             self.at += 1
             if not line.strip() or line.startswith("#"):
                 continue
@@ -161,6 +167,18 @@ class Scenario:
                 world.serve(shlex.split(rest))
             elif word == "stop":
                 world.stop()
+            elif word == "show":
+                world.code, world.text = 0, (world.folder / rest).read_text(encoding="utf-8")
+            elif word == "same":
+                first, second = ((world.folder / name).read_bytes() for name in shlex.split(rest))
+                if first != second:
+                    raise Mismatch(f"the files differ: {rest}")
+            elif word == "keep":
+                name, _, pattern = rest.partition(" ")
+                found = re.search(pattern, world.text)
+                if not found:
+                    raise Mismatch(f"'{pattern}' is not in:\n{world.text}")
+                self.kept["${" + name + "}"] = found.group(1)
             elif word == "header":
                 name, _, value = rest.partition(": ")
                 headers[name] = value
@@ -182,7 +200,7 @@ class Scenario:
             raise Mismatch(f"expected {code}, got {world.code}:\n{world.text}")
         if self.at < len(self.lines) and self.lines[self.at] == "----":
             self.at += 1
-            expected = self.block("")
+            expected = [self.filled(line) for line in self.block("")]
             if not matches(expected, world.text):
                 wanted = "\n".join(expected)
                 raise Mismatch(f"expected\n{wanted}\ngot\n{world.text}")

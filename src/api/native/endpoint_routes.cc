@@ -1,4 +1,5 @@
 #include "api/native/native_routes.h"
+#include "heal/hand_rollback.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 
@@ -75,6 +76,38 @@ http::Answer accept_labels(ServerRooms& rooms, const http::Request& request, htt
   return http::Pending{};
 }
 
+Result<heal::HandRollback> read_rollback(const http::Request& request) {
+  heal::HandRollback wish;
+  wish.endpoint = request.path_values[0];
+  if (request.body.empty()) return wish;
+  const Json body = TRY(base::parse_json(request.body));
+  const Json& to = body["to"];
+  if (!to.is_null() && !to.is_int()) {
+    return fail(ErrorCode::invalid, "'to' is no version: " + to.dump(), R"(send {"to":3,"reason":"why"})");
+  }
+  if (to.is_int()) wish.to = to.as_int();
+  wish.reason = body.text_or("reason");
+  return wish;
+}
+
+// On the loop's thread, because the policy's state and the incidents are the loop's.
+http::Answer roll_back(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
+  const Result<heal::Ward*> ward = rooms.ward(request.path_values[0]);
+  if (!ward) return http::error_reply(ward.error());
+  const Result<heal::HandRollback> wish = read_rollback(request);
+  if (!wish) return http::error_reply(wish.error());
+  auto report = std::make_shared<Json>();
+  rooms.healer.run(
+      [&rooms, ward = *ward, wish = *wish, report]() -> Status {
+        *report = TRY(heal::roll_back_by_hand(rooms.home, rooms.clock, wish, ward->policy())).to_json();
+        return ward->redeploy();
+      },
+      [report, promise](const Status& status) mutable {
+        promise.send(status ? http::Reply::json(*report) : http::error_reply(status.error()));
+      });
+  return http::Pending{};
+}
+
 }  // namespace
 
 std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
@@ -116,6 +149,15 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
            [&rooms](const Request& request, http::ReplyPromise promise) {
              return accept_labels(rooms, request, std::move(promise));
            }},
+      {.method = "POST",
+       .path = "/api/v1/endpoints/{name}/rollback",
+       .summary = "Makes an earlier version the champion again",
+       .permission = Permission::token,
+       .request_schema = any,
+       .reply_schema = any,
+       .handler = [&rooms](
+                      const Request& request,
+                      http::ReplyPromise promise) { return roll_back(rooms, request, std::move(promise)); }},
   };
 }
 

@@ -1,4 +1,5 @@
 #include "api/native/native_routes.h"
+#include "flow/scoring_kit.h"
 #include "heal/incident.h"
 #include "store/audit.h"
 
@@ -80,6 +81,24 @@ http::Answer apply(ServerRooms& rooms, const http::Request& request, http::Reply
   return http::Pending{};
 }
 
+Result<Json> scoring_json(ServerRooms& rooms, const std::string& target) {
+  return TRY(flow::find_scoring_kit(rooms.projects.front(), rooms.home, target)).to_json();
+}
+
+// What is not known yet of a source is found out by steps, which are the loop's to run.
+http::Answer profile(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
+  auto result = std::make_shared<Json>();
+  rooms.healer.run(
+      [&rooms, name = request.path_values[0], result]() -> Status {
+        *result = TRY(rooms.profile(name));
+        return {};
+      },
+      [result, promise](const Status& status) mutable {
+        promise.send(status ? http::Reply::json(*result) : http::error_reply(status.error()));
+      });
+  return http::Pending{};
+}
+
 }  // namespace
 
 std::vector<http::Route> operation_routes(ServerRooms& rooms) {
@@ -117,6 +136,23 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
        .reply_schema = any,
        .handler = [&rooms](const Request& request,
                            http::ReplyPromise promise) { return apply(rooms, request, std::move(promise)); }},
+      {.method = "GET",
+       .path = "/api/v1/tables/{name}/profile",
+       .summary = "What is known of each column of a table or source",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](
+                      const Request& request,
+                      http::ReplyPromise promise) { return profile(rooms, request, std::move(promise)); }},
+      {.method = "GET",
+       .path = "/api/v1/scoring/{target}",
+       .summary = "What scoring files with an endpoint or a model's version takes",
+       .permission = Permission::token,
+       .reply_schema = any,
+       .handler =
+           [&rooms](const Request& request, const http::ReplyPromise&) {
+             return reply(scoring_json(rooms, request.path_values[0]));
+           }},
   };
 }
 

@@ -15,6 +15,11 @@ Status incidents_verb(const Arguments& arguments);
 Status check_verb(const Arguments& arguments);
 Status fsck_verb(const Arguments& arguments);
 Status backtest_verb(const Arguments& arguments);
+Status score_verb(const Arguments& arguments);
+Status profile_verb(const Arguments& arguments);
+Status rollback_verb(const Arguments& arguments);
+Status doctor_verb(const Arguments& arguments);
+Status bench_verb(const Arguments& arguments);
 Status worker_verb(const Arguments& arguments);
 
 }  // namespace trimtab::app

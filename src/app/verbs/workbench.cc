@@ -1,5 +1,6 @@
 #include "app/verbs/workbench.h"
 
+#include <cctype>
 #include <cstdio>
 #include <utility>
 
@@ -37,6 +38,19 @@ Result<std::optional<http::Client>> find_running_server(const std::string& home)
   http::Client client(address->host, address->port, base::kHourUs);
   client.set_header("Authorization", "Bearer " + TRY(store::read_token(home)));
   return std::optional<http::Client>(std::move(client));
+}
+
+std::string as_path_step(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  std::string step;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = (byte < 128 && std::isalnum(byte) != 0) ||
+                       std::string_view("-._~@").find(c) != std::string_view::npos;
+    if (plain) step += c;
+    if (!plain) step += {'%', kDigits[byte >> 4], kDigits[byte & 15]};
+  }
+  return step;
 }
 
 Result<Json> ask(http::Client& server, const std::string& method, const std::string& path, const Json& body) {

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "app/command_line.h"
 #include "base/clock.h"
@@ -37,6 +38,8 @@ Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, proje
 
 // A connection to the server that owns the home, when there is one; sends the home's token.
 Result<std::optional<http::Client>> find_running_server(const std::string& home);
+// A text as one step of a URL's path.
+std::string as_path_step(std::string_view text);
 // Sends and unwraps: a native error body becomes the Error that it describes.
 Result<Json> ask(http::Client& server, const std::string& method, const std::string& path,
                  const Json& body = nullptr);
