@@ -531,7 +531,8 @@ void IoThread::drain(bool everything) {
 void IoThread::stop() {
   if (!thread_.joinable()) return;
   mailbox_->close();
-  context_.stop();
+  // In its turn: what was posted before, such as the end of the last connections, still happens.
+  post([this] { context_.stop(); });
   thread_.join();
 }
 
