@@ -23,7 +23,7 @@ class RowSetTest : public table::OperationFixture {
     Paths paths;
     for (const auto& rows : parts)
       paths.push_back(write_part("p" + std::to_string(paths.size()) + ".parquet", schema(), rows));
-    Result<RowSet> set = RowSet::read(engine(), paths, go_on);
+    Result<RowSet> set = RowSet::read(engine(), paths, schema().names(), go_on);
     EXPECT_TRUE(set) << base::render(set.error());
     return set ? std::move(*set) : RowSet();
   }
@@ -74,7 +74,7 @@ TEST_F(RowSetTest, PicksRowsInTheOrderNamed) {
 
 TEST_F(RowSetTest, StopsOnRequest) {
   const auto part = write_part("p.parquet", schema(), {{1, 0}});
-  EXPECT_EQ(RowSet::read(engine(), {part}, [](std::int64_t) { return false; }).error().code,
+  EXPECT_EQ(RowSet::read(engine(), {part}, {"x"}, [](std::int64_t) { return false; }).error().code,
             ErrorCode::cancelled);
 }
 
@@ -88,7 +88,7 @@ TEST_F(RowSetTest, KeysAreEqualForEqualCellsAlone) {
     table::write_rows(batch, rows, 0, rows.size());
     RC_ASSERT(writer->append(batch).has_value());
     RC_ASSERT(writer->finish().has_value());
-    const auto set = RowSet::read(engine(), {path("k.parquet")}, go_on);
+    const auto set = RowSet::read(engine(), {path("k.parquet")}, table::all_types().names(), go_on);
     RC_ASSERT(set.has_value());
     const std::vector<RowPlace> places = set->places();
     for (const RowPlace a : places) {
