@@ -7,7 +7,6 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 
@@ -110,9 +109,7 @@ class FrameMaker {
     for (const std::string& name : by) columns.push_back(TRY(column(name)));
     std::vector<RowPlace> places = set_.places();
     sort_places(places);
-    std::unordered_set<std::string> seen;
-    seen.reserve(places.size());
-    std::erase_if(places, [&](RowPlace place) { return !seen.insert(set_.key(place, columns)).second; });
+    set_.keep_first(places, columns);
     set_ = set_.pick(places);
     return {};
   }
@@ -127,25 +124,22 @@ class FrameMaker {
     return set_.batches()[static_cast<std::size_t>(place.batch)];
   }
 
-  // The declared total order: time, part, row. Rows without a time come first.
+  // The declared total order: time, part, row. Rows without a time come first. Rows of one time stand in the
+  // order of part and row already: they are read so, and every step keeps that.
   void sort_places(std::vector<RowPlace>& places) const {
     const int time = *set_.schema().find(spec_.time);
-    const int origin = *set_.schema().find(kOriginColumn);
-    const int row = *set_.schema().find(kRowNumberColumn);
-    using Ordered = std::tuple<TimeUs, std::int64_t, std::int64_t, std::int32_t, std::int32_t>;
-    std::vector<Ordered> ordered;
+    std::vector<std::tuple<TimeUs, std::int32_t, std::int32_t>> ordered;
     ordered.reserve(places.size());
     for (const RowPlace place : places) {
       const table::Batch& batch = batch_of(place);
       const TimeUs at = batch.is_null(time, place.row) ? INT64_MIN : batch.time(time, place.row);
-      ordered.emplace_back(at, batch.integer(origin, place.row), batch.integer(row, place.row), place.batch,
-                           place.row);
+      ordered.emplace_back(at, place.batch, place.row);
     }
     // After a step that sorted them they mostly are.
     if (std::is_sorted(ordered.begin(), ordered.end())) return;
     std::sort(ordered.begin(), ordered.end());
     for (std::size_t i = 0; i < places.size(); ++i) {
-      places[i] = {std::get<3>(ordered[i]), std::get<4>(ordered[i])};
+      places[i] = {std::get<1>(ordered[i]), std::get<2>(ordered[i])};
     }
   }
 
@@ -290,7 +284,11 @@ class FrameMaker {
     keep = names;
     keep.columns.insert(keep.columns.end(), {kTarget, kTime});
     for (const std::string& slice : spec_.slices) keep.columns.push_back(slice_column(slice));
-    set_ = TRY(set_.through(engine_, {slices, features, keep}, spec_.time_zone));
+    // Own columns that are not listed come behind those that are: the part is the last one.
+    const table::DeriveStage part{
+        {{kPart, "CASE WHEN __time < make_timestamptz(" + std::to_string(test_start_) + ") THEN 'train' ELSE 'test' END",
+          {}}}};
+    set_ = TRY(set_.through(engine_, {slices, features, keep, part}, spec_.time_zone));
     fitted_.push_back(features);
     fitted_.push_back(names);
     return {};
@@ -324,20 +322,9 @@ class FrameMaker {
   }
 
   Status write() {
-    table::Schema schema = set_.schema();
-    schema.add({kPart, table::ColumnType::text});
     const std::unique_ptr<table::ParquetWriter> writer =
-        TRY(table::ParquetWriter::create(engine_, run_.output_folder / "frame.parquet", schema));
-    const int time = *schema.find(kTime);
-    for (const table::Batch& batch : set_.batches()) {
-      table::Batch out(schema);
-      out.reset(batch.rows());
-      for (int column = 0; column < batch.schema().size(); ++column) out.copy_column(column, batch, column);
-      for (int row = 0; row < batch.rows(); ++row) {
-        out.set_text(schema.size() - 1, row, batch.time(time, row) < test_start_ ? "train" : "test");
-      }
-      TRY(writer->append(out));
-    }
+        TRY(table::ParquetWriter::create(engine_, run_.output_folder / "frame.parquet", set_.schema()));
+    for (const table::Batch& batch : set_.batches()) TRY(writer->append(batch));
     return writer->finish();
   }
 

@@ -1,7 +1,9 @@
 #include "features/row_set.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
+#include <functional>
 #include <limits>
 #include <optional>
 #include <string_view>
@@ -22,30 +24,32 @@ table::Batch copy_of(const table::Batch& from) {
   return to;
 }
 
-// Appends what is different for different cells, and for no others when it follows the same beginning.
-void add_cell(const table::Batch& batch, int column, int row, std::string& key) {
-  const auto add_bits = [&key](auto value) {
-    key.append(reinterpret_cast<const char*>(&value), sizeof value);
-  };
-  key += batch.is_null(column, row) ? '-' : '+';
-  if (batch.is_null(column, row)) return;
+// 64 bits that are the same for equal cells.
+std::uint64_t bits_of(const table::Batch& batch, int column, int row) {
   switch (batch.schema().at(column).type) {
     case table::ColumnType::boolean:
-      return add_bits(batch.boolean(column, row));
+      return batch.boolean(column, row) ? 1 : 0;
     case table::ColumnType::integer:
-      return add_bits(batch.integer(column, row));
+      return static_cast<std::uint64_t>(batch.integer(column, row));
     case table::ColumnType::time:
-      return add_bits(batch.time(column, row));
+      return static_cast<std::uint64_t>(batch.time(column, row));
     case table::ColumnType::real: {
       const double value = batch.real(column, row);
-      return add_bits(std::isnan(value) ? std::numeric_limits<double>::quiet_NaN() : value);
+      return std::bit_cast<std::uint64_t>(std::isnan(value) ? std::numeric_limits<double>::quiet_NaN()
+                                                            : value);
     }
     case table::ColumnType::text:
       break;
   }
-  const std::string_view text = batch.text(column, row);
-  add_bits(text.size());
-  key += text;
+  return std::hash<std::string_view>()(batch.text(column, row));
+}
+
+bool is_same_cell(const table::Batch& a, int a_row, const table::Batch& b, int b_row, int column) {
+  if (a.is_null(column, a_row) || b.is_null(column, b_row))
+    return a.is_null(column, a_row) == b.is_null(column, b_row);
+  if (a.schema().at(column).type == table::ColumnType::text)
+    return a.text(column, a_row) == b.text(column, b_row);
+  return bits_of(a, column, a_row) == bits_of(b, column, b_row);
 }
 
 }  // namespace
@@ -143,12 +147,49 @@ RowSet RowSet::pick(const std::vector<RowPlace>& places, const RowSet& beside,
   return set;
 }
 
-std::string RowSet::key(RowPlace place, const std::vector<int>& columns) const {
-  std::string key;
+std::uint64_t RowSet::hash(RowPlace place, const std::vector<int>& columns) const {
+  const table::Batch& batch = batches_[static_cast<std::size_t>(place.batch)];
+  std::uint64_t hash = 0;
   for (const int column : columns) {
-    add_cell(batches_[static_cast<std::size_t>(place.batch)], column, place.row, key);
+    constexpr std::uint64_t kNull = 0x9E3779B97F4A7C15ull;
+    hash ^= batch.is_null(column, place.row) ? kNull : bits_of(batch, column, place.row);
+    // The finaliser of splitmix64: every bit of the input changes half of the bits of the result.
+    hash = (hash ^ (hash >> 30)) * 0xBF58476D1CE4E5B9ull;
+    hash = (hash ^ (hash >> 27)) * 0x94D049BB133111EBull;
+    hash ^= hash >> 31;
   }
-  return key;
+  return hash;
+}
+
+bool RowSet::is_same(RowPlace a, RowPlace b, const std::vector<int>& columns) const {
+  const table::Batch& one = batches_[static_cast<std::size_t>(a.batch)];
+  const table::Batch& other = batches_[static_cast<std::size_t>(b.batch)];
+  return std::all_of(columns.begin(), columns.end(), [&](int column) {
+    return is_same_cell(one, a.row, other, b.row, column);
+  });
+}
+
+void RowSet::keep_first(std::vector<RowPlace>& places, const std::vector<int>& columns) const {
+  struct Seen {
+    std::uint64_t hash = 0;
+    std::int64_t at = -1;  // Among the rows that were kept; -1: nobody sits here.
+  };
+  // At least half of the seats stay free. A row looks for its like from the seat of its hash on.
+  std::vector<Seen> seats(std::bit_ceil(2 * places.size() + 1));
+  std::size_t kept = 0;
+  for (const RowPlace place : places) {
+    const std::uint64_t hash = this->hash(place, columns);
+    std::size_t seat = hash & (seats.size() - 1);
+    bool is_known = false;
+    for (; seats[seat].at >= 0 && !is_known; seat = (seat + 1) & (seats.size() - 1)) {
+      is_known = seats[seat].hash == hash &&
+                 is_same(places[static_cast<std::size_t>(seats[seat].at)], place, columns);
+    }
+    if (is_known) continue;
+    seats[seat] = {hash, static_cast<std::int64_t>(kept)};
+    places[kept++] = place;
+  }
+  places.resize(kept);
 }
 
 }  // namespace trimtab::features

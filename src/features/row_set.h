@@ -46,10 +46,13 @@ class RowSet {
   RowSet pick(const std::vector<RowPlace>& places) const;
   // And beside them the column `name` of `beside`, which came of the same rows through stages without a filter.
   RowSet pick(const std::vector<RowPlace>& places, const RowSet& beside, const std::string& name) const;
-  // A key of the row's cells in `columns`: equal for equal cells alone. Nulls are equal to each other.
-  std::string key(RowPlace place, const std::vector<int>& columns) const;
+  // Keeps of the rows that are equal in all `columns` the first one named. Nulls are equal to each other, and
+  // so are all NaN.
+  void keep_first(std::vector<RowPlace>& places, const std::vector<int>& columns) const;
 
  private:
+  std::uint64_t hash(RowPlace place, const std::vector<int>& columns) const;
+  bool is_same(RowPlace a, RowPlace b, const std::vector<int>& columns) const;
   // Makes the column of `to` from that of `from`, row by row of the places.
   static void pick_column(const RowSet& from, int from_column, std::span<const RowPlace> places,
                           table::Batch& to, int to_column);
