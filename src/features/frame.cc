@@ -285,9 +285,10 @@ class FrameMaker {
     keep.columns.insert(keep.columns.end(), {kTarget, kTime});
     for (const std::string& slice : spec_.slices) keep.columns.push_back(slice_column(slice));
     // Own columns that are not listed come behind those that are: the part is the last one.
-    const table::DeriveStage part{
-        {{kPart, "CASE WHEN __time < make_timestamptz(" + std::to_string(test_start_) + ") THEN 'train' ELSE 'test' END",
-          {}}}};
+    const table::DeriveStage part{{{kPart,
+                                    "CASE WHEN __time < make_timestamptz(" + std::to_string(test_start_) +
+                                        ") THEN 'train' ELSE 'test' END",
+                                    {}}}};
     set_ = TRY(set_.through(engine_, {slices, features, keep, part}, spec_.time_zone));
     fitted_.push_back(features);
     fitted_.push_back(names);

@@ -139,8 +139,7 @@ RowSet RowSet::pick(const std::vector<RowPlace>& places, const RowSet& beside,
     const std::span<const RowPlace> picked = std::span(places).subspan(begin, count);
     table::Batch batch(set.schema_);
     batch.reset(static_cast<int>(count));
-    for (int column = 0; column < schema_.size(); ++column)
-      pick_column(*this, column, picked, batch, column);
+    for (int column = 0; column < schema_.size(); ++column) pick_column(*this, column, picked, batch, column);
     if (added) pick_column(beside, *added, picked, batch, schema_.size());
     set.batches_.push_back(std::move(batch));
   }
@@ -164,9 +163,8 @@ std::uint64_t RowSet::hash(RowPlace place, const std::vector<int>& columns) cons
 bool RowSet::is_same(RowPlace a, RowPlace b, const std::vector<int>& columns) const {
   const table::Batch& one = batches_[static_cast<std::size_t>(a.batch)];
   const table::Batch& other = batches_[static_cast<std::size_t>(b.batch)];
-  return std::all_of(columns.begin(), columns.end(), [&](int column) {
-    return is_same_cell(one, a.row, other, b.row, column);
-  });
+  return std::all_of(columns.begin(), columns.end(),
+                     [&](int column) { return is_same_cell(one, a.row, other, b.row, column); });
 }
 
 void RowSet::keep_first(std::vector<RowPlace>& places, const std::vector<int>& columns) const {

@@ -44,7 +44,8 @@ class RowSet {
                          const std::string& time_zone) const;
   // Only the rows named, in the order named.
   RowSet pick(const std::vector<RowPlace>& places) const;
-  // And beside them the column `name` of `beside`, which came of the same rows through stages without a filter.
+  // And beside them the column `name` of `beside`, which came of the same rows through stages without a
+  // filter.
   RowSet pick(const std::vector<RowPlace>& places, const RowSet& beside, const std::string& name) const;
   // Keeps of the rows that are equal in all `columns` the first one named. Nulls are equal to each other, and
   // so are all NaN.

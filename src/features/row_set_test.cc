@@ -90,7 +90,8 @@ TEST_F(RowSetTest, OfEqualRowsTheFirstStays) {
     RC_ASSERT(writer->finish().has_value());
     const auto set = RowSet::read(engine(), {path("k.parquet")}, table::all_types().names(), go_on);
     RC_ASSERT(set.has_value());
-    for (const std::vector<int>& columns : {std::vector<int>{0}, std::vector<int>{1, 0}, std::vector<int>{3, 4}}) {
+    for (const std::vector<int>& columns :
+         {std::vector<int>{0}, std::vector<int>{1, 0}, std::vector<int>{3, 4}}) {
       std::vector<int> expected;
       std::set<std::string> seen;
       for (const RowPlace place : set->places()) {

@@ -120,15 +120,14 @@ struct Batch::State {
     return found;
   }
 
-  // The column's bits, a bit per row. They exist only in a batch that has a null: the engine is faster when it
-  // need not look at them.
+  // The column's bits, a bit per row. They exist only in a batch that has a null: the engine is faster when
+  // it need not look at them.
   std::uint64_t* make_valid(int column) {
     Cells& found = cells[static_cast<std::size_t>(column)];
     if (found.valid != nullptr) return found.valid;
     found.valid = found.own_valid;
     std::fill_n(found.valid, words_for(rows), ~std::uint64_t{0});
-    FlatVector::Validity(chunk.data[static_cast<std::size_t>(column)])
-        .Initialize(found.valid, kBatchRowsMax);
+    FlatVector::Validity(chunk.data[static_cast<std::size_t>(column)]).Initialize(found.valid, kBatchRowsMax);
     return found.valid;
   }
 
