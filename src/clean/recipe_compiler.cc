@@ -88,6 +88,9 @@ void RecipeCompiler::emit(table::Stage stage) {
     recipe_.after_per_file = schema_;
     return;
   }
+  if (const auto* derive = std::get_if<table::DeriveStage>(&stage)) {
+    for (const NamedExpression& column : derive->columns) changed_later_[column.name] = kind_;
+  }
   model::FrameStep step;
   step.kind = model::FrameStep::Kind::stage;
   step.stage = std::move(stage);
@@ -96,6 +99,7 @@ void RecipeCompiler::emit(table::Stage stage) {
 
 void RecipeCompiler::emit_later(model::FrameStep step) {
   if (first_later_.empty()) first_later_ = kind_;
+  for (const auto& [name, how] : step.fill) changed_later_[name] = kind_;
   recipe_.later.push_back(std::move(step));
 }
 
@@ -375,13 +379,42 @@ void RecipeCompiler::add(const project::JoinStep& step) {
   bool good = add_keys(step, source->second, lookup);
   good = add_times(step, source->second, lookup) && good;
   good = add_selected(step, source->second, lookup, entering) && good;
-  if (!first_later_.empty()) {
-    complain("a join cannot come after " + in_quotes(first_later_) + ", which needs all rows at once",
-             "move the join before it");
-    good = false;
-  }
+  good = good && (first_later_.empty() || can_move_up(lookup, entering));
   for (const Column& column : entering) schema_.set(column);
-  if (good) emit(table::LookupStage{std::move(lookup)});
+  if (good) place_join({std::move(lookup)}, entering);
+}
+
+// A join only adds columns to a row, and looks at that row's keys and time. So it may as well run before
+// steps that leave rows out, or that change other columns.
+bool RecipeCompiler::can_move_up(const table::LookupSpec& lookup, const std::vector<Column>& entering) {
+  std::vector<std::string> read = lookup.left_keys;
+  if (!lookup.left_time.empty()) read.push_back(lookup.left_time);
+  for (const std::string& name : read) {
+    const auto changed = changed_later_.find(name);
+    if (changed == changed_later_.end()) continue;
+    complain("the join looks at " + in_quotes(name) + ", to which " + in_quotes(changed->second) +
+                 " gives its value only when all rows are known",
+             "move the join before it");
+    return false;
+  }
+  for (const Column& column : entering) {
+    if (!recipe_.after_per_file.find(column.name)) continue;
+    complain("joined column " + in_quotes(column.name) + " collides with one that a step after " +
+                 in_quotes(first_later_) + " leaves out",
+             "move the step that leaves it out before " + in_quotes(first_later_));
+    return false;
+  }
+  return true;
+}
+
+void RecipeCompiler::place_join(table::LookupStage join, const std::vector<Column>& entering) {
+  recipe_.per_file.emplace_back(std::move(join));
+  for (const Column& column : entering) recipe_.after_per_file.set(column);
+  for (model::FrameStep& step : recipe_.later) {
+    auto* select = std::get_if<table::SelectStage>(&step.stage);
+    if (step.kind != model::FrameStep::Kind::stage || select == nullptr) continue;
+    for (const Column& column : entering) select->columns.push_back(column.name);
+  }
 }
 
 void RecipeCompiler::add(const project::DropDuplicatesStep& step) {

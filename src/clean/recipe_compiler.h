@@ -49,6 +49,9 @@ class RecipeCompiler {
   bool add_times(const project::JoinStep& step, const table::Schema& joined, table::LookupSpec& lookup);
   bool add_selected(const project::JoinStep& step, const table::Schema& joined, table::LookupSpec& lookup,
                     std::vector<table::Column>& entering);
+  // Puts the join where it runs once for each file, also when it is declared behind steps that wait.
+  void place_join(table::LookupStage join, const std::vector<table::Column>& entering);
+  bool can_move_up(const table::LookupSpec& lookup, const std::vector<table::Column>& entering);
   std::string fill_constant(const table::Column& column, const Json& value);
   bool fits_fill(const table::Column& column, const std::string& how);
 
@@ -59,6 +62,7 @@ class RecipeCompiler {
   SourceRange where_;        // Of the step that is being compiled.
   std::string kind_;         // Its name, as written.
   std::string first_later_;  // The step from which on nothing can run once for each file; "" before it.
+  std::map<std::string, std::string> changed_later_;  // Column → the waiting step that gives it its value.
   CompiledRecipe recipe_;
 };
 

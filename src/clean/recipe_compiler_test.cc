@@ -136,6 +136,48 @@ TEST_F(RecipeCompilerTest, AJoinSaysWhatDoesNotFit) {
             "   hint: declare `time:` for the source 'flights'");
 }
 
+TEST_F(RecipeCompilerTest, AJoinBehindStepsThatWaitRunsBeforeThem) {
+  const auto recipe = compiled(
+      "      - drop_duplicates: {by: [sched_dep, tailnum]}\n"
+      "      - fill: {tailnum: mode, delay: median}\n"
+      "      - select: [sched_dep, origin]\n" +
+      std::string(kJoin) + "      - derive: {warm: temp > 20}\n");
+  ASSERT_TRUE(recipe) << base::render(recipe.error());
+  ASSERT_EQ(recipe->per_file.size(), 1u);
+  EXPECT_TRUE(std::holds_alternative<table::LookupStage>(recipe->per_file[0]));
+  EXPECT_TRUE(recipe->after_per_file.find("temp"));
+  EXPECT_EQ(table::shown(recipe->after), "sched_dep: time, origin: text, temp: real, warm: boolean");
+  EXPECT_EQ(later_of(*recipe),
+            R"([{"drop_duplicates":["sched_dep","tailnum"]},{"fill":{"delay":"median","tailnum":"mode"}},)"
+            R"({"stage":{"select":["sched_dep","origin","temp"]}},)"
+            R"({"stage":{"derive":[{"name":"warm","text":"temp > 20"}]}}])");
+}
+
+TEST_F(RecipeCompilerTest, AJoinCannotLookAtWhatIsFittedBeforeIt) {
+  EXPECT_EQ(
+      refusal("      - fill: {origin: mode}\n" + std::string(kJoin)),
+      "p.yaml:10:9: error: the join looks at 'origin', to which 'fill' gives its value only when all rows "
+      "are known\n"
+      "   hint: move the join before it");
+  EXPECT_EQ(
+      refusal("      - drop_duplicates: {by: [origin]}\n"
+              "      - text: {origin: [upper]}\n" +
+              std::string(kJoin)),
+      "p.yaml:11:9: error: the join looks at 'origin', to which 'text' gives its value only when all rows "
+      "are known\n"
+      "   hint: move the join before it");
+}
+
+TEST_F(RecipeCompilerTest, AJoinCannotBringBackWhatAWaitingStepLeavesOut) {
+  EXPECT_EQ(refusal("      - derive: {temp: delay}\n"
+                    "      - drop_duplicates: {by: [origin]}\n"
+                    "      - select: [sched_dep, origin]\n" +
+                    std::string(kJoin)),
+            "p.yaml:12:9: error: joined column 'temp' collides with one that a step after 'drop_duplicates' "
+            "leaves out\n"
+            "   hint: move the step that leaves it out before 'drop_duplicates'");
+}
+
 TEST_F(RecipeCompilerTest, AJoinedColumnMayNotCollide) {
   EXPECT_EQ(
       refusal(std::string(kJoin) + kJoin),

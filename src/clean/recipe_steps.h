@@ -17,7 +17,8 @@
 namespace trimtab::clean {
 
 // How the steps of a table split. `per_file` runs once for each part and is cached with it. From the first
-// step on that is fitted or needs the whole table, the rest runs when a training frame is made, in order.
+// step on that is fitted or needs the whole table, the rest runs when a training frame is made, in order;
+// but joins run once for each part wherever they stand.
 struct CompiledRecipe {
   std::vector<table::Stage> per_file;
   table::Schema after_per_file;

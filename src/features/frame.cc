@@ -4,9 +4,9 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <string_view>
 #include <tuple>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 
@@ -24,13 +24,36 @@ constexpr const char* kKnownAt = "__known_at";
 
 std::string slice_column(const std::string& slice) { return "__slice_" + slice; }
 
+// What a frame reads of its rows, as stages that say just that: a filter is needed whatever comes after it.
+struct ReadStages {
+  std::vector<table::Stage> stages;
+
+  void expression(const std::string& text) {
+    stages.push_back(table::FilterStage{{"", "(" + text + ") IS NULL", {}}});
+  }
+  void column(const std::string& name) { expression(table::quote_name(name)); }
+
+  void step(const model::FrameStep& step) {
+    for (const auto& [name, how] : step.fill) column(name);
+    for (const std::string& name : step.by) column(name);
+    if (step.kind != model::FrameStep::Kind::stage) return;
+    if (const auto* derive = std::get_if<table::DeriveStage>(&step.stage)) {
+      for (const table::NamedExpression& one : derive->columns) expression(one.text);
+    }
+    if (const auto* select = std::get_if<table::SelectStage>(&step.stage)) {
+      for (const std::string& name : select->columns) column(name);
+    }
+    stages.push_back(step.stage);
+  }
+};
+
 class FrameMaker {
  public:
   FrameMaker(const table::OperationRun& run, FrameSpec spec, TimeUs as_of, std::optional<TimeUs> test_from)
       : run_(run), engine_(run.engine), spec_(std::move(spec)), as_of_(as_of), test_from_(test_from) {}
 
   Result<Json> make() {
-    set_ = TRY(RowSet::read(engine_, run_.files("part"),
+    set_ = TRY(RowSet::read(engine_, run_.files("part"), columns_needed(),
                             [this](std::int64_t rows) { return run_.progress(rows, 0, "rows"); }));
     if (set_.rows() == 0) return fail(ErrorCode::invalid, "the table has no rows to train on");
     // Steps up to the first that is fitted need nothing but the rows.
@@ -48,6 +71,20 @@ class FrameMaker {
   }
 
  private:
+  // The columns of the parts that anything here reads. Where an expression is wrong, all of them: it is met
+  // again when its turn comes, and then refused in its place.
+  std::vector<std::string> columns_needed() const {
+    ReadStages reads;
+    for (const std::string& name : {spec_.time, std::string(kRowNumberColumn)}) reads.column(name);
+    for (const model::FrameStep& step : spec_.steps) reads.step(step);
+    reads.expression(spec_.target.text);
+    reads.expression(spec_.label_time.text);
+    for (const table::NamedExpression& feature : spec_.features) reads.expression(feature.text);
+    for (const std::string& slice : spec_.slices) reads.column(slice);
+    auto needed = table::columns_needed(engine_, spec_.table, reads.stages, {}, spec_.time_zone);
+    return needed ? *std::move(needed) : spec_.table.names();
+  }
+
   Status execute(const model::FrameStep& step) {
     switch (step.kind) {
       case model::FrameStep::Kind::stage:
@@ -72,8 +109,7 @@ class FrameMaker {
     for (const std::string& name : by) columns.push_back(TRY(column(name)));
     std::vector<RowPlace> places = set_.places();
     sort_places(places);
-    std::unordered_set<std::string> seen;
-    std::erase_if(places, [&](RowPlace place) { return !seen.insert(set_.key(place, columns)).second; });
+    set_.keep_first(places, columns);
     set_ = set_.pick(places);
     return {};
   }
@@ -88,23 +124,22 @@ class FrameMaker {
     return set_.batches()[static_cast<std::size_t>(place.batch)];
   }
 
-  // The declared total order: time, part, row. Rows without a time come first.
+  // The declared total order: time, part, row. Rows without a time come first. Rows of one time stand in the
+  // order of part and row already: they are read so, and every step keeps that.
   void sort_places(std::vector<RowPlace>& places) const {
     const int time = *set_.schema().find(spec_.time);
-    const int origin = *set_.schema().find(kOriginColumn);
-    const int row = *set_.schema().find(kRowNumberColumn);
-    using Ordered = std::tuple<TimeUs, std::int64_t, std::int64_t, std::int32_t, std::int32_t>;
-    std::vector<Ordered> ordered;
+    std::vector<std::tuple<TimeUs, std::int32_t, std::int32_t>> ordered;
     ordered.reserve(places.size());
     for (const RowPlace place : places) {
       const table::Batch& batch = batch_of(place);
       const TimeUs at = batch.is_null(time, place.row) ? INT64_MIN : batch.time(time, place.row);
-      ordered.emplace_back(at, batch.integer(origin, place.row), batch.integer(row, place.row), place.batch,
-                           place.row);
+      ordered.emplace_back(at, place.batch, place.row);
     }
+    // After a step that sorted them they mostly are.
+    if (std::is_sorted(ordered.begin(), ordered.end())) return;
     std::sort(ordered.begin(), ordered.end());
     for (std::size_t i = 0; i < places.size(); ++i) {
-      places[i] = {std::get<3>(ordered[i]), std::get<4>(ordered[i])};
+      places[i] = {std::get<1>(ordered[i]), std::get<2>(ordered[i])};
     }
   }
 
@@ -113,17 +148,19 @@ class FrameMaker {
     table::DeriveStage derive;
     derive.columns.push_back({kTarget, "CAST((" + spec_.target.text + ") AS DOUBLE)", spec_.target.where});
     derive.columns.push_back({kKnownAt, spec_.label_time.text, spec_.label_time.where});
-    set_ = TRY(set_.through(engine_, {derive}, spec_.time_zone));
+    const table::SelectStage select{{kTarget, kKnownAt}};
+    labels_ = TRY(set_.through(engine_, {derive, select}, spec_.time_zone));
     const int time = TRY(column(spec_.time));
-    const int target = TRY(column(kTarget));
-    const int known = TRY(column(kKnownAt));
+    const int target = *labels_.schema().find(kTarget);
+    const int known = *labels_.schema().find(kKnownAt);
     std::vector<RowPlace> places = set_.places();
     sort_places(places);
     std::erase_if(places, [&](RowPlace place) {
       const table::Batch& batch = batch_of(place);
       if (batch.is_null(time, place.row) || batch.time(time, place.row) > as_of_) return true;
-      const bool labelled = !batch.is_null(target, place.row) && !batch.is_null(known, place.row) &&
-                            batch.time(known, place.row) <= as_of_;
+      const table::Batch& label = labels_.batches()[static_cast<std::size_t>(place.batch)];
+      const bool labelled = !label.is_null(target, place.row) && !label.is_null(known, place.row) &&
+                            label.time(known, place.row) <= as_of_;
       if (!labelled) ++unlabelled_;
       return !labelled;
     });
@@ -165,7 +202,8 @@ class FrameMaker {
           "no rows are left to train on: the test and its gap take all " + std::to_string(places.size()),
           "make `split.test` smaller");
     }
-    set_ = set_.pick(kept);
+    set_ = set_.pick(kept, labels_, kTarget);
+    labels_ = RowSet();
     return {};
   }
 
@@ -246,7 +284,12 @@ class FrameMaker {
     keep = names;
     keep.columns.insert(keep.columns.end(), {kTarget, kTime});
     for (const std::string& slice : spec_.slices) keep.columns.push_back(slice_column(slice));
-    set_ = TRY(set_.through(engine_, {slices, features, keep}, spec_.time_zone));
+    // Own columns that are not listed come behind those that are: the part is the last one.
+    const table::DeriveStage part{{{kPart,
+                                    "CASE WHEN __time < make_timestamptz(" + std::to_string(test_start_) +
+                                        ") THEN 'train' ELSE 'test' END",
+                                    {}}}};
+    set_ = TRY(set_.through(engine_, {slices, features, keep, part}, spec_.time_zone));
     fitted_.push_back(features);
     fitted_.push_back(names);
     return {};
@@ -263,39 +306,26 @@ class FrameMaker {
   }
 
   std::vector<std::string> levels_of(int column, int time) const {
-    std::unordered_map<std::string, std::int64_t> counts;
+    std::unordered_map<std::string_view, std::int64_t> counts;
     for (const RowPlace place : set_.places()) {
       const table::Batch& batch = batch_of(place);
       if (is_training(place, time) && !batch.is_null(column, place.row)) {
-        ++counts[std::string(batch.text(column, place.row))];
+        ++counts[batch.text(column, place.row)];
       }
     }
-    std::vector<std::pair<std::string, std::int64_t>> sorted(counts.begin(), counts.end());
+    std::vector<std::pair<std::string_view, std::int64_t>> sorted(counts.begin(), counts.end());
     std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
       return a.second != b.second ? a.second > b.second : a.first < b.first;
     });
     std::vector<std::string> levels;
-    for (const auto& [level, count] : sorted) levels.push_back(level);
+    for (const auto& [level, count] : sorted) levels.emplace_back(level);
     return levels;
   }
 
   Status write() {
-    table::Schema schema = set_.schema();
-    schema.add({kPart, table::ColumnType::text});
     const std::unique_ptr<table::ParquetWriter> writer =
-        TRY(table::ParquetWriter::create(engine_, run_.output_folder / "frame.parquet", schema));
-    const int time = *schema.find(kTime);
-    for (const table::Batch& batch : set_.batches()) {
-      table::Batch out(schema);
-      out.reset(batch.rows());
-      for (int column = 0; column < batch.schema().size(); ++column) {
-        for (int row = 0; row < batch.rows(); ++row) table::copy_cell(batch, column, row, out, column, row);
-      }
-      for (int row = 0; row < batch.rows(); ++row) {
-        out.set_text(schema.size() - 1, row, batch.time(time, row) < test_start_ ? "train" : "test");
-      }
-      TRY(writer->append(out));
-    }
+        TRY(table::ParquetWriter::create(engine_, run_.output_folder / "frame.parquet", set_.schema()));
+    for (const table::Batch& batch : set_.batches()) TRY(writer->append(batch));
     return writer->finish();
   }
 
@@ -346,6 +376,7 @@ class FrameMaker {
   TimeUs as_of_;
   std::optional<TimeUs> test_from_;
   RowSet set_;
+  RowSet labels_;                     // Between choose_rows and split: of the rows of set_, their targets.
   std::vector<RowPlace> known_;       // Between choose_rows and split: the rows with a known label, in order.
   std::vector<table::Stage> fitted_;  // What ran here, with fitted constants, for the recipe.
   model::Recipe recipe_;

@@ -190,6 +190,14 @@ TEST_F(Frame, StepsRunInTheirOrder) {
             "60\n40\n");
 }
 
+TEST_F(Frame, AStepThatSelectsAfterAFittedOneKeepsTheTarget) {
+  FrameSpec spec = Frame::spec();
+  model::FrameStep select;
+  select.stage = table::SelectStage{{"at", "distance"}};
+  spec.steps = {fill_step("distance", "mean"), select};
+  EXPECT_EQ(framed(spec, {{flight(1, "a", 10)}}, {"distance", "__target"}), "10 1.0\n");
+}
+
 TEST_F(Frame, AColumnThatIsGoneIsNamed) {
   FrameSpec spec = Frame::spec();
   model::FrameStep select;

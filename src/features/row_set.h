@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -28,8 +29,9 @@ struct RowPlace {
 class RowSet {
  public:
   RowSet() = default;
-  // Reads the parts in order; adds kOriginColumn.
+  // Reads these columns of the parts, in order; adds kOriginColumn.
   static Result<RowSet> read(table::Engine& engine, const std::vector<std::filesystem::path>& parts,
+                             const std::vector<std::string>& columns,
                              const std::function<bool(std::int64_t rows)>& on_progress);
 
   const table::Schema& schema() const { return schema_; }
@@ -37,15 +39,25 @@ class RowSet {
   std::int64_t rows() const;
   std::vector<RowPlace> places() const;  // In order.
 
-  // The same rows after `stages`. Origin and row number pass every stage.
+  // The same rows after `stages`. Columns of our own, whose names start with "__", pass every stage.
   Result<RowSet> through(table::Engine& engine, std::vector<table::Stage> stages,
                          const std::string& time_zone) const;
   // Only the rows named, in the order named.
   RowSet pick(const std::vector<RowPlace>& places) const;
-  // A key of the row's cells in `columns`: equal for equal cells alone. Nulls are equal to each other.
-  std::string key(RowPlace place, const std::vector<int>& columns) const;
+  // And beside them the column `name` of `beside`, which came of the same rows through stages without a
+  // filter.
+  RowSet pick(const std::vector<RowPlace>& places, const RowSet& beside, const std::string& name) const;
+  // Keeps of the rows that are equal in all `columns` the first one named. Nulls are equal to each other, and
+  // so are all NaN.
+  void keep_first(std::vector<RowPlace>& places, const std::vector<int>& columns) const;
 
  private:
+  std::uint64_t hash(RowPlace place, const std::vector<int>& columns) const;
+  bool is_same(RowPlace a, RowPlace b, const std::vector<int>& columns) const;
+  // Makes the column of `to` from that of `from`, row by row of the places.
+  static void pick_column(const RowSet& from, int from_column, std::span<const RowPlace> places,
+                          table::Batch& to, int to_column);
+
   table::Schema schema_;
   std::vector<table::Batch> batches_;
 };

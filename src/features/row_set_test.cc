@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
+#include <set>
 
 #include "table/operation_fixture_test.h"
 #include "table/random_rows_test.h"
@@ -23,7 +24,7 @@ class RowSetTest : public table::OperationFixture {
     Paths paths;
     for (const auto& rows : parts)
       paths.push_back(write_part("p" + std::to_string(paths.size()) + ".parquet", schema(), rows));
-    Result<RowSet> set = RowSet::read(engine(), paths, go_on);
+    Result<RowSet> set = RowSet::read(engine(), paths, schema().names(), go_on);
     EXPECT_TRUE(set) << base::render(set.error());
     return set ? std::move(*set) : RowSet();
   }
@@ -74,38 +75,48 @@ TEST_F(RowSetTest, PicksRowsInTheOrderNamed) {
 
 TEST_F(RowSetTest, StopsOnRequest) {
   const auto part = write_part("p.parquet", schema(), {{1, 0}});
-  EXPECT_EQ(RowSet::read(engine(), {part}, [](std::int64_t) { return false; }).error().code,
+  EXPECT_EQ(RowSet::read(engine(), {part}, {"x"}, [](std::int64_t) { return false; }).error().code,
             ErrorCode::cancelled);
 }
 
-// Two rows have one key when, and only when, their cells are equal.
-TEST_F(RowSetTest, KeysAreEqualForEqualCellsAlone) {
+// A row stays when, and only when, none before it has the same cells.
+TEST_F(RowSetTest, OfEqualRowsTheFirstStays) {
   const bool holds = rc::check([this] {
     const std::vector<table::Row> rows = table::any_rows(12);
-    Paths paths;
     auto writer = *table::ParquetWriter::create(engine(), path("k.parquet"), table::all_types());
     table::Batch batch(table::all_types());
     table::write_rows(batch, rows, 0, rows.size());
     RC_ASSERT(writer->append(batch).has_value());
     RC_ASSERT(writer->finish().has_value());
-    const auto set = RowSet::read(engine(), {path("k.parquet")}, go_on);
+    const auto set = RowSet::read(engine(), {path("k.parquet")}, table::all_types().names(), go_on);
     RC_ASSERT(set.has_value());
-    const std::vector<RowPlace> places = set->places();
-    for (const RowPlace a : places) {
-      for (const RowPlace b : places) {
-        for (const std::vector<int>& columns :
-             {std::vector<int>{1, 3}, std::vector<int>{0}, std::vector<int>{3, 4}}) {
-          bool equal = true;
-          for (const int column : columns) {
-            equal = equal && read_cell(set->batches()[0], column, a.row) ==
-                                 read_cell(set->batches()[0], column, b.row);
-          }
-          RC_ASSERT((set->key(a, columns) == set->key(b, columns)) == equal);
-        }
+    for (const std::vector<int>& columns :
+         {std::vector<int>{0}, std::vector<int>{1, 0}, std::vector<int>{3, 4}}) {
+      std::vector<int> expected;
+      std::set<std::string> seen;
+      for (const RowPlace place : set->places()) {
+        std::string key;
+        for (const int column : columns) key += set->batches()[0].cell_json(column, place.row).dump() + "|";
+        if (seen.insert(key).second) expected.push_back(place.row);
       }
+      std::vector<RowPlace> places = set->places();
+      set->keep_first(places, columns);
+      std::vector<int> kept;
+      for (const RowPlace place : places) kept.push_back(place.row);
+      RC_ASSERT(kept == expected);
     }
   });
   EXPECT_TRUE(holds);
+}
+
+TEST_F(RowSetTest, ManyEqualRowsLeaveOneOfEach) {
+  std::vector<CellList> rows;
+  for (int i = 0; i < 5000; ++i) rows.push_back({i % 700, i});
+  const RowSet set = read({rows, rows});
+  std::vector<RowPlace> places = set.places();
+  set.keep_first(places, {0});
+  ASSERT_EQ(places.size(), 700u);
+  EXPECT_EQ(set.pick(places).batches()[0].integer(1, 699), 699);
 }
 
 }  // namespace

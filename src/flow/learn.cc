@@ -207,8 +207,17 @@ class RawScorer {
       const std::optional<int> from = rows.schema().find(wanted.at(column).name);
       if (!from)
         return fail(ErrorCode::invalid, "the source has lost the column '" + wanted.at(column).name + "'");
+      const bool same_type = rows.schema().at(*from).type == wanted.at(column).type;
       for (std::size_t i = 0; i < picked.size(); ++i) {
-        table::copy_cell(rows, *from, picked[i].first, request, column, static_cast<int>(i));
+        const int row = static_cast<int>(i);
+        if (same_type) {
+          table::copy_cell(rows, *from, picked[i].first, request, column, row);
+          continue;
+        }
+        // A champion may be of a time in which the source's types were others. What it cannot read, it does
+        // not know.
+        if (!request.set_cell_json(column, row, rows.cell_json(*from, picked[i].first)))
+          request.set_null(column, row);
       }
     }
     const std::span<const double> scores = TRY(scorer_->score(request));

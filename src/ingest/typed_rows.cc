@@ -168,11 +168,16 @@ class CsvRows {
     const Result<std::int64_t> line = line_of_row(engine_, source_.path, bad.row);
     std::string shown = bad.text.substr(0, kShownMax);
     if (shown.size() < bad.text.size()) shown += "…";
+    // Types are found once, in the files that are there when a source is first read.
+    const bool is_fraction = bad.type == ColumnType::integer && real_of_cell(bad.text);
+    const char* hint = is_fraction
+                           ? "the files held whole numbers only when the source was first read; a new word "
+                             "under `nulls:` has all of them looked at again"
+                           : "list the token under `nulls:`, or correct the row";
     return Error{
         ErrorCode::invalid,
         "column '" + bad.column + "' wants " + std::string(wanted(bad.type)) + ", found '" + shown + "'",
-        "list the token under `nulls:`, or correct the row",
-        SourceRange{short_name(source_.path), static_cast<int>(line.value_or(0)), 0}, nullptr};
+        hint, SourceRange{short_name(source_.path), static_cast<int>(line.value_or(0)), 0}, nullptr};
   }
 
   table::Engine& engine_;

@@ -92,6 +92,14 @@ TEST_F(TypedRows, ACellThatDoesNotFitIsNamedWithItsLine) {
       "data/a.csv:3: error: column 'x' wants a whole number, found '" + std::string(80, 'z') + "…'" + hint);
 }
 
+TEST_F(TypedRows, AFractionAmongWholeNumbersSaysWhatToDo) {
+  EXPECT_EQ(
+      visited("x\n1\n0.5\n", Schema({{"x", ColumnType::integer}})),
+      "data/a.csv:3: error: column 'x' wants a whole number, found '0.5'\n"
+      "   hint: the files held whole numbers only when the source was first read; a new word under `nulls:` "
+      "has all of them looked at again");
+}
+
 TEST_F(TypedRows, OfSeveralBadCellsTheFirstInTheFileIsNamed) {
   const Schema schema({{"x", ColumnType::integer}, {"y", ColumnType::integer}});
   EXPECT_EQ(visited("x,y\n1,2\n\n3,four\nfive,6\n", schema),

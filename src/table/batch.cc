@@ -9,6 +9,7 @@
 #include <duckdb/common/types/data_chunk.hpp>
 #include <duckdb/storage/arena_allocator.hpp>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 #include "table/session.h"
@@ -119,6 +120,26 @@ struct Batch::State {
     return found;
   }
 
+  // The column's bits, a bit per row. They exist only in a batch that has a null: the engine is faster when
+  // it need not look at them.
+  std::uint64_t* make_valid(int column) {
+    Cells& found = cells[static_cast<std::size_t>(column)];
+    if (found.valid != nullptr) return found.valid;
+    found.valid = found.own_valid;
+    std::fill_n(found.valid, words_for(rows), ~std::uint64_t{0});
+    FlatVector::Validity(chunk.data[static_cast<std::size_t>(column)]).Initialize(found.valid, kBatchRowsMax);
+    return found.valid;
+  }
+
+  // The text with its bytes in this batch's memory, where they do not fit into the cell itself.
+  string_t keep(const string_t& text) {
+    if (text.IsInlined()) return text;
+    const auto size = static_cast<std::uint32_t>(text.GetSize());
+    auto* copy = reinterpret_cast<char*>(texts.Allocate(size));
+    std::memcpy(copy, text.GetData(), size);
+    return {copy, size};
+  }
+
   Schema schema;
   std::vector<Cells> cells;
   duckdb::DataChunk chunk;
@@ -160,15 +181,7 @@ void Batch::set_null(int column, int row) {
   State& state = *state_;
   CHECK(!state.adopted);
   state.cell(column, row);
-  Cells& cells = state.cells[static_cast<std::size_t>(column)];
-  if (cells.valid == nullptr) {
-    // The bits exist only in a batch that has a null: the engine is faster when it need not look at them.
-    cells.valid = cells.own_valid;
-    std::fill_n(cells.valid, words_for(state.rows), ~std::uint64_t{0});
-    FlatVector::Validity(state.chunk.data[static_cast<std::size_t>(column)])
-        .Initialize(cells.valid, kBatchRowsMax);
-  }
-  cells.valid[row / kRowsPerWord] &= ~bit_of(row);
+  state.make_valid(column)[row / kRowsPerWord] &= ~bit_of(row);
 }
 
 void Batch::set_boolean(int column, int row, bool value) {
@@ -196,6 +209,62 @@ void Batch::set_text(int column, int row, std::string_view value) {
   }
   // An empty view may have no address; the engine wants one.
   cells.at<string_t>(row) = size == 0 ? string_t("", 0) : string_t(bytes, size);
+}
+
+namespace {
+
+template <class T>
+void copy_values(T* to, const Cells& from, std::span<const int> rows) {
+  for (std::size_t i = 0; i < rows.size(); ++i) to[i] = from.at<T>(rows[i]);
+}
+
+}  // namespace
+
+void Batch::copy_rows(int column, int first, const Batch& from, int from_column, std::span<const int> rows) {
+  if (rows.empty()) return;
+  State& state = *state_;
+  CHECK(!state.adopted && first >= 0 && first + static_cast<int>(rows.size()) <= state.rows);
+  const ColumnType type = schema().at(column).type;
+  for (const int row : rows) CHECK(row >= 0 && row < from.rows());
+  const Cells& source = from.state_->cell(from_column, rows[0], type);
+  const Cells& target = state.cell(column, first, type);
+  if (source.valid != nullptr || target.valid != nullptr) {
+    std::uint64_t* valid = state.make_valid(column);
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+      const int row = first + static_cast<int>(i);
+      if (source.has_value(rows[i])) {
+        valid[row / kRowsPerWord] |= bit_of(row);
+      } else {
+        valid[row / kRowsPerWord] &= ~bit_of(row);
+      }
+    }
+  }
+  switch (type) {
+    case ColumnType::boolean:
+      return copy_values(&target.at<bool>(first), source, rows);
+    case ColumnType::integer:
+    case ColumnType::time:
+      return copy_values(&target.at<std::int64_t>(first), source, rows);
+    case ColumnType::real:
+      return copy_values(&target.at<double>(first), source, rows);
+    case ColumnType::text:
+      break;
+  }
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    // What stands in a null cell may be anything.
+    if (!source.has_value(rows[i])) continue;
+    target.at<string_t>(first + static_cast<int>(i)) = state.keep(source.at<string_t>(rows[i]));
+  }
+}
+
+void Batch::copy_column(int column, const Batch& from, int from_column) {
+  static const std::vector<int> kAllRows = [] {
+    std::vector<int> rows(kBatchRowsMax);
+    std::iota(rows.begin(), rows.end(), 0);
+    return rows;
+  }();
+  CHECK(rows() == from.rows());
+  copy_rows(column, 0, from, from_column, std::span(kAllRows).first(static_cast<std::size_t>(rows())));
 }
 
 bool Batch::is_null(int column, int row) const { return !state_->cell(column, row).has_value(row); }

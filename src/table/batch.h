@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string_view>
 
 #include "base/clock.h"
@@ -52,6 +53,12 @@ class Batch {
   // Sets a cell from JSON by the column's type: whole numbers fit real columns, texts that are times fit time
   // columns, null fits all. Errors: invalid, naming the column, the type wanted and the value given.
   Status set_cell_json(int column, int row, const Json& value);
+
+  // Cells of this batch's `column`, from row `first` on, become those of another batch's column of the same
+  // type, in its rows `rows`. What copy_cell does for one cell, at the price of moving bytes.
+  void copy_rows(int column, int first, const Batch& from, int from_column, std::span<const int> rows);
+  // All rows of another batch that has as many.
+  void copy_column(int column, const Batch& from, int from_column);
 
   // For this room only.
   duckdb::DataChunk& chunk();

@@ -38,6 +38,39 @@ RC_GTEST_PROP(BatchProperty, CellsOutliveTheWayThroughJson, ()) {
   }
 }
 
+// In any order, some of them twice, into a part of a batch whose other rows stay as they are.
+RC_GTEST_PROP(BatchProperty, RowsCopiedTogetherAreThoseCopiedCellByCell, ()) {
+  const std::vector<Row> rows = any_rows(80);
+  Batch from(all_types());
+  write_rows(from, rows, 0, rows.size());
+  std::vector<int> picked;
+  if (!rows.empty()) {
+    const int end = static_cast<int>(rows.size());
+    picked = *rc::gen::resize(100, rc::gen::container<std::vector<int>>(rc::gen::inRange(0, end)));
+  }
+  const std::vector<Row> around = random_rows(picked.size() + 5, 7);
+  Batch to(all_types());
+  write_rows(to, around, 0, around.size());
+  for (int column = 0; column < 5; ++column) to.copy_rows(column, 2, from, column, picked);
+  for (std::size_t row = 0; row < around.size(); ++row) {
+    const bool is_copied = row >= 2 && row < picked.size() + 2;
+    const Row& expected = is_copied ? rows[static_cast<std::size_t>(picked[row - 2])] : around[row];
+    RC_ASSERT(read_row(to, static_cast<int>(row)) == expected);
+  }
+}
+
+TEST(Batch, CopiedTextsOutliveTheBatchTheyCameFrom) {
+  Batch to(all_types());
+  to.reset(1);
+  {
+    Batch from(all_types());
+    from.reset(1);
+    from.set_text(3, 0, "a text that is longer than a short one");
+    to.copy_column(3, from, 3);
+  }
+  EXPECT_EQ(to.text(3, 0), "a text that is longer than a short one");
+}
+
 TEST(Batch, AValueTakesThePlaceOfANull) {
   Batch batch(all_types());
   batch.reset(70);

@@ -239,4 +239,26 @@ Status read_parquet(Engine& engine, const std::vector<std::filesystem::path>& pa
   return {};
 }
 
+Status read_parts(Engine& engine, const std::vector<std::filesystem::path>& parts,
+                  const std::vector<std::string>& columns, const std::string& part_column,
+                  const std::function<Status(const Batch&)>& visit) {
+  if (parts.empty()) return {};
+  TRY(expect_columns(TRY(parquet_schema(engine, parts[0])), columns, parts[0]));
+  std::string list;
+  for (const std::string& name : columns) list += quote_name(name) + ", ";
+  std::string files;
+  for (const std::filesystem::path& part : parts) files += (files.empty() ? "" : ", ") + quote_path(part);
+  std::optional<Error> refusal;
+  Status read = engine.query("SELECT " + list + "CAST(file_index AS BIGINT) AS " + quote_name(part_column) +
+                                 " FROM read_parquet([" + files + "])",
+                             [&](const Batch& batch) -> Status {
+                               Status visited = visit(batch);
+                               if (!visited) refusal = visited.error();
+                               return visited;
+                             });
+  if (refusal) return fail(*std::move(refusal));
+  if (!read) return fail(damaged(std::move(read).error(), "the parts of a table"));
+  return {};
+}
+
 }  // namespace trimtab::table

@@ -41,6 +41,12 @@ class ParquetWriter {
 Status read_parquet(Engine& engine, const std::vector<std::filesystem::path>& paths,
                     const std::vector<std::string>& columns,
                     const std::function<Status(const Batch&)>& visit);
+// The rows of the parts of one table, in order, with one query for all of them: many small files cost little
+// more than a large one. Behind `columns` comes an integer column `part_column`, the index of the row's part.
+// All parts have the columns of the first one. Errors: as read_parquet.
+Status read_parts(Engine& engine, const std::vector<std::filesystem::path>& parts,
+                  const std::vector<std::string>& columns, const std::string& part_column,
+                  const std::function<Status(const Batch&)>& visit);
 // A file's path as an SQL text, for a query that reads it: brackets keep the engine from taking a part of its
 // name for a pattern.
 std::string quote_path(const std::filesystem::path& path);

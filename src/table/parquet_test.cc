@@ -217,5 +217,47 @@ TEST_F(ParquetTest, AFullDiskIsSaidAndLeavesNothing) {
   }
 }
 
+TEST_F(ParquetTest, PartsAreReadWithTheirIndex) {
+  const std::vector<Row> rows = random_rows(5000, 3);
+  ASSERT_TRUE(write(engine(), path("a.parquet"), rows, 2048));
+  ASSERT_TRUE(write(engine(), path("empty.parquet"), {}, 1));
+  ASSERT_TRUE(write(engine(), path("b[1].parquet"), {rows[0], rows[1]}, 2));
+  std::vector<std::int64_t> parts;
+  std::vector<Cell> cells;
+  const auto visit = [&](const Batch& batch) -> Status {
+    for (int row = 0; row < batch.rows(); ++row) {
+      cells.push_back(read_cell(batch, 0, row));
+      parts.push_back(batch.integer(1, row));
+    }
+    return {};
+  };
+  const auto paths = {path("b[1].parquet"), path("empty.parquet"), path("a.parquet")};
+  const Status read = read_parts(engine(), paths, {"s"}, "part", visit);
+  ASSERT_TRUE(read) << base::render(read.error());
+  ASSERT_EQ(cells.size(), rows.size() + 2);
+  EXPECT_EQ(parts[1], 0);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
+    ASSERT_EQ(cells[row + 2], rows[row][3]);
+    ASSERT_EQ(parts[row + 2], 2);
+  }
+}
+
+TEST_F(ParquetTest, PartsThatCannotBeReadAreAnError) {
+  const auto nothing = [](const Batch&) -> Status { return {}; };
+  EXPECT_TRUE(read_parts(engine(), {}, {"s"}, "part", nothing));
+  EXPECT_EQ(read_parts(engine(), {path("gone.parquet")}, {"s"}, "part", nothing).error().code,
+            ErrorCode::not_found);
+  ASSERT_TRUE(write(engine(), path("a.parquet"), {}, 1));
+  EXPECT_EQ(read_parts(engine(), {path("a.parquet")}, {"x"}, "part", nothing).error().code,
+            ErrorCode::invalid);
+  const auto stop = [](const Batch&) -> Status { return fail(ErrorCode::cancelled, "stopped"); };
+  ASSERT_TRUE(write(engine(), path("b.parquet"), random_rows(3, 1), 3));
+  EXPECT_EQ(read_parts(engine(), {path("b.parquet")}, {"s"}, "part", stop).error().message, "stopped");
+  std::ofstream(path("broken.parquet")) << "PAR1 is no Parquet file";
+  EXPECT_EQ(
+      read_parts(engine(), {path("b.parquet"), path("broken.parquet")}, {"s"}, "part", nothing).error().code,
+      ErrorCode::storage_broken);
+}
+
 }  // namespace
 }  // namespace trimtab::table
