@@ -100,6 +100,14 @@ TEST_F(EndpointsTest, WhatHasServedMayServeAgainByRollingBack) {
   EXPECT_FALSE(promote("late", 3, "endpoint.roll_back"));
 }
 
+TEST_F(EndpointsTest, TheHistoryKnowsWhatHasServed) {
+  open_endpoint();
+  enlist("second");
+  EXPECT_TRUE(has_served(*home_, "late", 1).value());
+  EXPECT_FALSE(has_served(*home_, "late", 2).value());
+  EXPECT_FALSE(has_served(*home_, "nobody", 1));
+}
+
 TEST_F(EndpointsTest, AChallengerStandsBesideTheChampionUntilItIsOne) {
   open_endpoint();
   enlist("second");

@@ -127,6 +127,23 @@ TEST_F(RecordTest, GatesAreReadAsTheyWereDecided) {
             "error: model 'late' has no version 2\n   hint: `trimtab status` lists the versions");
 }
 
+TEST_F(RecordTest, AVersionThatMeetsOtherGatesIsAcceptedWithBothDecisionsInTheHistory) {
+  enlist("first", false);
+  NewVersion loosened = candidate("first");
+  loosened.gates = Json::array().push(gate("auc >= 0.6", "pass", 0.65, 0.6));
+  loosened.reason = "the gates have changed";
+  ASSERT_TRUE(judge_again(*home_, clock_, loosened, 1));
+  EXPECT_EQ(find_version(*home_, "late", 1).value().gates, "passed");
+  EXPECT_EQ(gates_json(*home_, "late", 1).value().dump(),
+            R"([{"gate":"auc >= 0.6","measured":{"value":0.65},"verdict":"pass","threshold":0.6}])");
+  EXPECT_EQ(query("SELECT action, json_extract(detail, '$.from'), json_extract(detail, '$.to'), "
+                  "json_extract(detail, '$.gates_before[0].gate'), json_extract(detail, '$.why') FROM audit "
+                  "ORDER BY sequence DESC LIMIT 1"),
+            Words{"model_version.judge|refused|passed|auc >= 0.7|the gates have changed"});
+  EXPECT_EQ(said(judge_again(*home_, clock_, loosened, 2)),
+            "error: model 'late' has no version 2\n   hint: `trimtab status` lists the versions");
+}
+
 TEST_F(RecordTest, TheHistorySaysWhoMadeAVersionAndWhy) {
   const VersionFacts made = enlist("first");
   EXPECT_EQ(query("SELECT actor, action, object, json_extract(detail, '$.why') FROM audit"),
