@@ -72,7 +72,7 @@ models:
     features: [town, km, temp, far, hour: hour(departs)]
     split: {by: time, test: 25%}
     learner: {lightgbm: {rounds: 5, leaves: 4, min_data_in_leaf: 2}}
-    gates: [auc >= 0.1, slice(town).auc >= 0.0]
+    gates: [auc >= 0.1, ece <= 0.9]
 endpoints:
   late:
     model: late

@@ -264,7 +264,10 @@ Worker::Outcome Worker::run(const Task& task, const std::map<std::string, std::v
     state_->cpu_s_before = answer->double_or("process_cpu_s");
     const Resources resources = resources_of((*answer)["resources"], used);
     if (error == nullptr) return {*values, resources, {}};
-    const bool memory = error->bool_or("out_of_memory") || ran_out_of_memory(error->text_or("message"));
+    // What a user wrote may hold the same words, but what a user wrote is never an internal error.
+    const bool sounds_so =
+        error->text_or("code") == "internal" && ran_out_of_memory(error->text_or("message"));
+    const bool memory = error->bool_or("out_of_memory") || sounds_so;
     return {fail(memory ? state_->memory_error(task) : error_of(*error)), resources, {}};
   }
   used.wall_s = static_cast<double>(base::steady_now() - began) / 1e6;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flow/pipeline.h"
+#include "plan/recall.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 #include "store/audit.h"
@@ -44,30 +45,22 @@ Result<std::optional<registry::VersionFacts>> champion_of(const Workplace& workp
   return std::optional<registry::VersionFacts>();
 }
 
-std::string refused_gates(const flow::Candidate& candidate) {
-  std::string text;
-  for (const judge::GateResult& gate : candidate.gates) {
-    if (gate.verdict == judge::Verdict::pass) continue;
-    if (!text.empty()) text += "; ";
-    text += gate.gate + (gate.detail.empty() ? "" : " (" + gate.detail + ")");
-    if (gate.measured.value) text += ", found " + Json(*gate.measured.value).dump();
-  }
-  return text;
-}
-
 }  // namespace
 
-bool ApplyReport::did_nothing() const { return steps_run == 0 && promoted.empty(); }
+bool ApplyReport::did_nothing() const {
+  const bool judged =
+      std::any_of(models.begin(), models.end(), [](const Model& model) { return model.judged_again; });
+  return steps_run == 0 && promoted.empty() && !judged;
+}
 
 Status remember(const Workplace& workplace, TimeUs as_of) { return remember_project(workplace, as_of); }
 
 Result<bool> recall(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report) {
-  const std::string& model = journey.model.name;
-  const std::optional<registry::VersionFacts> known =
-      registry::find_by_step(workplace.home, model, flow::task_key(journey.training));
+  const std::optional<KnownVersion> known = TRY(find_known(workplace, journey));
   if (!known) return false;
-  const Json gates = TRY(registry::gates_json(workplace.home, model, known->version));
-  report.models.push_back({model, known->version, false, known->gates == "passed", Json::object(), gates});
+  const std::string& model = journey.model.name;
+  if (known->is_refused()) return fail(refusal(model, known->facts.version, known->gates));
+  report.models.push_back({model, known->facts.version, false, true, Json::object(), known->gates});
   return true;
 }
 
@@ -83,15 +76,38 @@ Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyRep
       flow::version_of(workplace.project, model, journey.candidate, "apply", "declared in trimtab.yaml");
   const registry::VersionFacts made =
       TRY(registry::register_version(workplace.home, workplace.clock, version));
-  report.models.push_back(
-      {model, made.version, true, version.gates_passed, journey.candidate.metrics, version.gates});
+  // It was there, and the gates have changed since.
+  const bool judged_again = !made.is_new;
+  const bool accepted = judged_again && version.gates_passed && made.gates != "passed";
+  if (judged_again && version.gates_passed) {
+    TRY(registry::judge_again(workplace.home, workplace.clock, version, made.version));
+  }
+  report.models.push_back({model, made.version, made.is_new || accepted, version.gates_passed,
+                           journey.candidate.metrics, version.gates, judged_again});
   if (version.gates_passed) return {};
-  return fail(ErrorCode::check_failed,
-              "version " + std::to_string(made.version) + " of model '" + model +
-                  "' was refused by its gates: " + refused_gates(journey.candidate),
-              "the version is kept for inspection and nothing else changed; improve the model, or change "
-              "`gates:` if they ask too much");
+  if (!judged_again || made.gates != "passed") return fail(refusal(model, made.version, version.gates));
+  return fail(
+      ErrorCode::check_failed,
+      "version " + std::to_string(made.version) + " of model '" + model +
+          "' had passed, but would be refused by the gates as they are now: " + refused_gates(version.gates),
+      "it stays as it was; improve the model, or change `gates:` if they ask too much");
 }
+
+namespace {
+
+// A version that this apply made or accepted is to serve. So is one that an interrupted apply made and did
+// not come to promote; but where a later champion was chosen, or this one was rolled back, that decision
+// stands.
+Result<bool> is_to_serve(const Workplace& workplace, const registry::EndpointFacts& endpoint,
+                         const ApplyReport::Model& model) {
+  if (!endpoint.serving_version) return true;
+  if (*endpoint.serving_version == model.version) return false;
+  if (model.is_new) return true;
+  if (*endpoint.serving_version > model.version) return false;
+  return !TRY(registry::has_served(workplace.home, endpoint.name, model.version));
+}
+
+}  // namespace
 
 Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoint, ApplyReport& report,
                      const std::function<Status(const std::string&)>& on_promoted) {
@@ -102,8 +118,7 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
       std::find_if(report.models.begin(), report.models.end(),
                    [&](const ApplyReport::Model& made) { return made.model == endpoint.model; });
   CHECK(model != report.models.end());
-  const bool wanted = !facts.serving_version || (model->is_new && *facts.serving_version != model->version);
-  if (!wanted) return {};
+  if (!TRY(is_to_serve(workplace, facts, *model))) return {};
   TRY(registry::change_champion(workplace.home, workplace.clock, endpoint.name, model->version, "apply",
                                 "endpoint.promote", "declared in trimtab.yaml"));
   report.promoted.push_back("endpoint " + endpoint.name + ": version " + std::to_string(model->version));
@@ -115,7 +130,10 @@ std::string ApplyReport::to_text() const {
   std::string text = std::to_string(steps_run) + " steps run.\n";
   for (const Model& model : models) {
     text += "model " + model.model + ": version " + std::to_string(model.version) +
-            (model.is_new ? " registered" : " (known)") + "\n";
+            (model.judged_again ? " meets the gates as they are now"
+             : model.is_new     ? " registered"
+                                : " (known)") +
+            "\n";
     for (const Json& gate : model.gates.as_array()) {
       text += "  " + gate.text_or("verdict") + "  " + gate.text_or("gate");
       const Json& value = gate["measured"]["value"];

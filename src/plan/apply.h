@@ -18,10 +18,11 @@ struct ApplyReport {
   struct Model {
     std::string model;
     std::int64_t version = 0;
-    bool is_new = false;
+    bool is_new = false;  // Registered by this apply, or refused before and accepted now.
     bool gates_passed = false;
     Json metrics;
     Json gates;
+    bool judged_again = false;  // Known before; its gates have changed since.
   };
   std::vector<Model> models;
   std::vector<std::string> promoted;  // "endpoint late: version 1"
@@ -35,12 +36,14 @@ struct ApplyReport {
 // The passes of an apply beside those of flow::Pipeline; app/life_of_a_row.cc calls them in order.
 // Keeps the project file as it was applied. An unchanged file leaves no trace.
 Status remember(const Workplace& workplace, TimeUs as_of);
-// True when this very training is in the record: the row's life goes on with the version that it made.
+// True when this very training is in the record, judged by these very gates: the row's life goes on with the
+// version that it made. Errors: check_failed when they had refused it.
 Result<bool> recall(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report);
 // Puts the version that serves now beside the candidate, to be scored on the same rows.
 Status face_champion(const Workplace& workplace, flow::Journey& journey);
-// Registers the candidate with its gates' verdicts. Errors: check_failed when a gate refuses it (it is kept
-// as refused; the champion stays).
+// Registers the candidate with its gates' verdicts; a version that is known, whose gates have changed, is
+// decided about anew. Errors: check_failed when a gate refuses it (it is kept as refused, or stays what it
+// was; so does the champion).
 Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report);
 // Opens the endpoint, and lets a version that this apply made answer. A champion that healing chose later
 // stays. `on_promoted(endpoint)` is called after a champion changed, so that a running server can load it.

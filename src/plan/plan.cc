@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "flow/pipeline.h"
+#include "plan/apply.h"
+#include "plan/recall.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 
@@ -59,6 +61,43 @@ Status plan_record(const Workplace& workplace, Plan& plan) {
   return {};
 }
 
+// What training a model adds. What the record knows of it already is not judged again.
+Status plan_model(const Workplace& workplace, flow::Pipeline& pipeline, const project::Model& model,
+                  TimeUs as_of, Plan& plan) {
+  Collector collector(plan);
+  flow::Journey journey = pipeline.set_out(
+      {.model = model.name, .as_of = as_of, .test_from = {}, .champion_manifest = {}}, collector);
+  TRY(pipeline.enter(journey));
+  TRY(pipeline.clean(journey));
+  TRY(pipeline.check(journey));
+  TRY(pipeline.profile(journey));
+  TRY(pipeline.shape(journey));
+  if (const std::optional<KnownVersion> known = TRY(find_known(workplace, journey))) {
+    if (!known->is_refused()) return {};
+    plan.refusals.push_back(model.name + ": version " + std::to_string(known->facts.version) +
+                            " was refused by its gates: " + refused_gates(known->gates));
+    return {};
+  }
+  TRY(pipeline.check_whole(journey));
+  TRY(pipeline.fit(journey));
+  TRY(face_champion(workplace, journey));
+  return pipeline.judge(journey);
+}
+
+// Adds the steps of a model that the tables' own have not brought yet.
+void add_model(Plan&& of_model, Plan& plan) {
+  for (PlannedChange& change : of_model.changes) {
+    const bool counted =
+        std::any_of(plan.changes.begin(), plan.changes.end(), [&](const PlannedChange& known) {
+          return known.kind == change.kind && known.subject == change.subject;
+        });
+    if (counted) continue;
+    plan.to_run += change.count;
+    plan.changes.push_back(std::move(change));
+  }
+  for (std::string& refused : of_model.refusals) plan.refusals.push_back(std::move(refused));
+}
+
 std::string pad(std::string text, std::size_t width) {
   if (text.size() < width) text.resize(width, ' ');
   return text;
@@ -79,9 +118,8 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
   options.dry_run = true;
   flow::Executor executor(workplace.home, workplace.clock, options);
   flow::Pipeline pipeline(workplace.project, workplace.home, workplace.engine, executor, workplace.clock);
-  flow::ProgressListener silent;
-  TRY(pipeline.validate(silent));
   Collector collector(plan);
+  TRY(pipeline.validate(collector));
   for (const project::Table& table : workplace.project.tables) {
     const flow::PreparedTable prepared = TRY(pipeline.prepare(table.name, as_of, collector));
     for (const std::string& step : prepared.recipe.whole_table) {
@@ -92,18 +130,8 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
   // The tables' steps have been counted; what training adds comes on top.
   for (const project::Model& model : workplace.project.models) {
     Plan of_model;
-    Collector models(of_model);
-    TRY(pipeline.train({.model = model.name, .as_of = as_of, .test_from = {}, .champion_manifest = {}},
-                       models));
-    for (PlannedChange& change : of_model.changes) {
-      const bool counted =
-          std::any_of(plan.changes.begin(), plan.changes.end(), [&](const PlannedChange& known) {
-            return known.kind == change.kind && known.subject == change.subject;
-          });
-      if (counted) continue;
-      plan.to_run += change.count;
-      plan.changes.push_back(std::move(change));
-    }
+    TRY(plan_model(workplace, pipeline, model, as_of, of_model));
+    add_model(std::move(of_model), plan);
   }
   TRY(plan_record(workplace, plan));
   return plan;
@@ -111,7 +139,13 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
 
 std::string Plan::to_text() const {
   std::string text = "Project " + project + ", as of " + base::format_time(as_of) + "\n";
-  if (is_empty()) return text + "Nothing to do: everything is as declared.\n";
+  for (const std::string& refused : refusals) text += "  ! " + refused + "\n";
+  if (is_empty()) {
+    const bool as_declared = refusals.empty();
+    return text + (as_declared
+                       ? "Nothing to do: everything is as declared.\n"
+                       : "Nothing to run: improve the model, or change `gates:` if they ask too much.\n");
+  }
   text += "\n";
   for (const PlannedChange& change : changes) {
     const char* symbol = change.action == PlannedChange::Action::create ? "+" : "~";
@@ -140,6 +174,9 @@ Json Plan::to_json() const {
   for (const std::string& note : notes) notes_json.push(note);
   Json json = Json::object();
   json.set("project", project).set("as_of", base::format_time(as_of)).set("changes", std::move(list));
+  Json refused = Json::array();
+  for (const std::string& refusal : refusals) refused.push(refusal);
+  json.set("refusals", std::move(refused));
   return json.set("notes", std::move(notes_json)).set("steps_to_run", to_run);
 }
 

@@ -32,6 +32,7 @@ struct Plan {
   TimeUs as_of = 0;
   std::vector<PlannedChange> changes;  // In the order of a row's life.
   std::vector<std::string> notes;      // "departures: drop_duplicates by … needs the whole table"
+  std::vector<std::string> refusals;   // "late: version 2 was refused by its gates: …"; apply says so again.
   std::int64_t to_run = 0;
   std::int64_t reused = 0;
 

@@ -209,6 +209,15 @@ Result<std::vector<EndpointFacts>> list_endpoints(store::Home& home) {
   return endpoints;
 }
 
+Result<bool> has_served(store::Home& home, const std::string& endpoint, std::int64_t version) {
+  bool served = false;
+  TRY(home.database().read([&](Connection& connection) -> Status {
+    served = TRY(has_served(connection, TRY(select_endpoint(connection, endpoint)), version));
+    return {};
+  }));
+  return served;
+}
+
 Status change_champion(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                        std::int64_t version, const std::string& actor, const std::string& action,
                        const std::string& reason) {

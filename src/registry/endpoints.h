@@ -33,6 +33,9 @@ Status declare_endpoint(store::Home& home, const base::Clock& clock, const std::
 Result<EndpointFacts> find_endpoint(store::Home& home, const std::string& name);
 Result<std::vector<EndpointFacts>> list_endpoints(store::Home& home);
 
+// Whether the history says that this endpoint has ever served this version of its model. Errors: not_found.
+Result<bool> has_served(store::Home& home, const std::string& endpoint, std::int64_t version);
+
 // Makes `version` the champion; the old one becomes `previous`. The alias "champion" of the model mirrors it
 // when the endpoint bears the model's name, otherwise "<endpoint>-champion". Idempotent. `action` is
 // "endpoint.promote" or "endpoint.roll_back". Errors: not_found, conflict (a version whose gates did not

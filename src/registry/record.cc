@@ -305,6 +305,27 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
   return made;
 }
 
+Status judge_again(store::Home& home, const base::Clock& clock, const NewVersion& version,
+                   std::int64_t number) {
+  CHECK(version.gates_passed);
+  VersionFacts facts = TRY(find_version(home, version.model, number));
+  const Json before = TRY(gates_json(home, version.model, number));
+  const TimeUs now = clock.now();
+  return home.database().write([&](store::Connection& connection) -> Status {
+    TRY(connection.prepare("DELETE FROM gate_result WHERE model = ? AND version = ? AND moment = 'training'")
+            .with(version.model, number)
+            .run());
+    TRY(write_gates(connection, facts, version.gates));
+    TRY(connection.prepare("UPDATE model_version SET gates = 'passed' WHERE model = ? AND version = ?")
+            .with(version.model, number)
+            .run());
+    Json detail = Json::object({{"from", facts.gates}, {"to", "passed"}, {"gates_before", before}});
+    detail.set("gates", version.gates).set("why", version.reason);
+    const std::string object = "model/" + version.model + "/" + std::to_string(number);
+    return store::append_audit(connection, now, version.actor, "model_version.judge", object, detail.dump());
+  });
+}
+
 Result<VersionFacts> find_version(store::Home& home, const std::string& model, std::int64_t version) {
   VersionFacts facts;
   TRY(home.database().read([&](store::Connection& connection) -> Status {

@@ -53,6 +53,12 @@ struct VersionFacts {
 // this home owns the model's name).
 Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock, const NewVersion& version);
 
+// A version that is known has met other gates than those it was registered with: `version.gates` become its
+// gates' results and the version one that has passed, in one write with an audit row of both decisions.
+// CHECKs that they passed: a version is never refused in hindsight. Errors: not_found.
+Status judge_again(store::Home& home, const base::Clock& clock, const NewVersion& version,
+                   std::int64_t number);
+
 // Errors: not_found.
 Result<VersionFacts> find_version(store::Home& home, const std::string& model, std::int64_t version);
 std::optional<VersionFacts> find_by_step(store::Home& home, const std::string& model,

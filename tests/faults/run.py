@@ -156,25 +156,37 @@ def result_of(done):
     return json.loads(done.stdout).get("policies")
 
 
+# What is killed, by seed: a first apply, a backtest, an apply of a changed model over one that serves.
+CAMPAIGN = [("backtest", BACKTEST), ("apply", APPLY), ("backtest", BACKTEST), ("second apply", APPLY)]
+
+
+def prepare(program, folder, kind):
+    """The project as the command of a campaign finds it."""
+    make_project(folder, DAYS)
+    if kind != "second apply":
+        return
+    demand(run(program, APPLY, folder).returncode == 0, "the first apply failed")
+    text = (folder / "trimtab.yaml").read_text(encoding="utf-8")
+    (folder / "trimtab.yaml").write_text(text.replace("rounds: 20", "rounds: 30"), encoding="utf-8")
+
+
 def kill_and_resume(program, seed, expected, span):
     """One seeded fault, then the same command again."""
     choose = random.Random(seed)
-    words = APPLY if seed % 2 else BACKTEST
+    kind, words = CAMPAIGN[seed % len(CAMPAIGN)]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        make_project(folder, DAYS)
-        after_s = choose.uniform(0.02, span[words[0]])
+        prepare(program, folder, kind)
+        after_s = choose.uniform(0.02, span[kind])
         hit = kill_at(program, words, folder, after_s, choose)
         homes = [folder / ".trimtab"] + sorted(folder.glob(".trimtab/backtests/*/*/home"))
         homes += sorted(folder.glob(".trimtab/backtests/*/feed"))
         before = {home: finished_steps(home) for home in homes}
         resumed = result_of(run(program, words, folder))
         if words is BACKTEST:
-            demand(
-                resumed == expected["backtest"], f"resumed {resumed}, uninterrupted {expected['backtest']}"
-            )
+            demand(resumed == expected[kind], f"resumed {resumed}, uninterrupted {expected[kind]}")
         else:
-            demand_same_record(record_of(folder / ".trimtab"), expected["apply"])
+            demand_same_record(record_of(folder / ".trimtab"), expected[kind])
         for home, steps in before.items():
             after = finished_steps(home)
             again = [key for key, when in steps.items() if after.get(key, when) != when]
@@ -188,24 +200,26 @@ def kill_and_resume(program, seed, expected, span):
 def uninterrupted(program, span):
     """What apply and backtest come to when nobody disturbs them; fills in how long they take."""
     expected = {}
-    for words in (APPLY, BACKTEST):
+    for kind, words in dict(CAMPAIGN).items():
         with tempfile.TemporaryDirectory() as name:
             folder = pathlib.Path(name)
-            make_project(folder, DAYS)
+            prepare(program, folder, kind)
             started = time.monotonic()
-            expected[words[0]] = result_of(run(program, words, folder))
-            span[words[0]] = time.monotonic() - started
+            expected[kind] = result_of(run(program, words, folder))
+            span[kind] = time.monotonic() - started
             if words is APPLY:
-                expected["apply"] = record_of(folder / ".trimtab")
-                demand(len(expected["apply"]["versions"]) == 1, str(expected["apply"]["versions"]))
+                expected[kind] = record_of(folder / ".trimtab")
+                endpoints = expected[kind]["endpoints"]
+                version = 2 if kind == "second apply" else 1
+                demand([row[2] for row in endpoints] == [version], f"{kind}: {endpoints}")
     return expected
 
 
 def test_kills(program):
-    """Seeded kills of any process at any moment of apply and backtest."""
+    """Seeded kills of any process at any moment of a first apply, a second one, and a backtest."""
     span = {}
     expected = uninterrupted(program, span)
-    print(f"  uninterrupted: apply {span['apply']:.1f} s, backtest {span['backtest']:.1f} s")
+    print("  uninterrupted: " + ", ".join(f"{kind} {took:.1f} s" for kind, took in span.items()))
     hits = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         runs = {

@@ -1,0 +1,53 @@
+#include "plan/recall.h"
+
+namespace trimtab::plan {
+namespace {
+
+bool are_declared(const Json& decided, const std::vector<project::Gate>& declared) {
+  const Json::Array& gates = decided.as_array();
+  if (gates.size() != declared.size()) return false;
+  for (std::size_t i = 0; i < gates.size(); ++i) {
+    if (gates[i].text_or("gate") != declared[i].text) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Result<std::optional<KnownVersion>> find_known(const Workplace& workplace, const flow::Journey& journey) {
+  const std::optional<KnownVersion> nothing;
+  if (!journey.training.is_known()) return nothing;
+  const std::string& model = journey.model.name;
+  const std::optional<registry::VersionFacts> known =
+      registry::find_by_step(workplace.home, model, flow::task_key(journey.training));
+  if (!known) return nothing;
+  Json gates = TRY(registry::gates_json(workplace.home, model, known->version));
+  if (!are_declared(gates, journey.model.gates)) return nothing;
+  return std::optional(KnownVersion{*known, std::move(gates)});
+}
+
+std::string refused_gates(const Json& gates) {
+  std::string text;
+  for (const Json& gate : gates.as_array()) {
+    if (gate.text_or("verdict") == "pass") continue;
+    if (!text.empty()) text += "; ";
+    text += gate.text_or("gate");
+    const std::string detail = gate.text_or("detail");
+    if (!detail.empty()) text += " (" + detail + ")";
+    const Json& value = gate["measured"]["value"];
+    if (value.is_number()) text += ", found " + value.dump();
+  }
+  return text;
+}
+
+Error refusal(const std::string& model, std::int64_t version, const Json& gates) {
+  return {
+      ErrorCode::check_failed,
+      "version " + std::to_string(version) + " of model '" + model +
+          "' was refused by its gates: " + refused_gates(gates),
+      "the version is kept for inspection and nothing else changed; improve the model, or change `gates:` if "
+      "they ask too much",
+      std::nullopt, nullptr};
+}
+
+}  // namespace trimtab::plan
