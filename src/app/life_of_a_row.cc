@@ -113,9 +113,13 @@ Status live_on(heal::Rounds& rounds, heal::Patient& ward) {
   TRY(rounds.finish_treatments(ward));
 
   // watch/  A batch is closed once, when nearly all its rows have labels or the waiting is over.
-  for (const watch::LabelledBatch& batch : ward.batches().close(rounds.now())) {
+  while (const watch::LabelledBatch* closed = ward.batches().undecided(rounds.now())) {
+    const watch::LabelledBatch& batch = *closed;
     // Nobody said what was true in it: it says nothing.
-    if (batch.rows() == 0) continue;
+    if (batch.rows() == 0) {
+      ward.batches().decided();
+      continue;
+    }
 
     // judge/  How did each version do that scored it: the champion, and beside it its predecessor on
     // probation?
@@ -128,6 +132,7 @@ Status live_on(heal::Rounds& rounds, heal::Patient& ward) {
     // store/  Performance, the policy's new state and, if something is to be done, the incident with its
     // evidence and the treatment that is about to begin: one transaction.
     TRY(rounds.journal(ward, batch, performance, finding));
+    ward.batches().decided();
 
     // heal/  And it is carried out. Retraining starts the first half of a row's life again, on all that is
     // known by now; what comes of it meets the same gates as everything else.

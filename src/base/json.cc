@@ -4,8 +4,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
-#include <optional>
 #include <simdjson.h>
+
+#include "base/json_view.h"
 
 namespace trimtab::base {
 
@@ -261,169 +262,15 @@ void append_json_double(std::string& out, double value) {
   if (digits.find_first_of(".e") == std::string_view::npos) out += ".0";
 }
 
-namespace {
-
-constexpr std::size_t kLinearMembersMax = 16;
-constexpr std::size_t kShownBytesMax = 80;
-// Larger texts get a parser of their own, so that one of them does not hold its buffers for the thread's
-// life.
-constexpr std::size_t kKeptParserBytesMax = 1024 * 1024;
-
-Error malformed(std::string_view reason) {
-  return Error{
-      ErrorCode::malformed, "the JSON text is not valid: " + std::string(reason), {}, std::nullopt, nullptr};
-}
-
-// The first name that occurs twice, or null. Sorts large objects rather than hashing them: whoever sends the
-// text chooses the names, and could choose ones that collide.
-const std::string* repeated_name(const Json::Object& members) {
-  if (members.size() <= kLinearMembersMax) {
-    for (std::size_t i = 1; i < members.size(); ++i) {
-      for (std::size_t j = 0; j < i; ++j) {
-        if (members[i].first == members[j].first) return &members[i].first;
-      }
-    }
-    return nullptr;
-  }
-  std::vector<const std::string*> names;
-  names.reserve(members.size());
-  for (const Json::Member& member : members) names.push_back(&member.first);
-  std::sort(names.begin(), names.end(), [](const std::string* a, const std::string* b) { return *a < *b; });
-  const auto twice = std::adjacent_find(names.begin(), names.end(),
-                                        [](const std::string* a, const std::string* b) { return *a == *b; });
-  return twice != names.end() ? *twice : nullptr;
-}
-
-// Copies simdjson's tape into our value. Each function is false when it found an error, which `error` then
-// holds.
-class Conversion {
- public:
-  explicit Conversion(int depth_max) : depth_max_(depth_max) {}
-
-  bool convert(simdjson::dom::element from, Json& to, int depth) {
-    switch (from.type()) {
-      case simdjson::dom::element_type::ARRAY:
-        return convert_array(from.get_array().value_unsafe(), to, depth + 1);
-      case simdjson::dom::element_type::OBJECT:
-        return convert_object(from.get_object().value_unsafe(), to, depth + 1);
-      case simdjson::dom::element_type::INT64:
-        to = Json(from.get_int64().value_unsafe());
-        return true;
-      case simdjson::dom::element_type::DOUBLE:
-        to = Json(from.get_double().value_unsafe());
-        return true;
-      case simdjson::dom::element_type::STRING:
-        to = Json(from.get_string().value_unsafe());
-        return true;
-      case simdjson::dom::element_type::BOOL:
-        to = Json(from.get_bool().value_unsafe());
-        return true;
-      case simdjson::dom::element_type::NULL_VALUE:
-        return true;
-      case simdjson::dom::element_type::UINT64:
-        break;  // simdjson uses it only above the range of int64.
-    }
-    return refuse(malformed("number out of range: " + std::to_string(from.get_uint64().value_unsafe())));
-  }
-
-  Error too_deep() const {
-    return Error{ErrorCode::malformed,
-                 "the JSON text is nested deeper than " + std::to_string(depth_max_) + " levels",
-                 {},
-                 std::nullopt,
-                 nullptr};
-  }
-  Error take_error() { return std::move(*error_); }
-
- private:
-  bool convert_array(simdjson::dom::array from, Json& to, int depth) {
-    if (depth > depth_max_) return refuse(too_deep());
-    Json::Array items;
-    items.reserve(from.size());
-    for (const simdjson::dom::element item : from) {
-      if (!convert(item, items.emplace_back(), depth)) return false;
-    }
-    to = Json(std::move(items));
-    return true;
-  }
-
-  bool convert_object(simdjson::dom::object from, Json& to, int depth) {
-    if (depth > depth_max_) return refuse(too_deep());
-    Json::Object members;
-    members.reserve(from.size());
-    for (const simdjson::dom::key_value_pair member : from) {
-      Json& value = members.emplace_back(std::string(member.key), Json()).second;
-      if (!convert(member.value, value, depth)) return false;
-    }
-    if (const std::string* name = repeated_name(members); name != nullptr) {
-      return refuse(malformed("member '" + name->substr(0, kShownBytesMax) + "' is there twice"));
-    }
-    to = Json(std::move(members));
-    return true;
-  }
-
-  bool refuse(Error error) {
-    error_ = std::move(error);
-    return false;
-  }
-
-  int depth_max_;
-  std::optional<Error> error_;
-};
-
-std::string_view reason(simdjson::error_code code) {
-  switch (code) {
-    case simdjson::EMPTY:
-      return "it is empty";
-    case simdjson::UTF8_ERROR:
-      return "it is not UTF-8";
-    case simdjson::NUMBER_ERROR:
-      return "a number is misspelt or out of range";
-    case simdjson::STRING_ERROR:
-      return "a string holds a wrong escape";
-    case simdjson::UNESCAPED_CHARS:
-      return "a string holds an unescaped control character";
-    case simdjson::UNCLOSED_STRING:
-      return "a string has no end";
-    case simdjson::T_ATOM_ERROR:
-    case simdjson::F_ATOM_ERROR:
-    case simdjson::N_ATOM_ERROR:
-      return "a word is none of true, false and null";
-    case simdjson::TAPE_ERROR:
-      return "a comma, colon, bracket, value or member name is missing or out of place";
-    default:
-      return simdjson::error_message(code);
-  }
-}
-
-Result<Json> parse_with(simdjson::dom::parser& parser, std::string_view text, int depth_max) {
-  Conversion conversion(depth_max);
-  // simdjson counts to one less than it is told.
-  const auto depth = static_cast<std::size_t>(depth_max) + 1;
-  if (parser.capacity() < text.size() || parser.max_depth() != depth) {
-    const simdjson::error_code failed = parser.allocate(std::max(parser.capacity(), text.size()), depth);
-    if (failed != simdjson::SUCCESS) return fail(ErrorCode::too_large, "the JSON text is too large");
-  }
-  simdjson::dom::element root;
-  const simdjson::error_code failed = parser.parse(text.data(), text.size()).get(root);
-  if (failed == simdjson::DEPTH_ERROR) return fail(conversion.too_deep());
-  if (failed == simdjson::CAPACITY) return fail(ErrorCode::too_large, "the JSON text is too large");
-  if (failed != simdjson::SUCCESS) return fail(malformed(reason(failed)));
-  Json result;
-  if (!conversion.convert(root, result, 0)) return fail(conversion.take_error());
-  return result;
-}
-
-}  // namespace
-
 Result<Json> parse_json(std::string_view text, int depth_max) {
-  CHECK(depth_max >= 0);
-  if (text.size() > kKeptParserBytesMax) {
-    simdjson::dom::parser parser;
-    return parse_with(parser, text, depth_max);
+  // A very large text does not leave its memory with the thread.
+  constexpr std::size_t kKeptBytesMax = 1024 * 1024;
+  if (text.size() > kKeptBytesMax) {
+    JsonText own;
+    return TRY(own.parse(text, depth_max)).to_json();
   }
-  thread_local simdjson::dom::parser kept;
-  return parse_with(kept, text, depth_max);
+  thread_local JsonText kept;
+  return TRY(kept.parse(text, depth_max)).to_json();
 }
 
 }  // namespace trimtab::base

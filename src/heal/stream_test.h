@@ -34,8 +34,11 @@ class Stream {
   StreamRow row(Concept true_concept) {
     StreamRow made;
     for (double& feature : made.features) feature = uniform() * 2 - 1;
-    made.truth = uniform() < believed(true_concept, made) ? 1 : 0;
+    made.truth = truth_of(true_concept, made);
     return made;
+  }
+  double truth_of(Concept true_concept, const StreamRow& row) {
+    return uniform() < believed(true_concept, row) ? 1 : 0;
   }
 
   // The batch of one day as version `version` answered it, which knows `known`; `previous` scored along.

@@ -51,11 +51,13 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
   std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, clock));
   ward->log_ = TRY(serve::PredictionLog::open(home.log_folder() / declared.name));
   Ward* self = ward.get();
-  ward->endpoint_ = std::make_unique<serve::Endpoint>(declared.name, engine, lookups, clock,
-                                                      [self](model::Prediction&& prediction) {
-                                                        self->log_->append(prediction);
-                                                        self->batches_->add(prediction);
-                                                      });
+  ward->endpoint_ = std::make_unique<serve::Endpoint>(
+      declared.name, engine, lookups, clock,
+      [self](model::Prediction&& prediction) {
+        self->log_->append(prediction);
+        self->batches_->add(prediction);
+      },
+      [self] { return self->log_->accepts(); });
   TRY(ward->replay());
   TRY(ward->redeploy());
   return ward;

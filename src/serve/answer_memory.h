@@ -28,14 +28,17 @@ class AnswerMemory {
     if (found == answers_.end()) return std::nullopt;
     return found->second;
   }
-  void add(const std::string& id, const RememberedAnswer& answer) {
+  // Remembers the first answer under an id. Gives that one when it was there already.
+  std::optional<RememberedAnswer> add(const std::string& id, const RememberedAnswer& answer) {
     std::scoped_lock lock(mutex_);
     const auto [entry, is_new] = answers_.emplace(id, answer);
-    if (!is_new) return;
+    if (!is_new) return entry->second;
     order_.push_back(&entry->first);  // Keys of an unordered_map stay where they are.
-    if (order_.size() <= answers_max_) return;
-    answers_.erase(*order_.front());
+    if (order_.size() <= answers_max_) return std::nullopt;
+    const auto oldest = answers_.find(*order_.front());
     order_.pop_front();
+    answers_.erase(oldest);
+    return std::nullopt;
   }
 
  private:

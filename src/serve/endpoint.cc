@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <thread>
 #include <unordered_map>
 #include <utility>
 #include <variant>
@@ -40,63 +43,49 @@ RequestColumns columns_of(const model::Artifact& artifact) {
   return columns;
 }
 
-// The scorers of one thread for one deployment. A scorer is bound to the columns it is given, and a request
-// that sends joined columns too has more of them, so there is one for each set of columns seen.
-struct ThreadScorers {
-  std::uint64_t generation = 0;
-  std::unordered_map<std::string, std::unique_ptr<model::Scorer>> by_columns;
-};
-
-std::string request_json(const table::Batch& rows, int row) {
-  std::string json = "{";
-  for (int column = 0; column < rows.schema().size(); ++column) {
-    if (rows.is_null(column, row)) continue;
-    if (json.size() > 1) json += ',';
-    base::append_json_string(json, rows.schema().at(column).name);
-    json += ':' + rows.cell_json(column, row).dump();
+// Appends a cell as Batch::cell_json dumps it.
+void append_cell(std::string& out, const table::Batch& rows, int column, int row) {
+  switch (rows.schema().at(column).type) {
+    case table::ColumnType::boolean:
+      out += rows.boolean(column, row) ? "true" : "false";
+      return;
+    case table::ColumnType::integer: {
+      std::array<char, 24> digits{};
+      const auto end = std::to_chars(digits.begin(), digits.end(), rows.integer(column, row)).ptr;
+      out.append(digits.begin(), end);
+      return;
+    }
+    case table::ColumnType::real:
+      return base::append_json_double(out, rows.real(column, row));
+    case table::ColumnType::text:
+      return base::append_json_string(out, rows.text(column, row));
+    case table::ColumnType::time:
+      out += rows.cell_json(column, row).dump();
+      return;
   }
-  return json + "}";
 }
 
 std::string next_id() {
   // Unique within the process by the counter, across processes by the random part.
   static const std::string process = base::random_hex(8);
   static std::atomic<std::uint64_t> counter{0};
-  std::string digits(16, '0');
+  std::string id = process + "0000000000000000";
   std::uint64_t number = ++counter;
-  for (std::size_t i = 16; i-- > 0; number >>= 4) digits[i] = "0123456789abcdef"[number & 15];
-  return process + digits;
+  for (std::size_t i = id.size(); number > 0; number >>= 4) id[--i] = "0123456789abcdef"[number & 15];
+  return id;
 }
 
-}  // namespace
-
-struct Endpoint::State {
-  State(table::Engine& engine_, Lookups& lookups_, const base::Clock& clock_, OnPrediction on_prediction_)
-      : engine(engine_), lookups(lookups_), clock(clock_), on_prediction(std::move(on_prediction_)) {}
-
-  table::Engine& engine;
-  Lookups& lookups;
-  const base::Clock& clock;
-  OnPrediction on_prediction;
-  AnswerMemory answers{kAnswersMax};
-  std::atomic<std::shared_ptr<const Deployment>> deployment;
-  std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
-  std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
-
-  Result<model::Scorer*> scorer(const Deployment& deployment, std::size_t index,
-                                const table::Schema& columns);
-  Result<std::unique_ptr<model::Scorer>> make_scorer(const Deployment::Loaded& loaded,
-                                                     const table::Schema& columns);
-  Result<std::string> answer(const PredictRequest& request);
-  Result<std::string> answer_rows(const Deployment& deployment, RequestRows& request);
-  std::vector<std::vector<double>> score_all(const Deployment& deployment, const table::Batch& rows,
-                                             Status& status, std::vector<double>& features);
+struct Loaded {
+  std::int64_t version = 0;
+  model::Role role = model::Role::served;
+  std::shared_ptr<const model::Artifact> artifact;
+  table::LookupTables lookups;
 };
 
 // A version's scorer over rows of exactly these columns: joined columns that the request brings go before the
 // join.
-Result<std::unique_ptr<model::Scorer>> Endpoint::State::make_scorer(const Deployment::Loaded& loaded,
-                                                                    const table::Schema& columns) {
+Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const Loaded& loaded,
+                                                   const table::Schema& columns) {
   if (columns == loaded.artifact->recipe.request) {
     return model::Scorer::make(engine, loaded.artifact, loaded.lookups);
   }
@@ -105,154 +94,328 @@ Result<std::unique_ptr<model::Scorer>> Endpoint::State::make_scorer(const Deploy
   return model::Scorer::make(engine, wider, loaded.lookups);
 }
 
-Result<model::Scorer*> Endpoint::State::scorer(const Deployment& deployed, std::size_t index,
-                                               const table::Schema& columns) {
-  thread_local std::unordered_map<const State*, ThreadScorers> of_thread;
-  ThreadScorers& scorers = of_thread[this];
-  if (scorers.generation != deployed.generation) {
-    scorers.by_columns.clear();
-    scorers.generation = deployed.generation;
+// One version over requests of one shape.
+struct ShapedScorer {
+  std::unique_ptr<model::Scorer> scorer;  // Null when this version, which does not serve, cannot be bound.
+  // Another version may want other columns; what the request lacks is null there. Empty: the same columns.
+  std::optional<table::Batch> wide;
+
+  Result<std::span<const double>> score(const table::Batch& rows);
+};
+
+Result<std::span<const double>> ShapedScorer::score(const table::Batch& rows) {
+  if (!scorer) return fail(ErrorCode::internal, "not scored");
+  if (!wide) return scorer->score(rows);
+  wide->reset(rows.rows());
+  for (int column = 0; column < wide->schema().size(); ++column) {
+    const std::optional<int> from = rows.schema().find(wide->schema().at(column).name);
+    for (int row = 0; row < rows.rows(); ++row) {
+      if (from) table::copy_cell(rows, *from, row, *wide, column, row);
+      if (!from) wide->set_null(column, row);
+    }
   }
-  std::string key = std::to_string(index);
-  for (const table::Column& column : columns.columns()) key += '\0' + column.name;
-  auto found = scorers.by_columns.find(key);
-  if (found == scorers.by_columns.end()) {
-    found = scorers.by_columns.emplace(key, TRY(make_scorer(deployed.versions[index], columns))).first;
+  return scorer->score(*wide);
+}
+
+// All that a thread needs to answer requests to one deployment. Requests borrow it, so that it is as warm as
+// can be and there are no more of them than requests at a time.
+struct Bench {
+  struct Shape {
+    std::vector<ShapedScorer> versions;
+    std::vector<std::string> keys;  // "\"name\":" of each column.
+    std::optional<int> time_column;
+  };
+  explicit Bench(const RequestColumns& columns) : reader(columns) {}
+
+  RequestReader reader;
+  std::uint64_t generation = 0;
+  std::vector<std::optional<Shape>> shapes;  // As the reader numbers them.
+  // Of the request in hand.
+  std::vector<std::vector<double>> scores;  // A list a version.
+  std::vector<model::Prediction> predictions;
+  std::vector<std::string> ids;
+};
+
+// The versions an endpoint runs, as one value that is swapped whole.
+struct Deployment {
+  std::vector<Loaded> versions;  // The served one first; then shadows and the previous champion.
+  RequestColumns columns;
+  mutable std::mutex mutex;
+  mutable std::vector<std::unique_ptr<Bench>> idle;  // The one that was used last at the end.
+
+  std::unique_ptr<Bench> borrow() const {
+    {
+      const std::scoped_lock lock(mutex);
+      if (!idle.empty()) {
+        std::unique_ptr<Bench> bench = std::move(idle.back());
+        idle.pop_back();
+        return bench;
+      }
+    }
+    return std::make_unique<Bench>(columns);
   }
-  return found->second.get();
+  void give_back(std::unique_ptr<Bench> bench) const {
+    const std::scoped_lock lock(mutex);
+    idle.push_back(std::move(bench));
+  }
+};
+
+Result<Bench::Shape> make_shape(table::Engine& engine, const Deployment& deployed,
+                                const table::Schema& columns) {
+  Bench::Shape shape;
+  for (const Loaded& loaded : deployed.versions) {
+    table::Schema wanted = loaded.artifact->recipe.request;
+    for (const table::Column& column : columns.columns()) wanted.set(column);
+    Result<std::unique_ptr<model::Scorer>> scorer = make_scorer(engine, loaded, wanted);
+    if (!scorer && shape.versions.empty()) return fail(std::move(scorer).error());
+    ShapedScorer& made = shape.versions.emplace_back();
+    if (scorer) made.scorer = std::move(*scorer);
+    if (!(wanted == columns)) made.wide.emplace(wanted);
+  }
+  for (const table::Column& column : columns.columns()) {
+    std::string& key = shape.keys.emplace_back();
+    base::append_json_string(key, column.name);
+    key += ':';
+  }
+  shape.time_column = columns.find(deployed.versions.front().artifact->recipe.time_column);
+  return shape;
+}
+
+// The bench's shape of these rows. Made once, unless the reader has forgotten it.
+Result<Bench::Shape*> shape_of(table::Engine& engine, const Deployment& deployed, Bench& bench,
+                               const RequestRows& request) {
+  if (bench.generation != bench.reader.generation()) bench.shapes.clear();
+  bench.generation = bench.reader.generation();
+  if (bench.shapes.size() <= request.shape) bench.shapes.resize(request.shape + 1);
+  std::optional<Bench::Shape>& shape = bench.shapes[request.shape];
+  if (!shape) shape = TRY(make_shape(engine, deployed, request.rows.schema()));
+  return &*shape;
+}
+
+// The row as one compact object, in schema order, without its nulls.
+void append_request_json(std::string& out, const Bench::Shape& shape, const table::Batch& rows, int row) {
+  out += '{';
+  const std::size_t begin = out.size();
+  for (int column = 0; column < rows.schema().size(); ++column) {
+    if (rows.is_null(column, row)) continue;
+    if (out.size() > begin) out += ',';
+    out += shape.keys[static_cast<std::size_t>(column)];
+    append_cell(out, rows, column, row);
+  }
+  out += '}';
 }
 
 // Scores of every version, the served one first. Only the served one's failure is the request's.
-std::vector<std::vector<double>> Endpoint::State::score_all(const Deployment& deployed,
-                                                            const table::Batch& rows, Status& status,
-                                                            std::vector<double>& features) {
-  std::vector<std::vector<double>> all;
-  for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
-    std::vector<double> scores(static_cast<std::size_t>(rows.rows()),
-                               std::numeric_limits<double>::quiet_NaN());
-    // Another version may want other columns; what the request lacks is null there.
-    const table::Schema& wanted = deployed.versions[i].artifact->recipe.request;
-    table::Schema columns = wanted;
-    for (const table::Column& column : rows.schema().columns()) columns.set(column);
-    const Result<model::Scorer*> scorer = this->scorer(deployed, i, columns);
-    Result<std::span<const double>> result = fail(ErrorCode::internal, "not scored");
-    if (!scorer) {
-      result = fail(scorer.error());
-    } else if (columns == rows.schema()) {
-      result = (*scorer)->score(rows);
-    } else {
-      table::Batch wide(columns);
-      wide.reset(rows.rows());
-      for (int column = 0; column < columns.size(); ++column) {
-        const std::optional<int> from = rows.schema().find(columns.at(column).name);
-        for (int row = 0; row < rows.rows(); ++row) {
-          if (from) table::copy_cell(rows, *from, row, wide, column, row);
-          if (!from) wide.set_null(column, row);
-        }
-      }
-      result = (*scorer)->score(wide);
+Status score_all(Bench& bench, Bench::Shape& shape, const table::Batch& rows) {
+  bench.scores.resize(shape.versions.size());
+  for (std::size_t i = 0; i < shape.versions.size(); ++i) {
+    const Result<std::span<const double>> result = shape.versions[i].score(rows);
+    if (!result && i == 0) return fail(result.error());
+    if (result) bench.scores[i].assign(result->begin(), result->end());
+    if (!result) {
+      bench.scores[i].assign(static_cast<std::size_t>(rows.rows()), std::numeric_limits<double>::quiet_NaN());
     }
-    if (result) std::copy(result->begin(), result->end(), scores.begin());
-    if (!result && i == 0) status = fail(result.error());
-    if (result && i == 0) features.assign((*scorer)->features().begin(), (*scorer)->features().end());
-    all.push_back(std::move(scores));
-    if (!status) return all;
   }
-  return all;
+  return {};
 }
 
-Result<std::string> Endpoint::State::answer_rows(const Deployment& deployed, RequestRows& request) {
-  const table::Batch& rows = request.rows;
-  Status status;
-  std::vector<double> features;
-  const std::vector<std::vector<double>> scores = score_all(deployed, rows, status, features);
-  TRY(std::move(status));
-  const Deployment::Loaded& served = deployed.versions.front();
-  const std::optional<int> time_column = rows.schema().find(served.artifact->recipe.time_column);
-  const TimeUs now = clock.now();
-  const std::size_t width = features.size() / static_cast<std::size_t>(rows.rows());
-  std::string predictions, ids;
-  for (int row = 0; row < rows.rows(); ++row) {
-    const auto at = static_cast<std::size_t>(row);
-    model::Prediction prediction;
-    prediction.request_json = request_json(rows, row);
+// What a reply says of one row.
+struct RowAnswer {
+  double score = 0;
+  bool is_known = false;  // Given before: nothing is scored or logged for it.
+};
+
+Error other_input(const std::string& id) {
+  return {ErrorCode::conflict, "the prediction id '" + id + "' was used for another input",
+          "use an id once, or send the same row again to get the same answer", std::nullopt, nullptr};
+}
+
+}  // namespace
+
+struct Endpoint::State {
+  State(table::Engine& engine_, Lookups& lookups_, const base::Clock& clock_, OnPrediction on_prediction_,
+        MayPredict may_predict_)
+      : engine(engine_),
+        lookups(lookups_),
+        clock(clock_),
+        on_prediction(std::move(on_prediction_)),
+        may_predict(std::move(may_predict_)) {}
+
+  table::Engine& engine;
+  Lookups& lookups;
+  const base::Clock& clock;
+  OnPrediction on_prediction;
+  MayPredict may_predict;
+  AnswerMemory answers{kAnswersMax};
+  std::atomic<std::shared_ptr<const Deployment>> deployment;
+  std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
+  std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
+
+  Result<Loaded> prepare(std::int64_t version, model::Role role,
+                         Result<std::shared_ptr<const model::Artifact>> artifact);
+  Result<std::string> answer(const PredictRequest& request);
+  Result<std::string> answer_on(const Deployment& deployed, Bench& bench, const PredictRequest& request);
+  Result<std::vector<RowAnswer>> recall(Bench& bench, const Bench::Shape& shape, RequestRows& request);
+  Status settle(const Deployment& deployed, Bench& bench, Bench::Shape& shape, const RequestRows& request,
+                std::vector<RowAnswer>& answers);
+};
+
+// Begins a prediction for each row, and finds those whose id has been answered before, in an earlier request
+// or in this one.
+Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Bench::Shape& shape,
+                                                       RequestRows& request) {
+  const auto count = static_cast<std::size_t>(request.rows.rows());
+  std::vector<RowAnswer> out(count);
+  bench.predictions.assign(count, {});
+  bench.ids.resize(count);
+  std::unordered_map<std::string_view, std::uint64_t> in_request;  // Chosen id → hash of its row.
+  for (std::size_t row = 0; row < count; ++row) {
+    model::Prediction& prediction = bench.predictions[row];
+    append_request_json(prediction.request_json, shape, request.rows, static_cast<int>(row));
     prediction.request_hash = base::fast_hash(prediction.request_json);
-    double score = scores[0][at];
-    const bool chosen = request.ids[at].has_value();
-    prediction.id = chosen ? *request.ids[at] : next_id();
-    const std::optional<RememberedAnswer> before = chosen ? answers.find(prediction.id) : std::nullopt;
-    if (before && before->request_hash != prediction.request_hash) {
-      return fail(ErrorCode::conflict, "the prediction id '" + prediction.id + "' was used for another input",
-                  "use an id once, or send the same row again to get the same answer");
+    if (!request.ids[row]) {
+      prediction.id = bench.ids[row] = next_id();
+      continue;
     }
-    if (before) score = before->score;
-    predictions += row > 0 ? "," : "";
-    if (std::isfinite(score)) base::append_json_double(predictions, score);
-    if (!std::isfinite(score)) predictions += "null";
-    ids += row > 0 ? "," : "";
-    base::append_json_string(ids, prediction.id);
-    if (before) continue;
-    if (chosen) answers.add(prediction.id, {prediction.request_hash, score, served.version});
-    const bool has_time = time_column && !rows.is_null(*time_column, row);
-    prediction.event_time = has_time ? rows.time(*time_column, row) : now;
+    prediction.id = bench.ids[row] = std::move(*request.ids[row]);
+    const auto [same, is_first] = in_request.try_emplace(bench.ids[row], prediction.request_hash);
+    if (same->second != prediction.request_hash) return fail(other_input(prediction.id));
+    const std::optional<RememberedAnswer> before = answers.find(prediction.id);
+    if (!before) continue;
+    if (before->request_hash != prediction.request_hash) return fail(other_input(prediction.id));
+    out[row] = {before->score, true};
+  }
+  return out;
+}
+
+// Hands on the predictions that are new, and remembers those whose id was chosen. Who chose an id twice, at
+// the same time or in one request, gets one answer.
+Status Endpoint::State::settle(const Deployment& deployed, Bench& bench, Bench::Shape& shape,
+                               const RequestRows& request, std::vector<RowAnswer>& out) {
+  const TimeUs now = clock.now();
+  const std::span<const double> features = shape.versions.front().scorer->features();
+  const std::size_t width = features.size() / out.size();
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    if (out[row].is_known) continue;
+    model::Prediction& prediction = bench.predictions[row];
+    out[row].score = bench.scores[0][row];
+    if (request.ids[row]) {
+      const RememberedAnswer mine{prediction.request_hash, out[row].score, deployed.versions.front().version};
+      const std::optional<RememberedAnswer> first = answers.add(prediction.id, mine);
+      if (first && first->request_hash != mine.request_hash) return fail(other_input(prediction.id));
+      if (first) out[row] = {first->score, true};
+      if (first) continue;
+    }
+    const int at = static_cast<int>(row);
+    const bool has_time = shape.time_column && !request.rows.is_null(*shape.time_column, at);
+    prediction.event_time = has_time ? request.rows.time(*shape.time_column, at) : now;
     prediction.received = now;
+    prediction.scores.reserve(deployed.versions.size());
     for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
-      prediction.scores.push_back({deployed.versions[i].version, deployed.versions[i].role, scores[i][at]});
+      prediction.scores.push_back(
+          {deployed.versions[i].version, deployed.versions[i].role, bench.scores[i][row]});
     }
-    const auto first = features.begin() + static_cast<std::ptrdiff_t>(at * width);
-    prediction.features.assign(first, first + static_cast<std::ptrdiff_t>(width));
+    const std::span<const double> of_row = features.subspan(row * width, width);
+    prediction.features.assign(of_row.begin(), of_row.end());
     on_prediction(std::move(prediction));
   }
-  return R"({"predictions":[)" + predictions + R"(],"prediction_ids":[)" + ids + R"(],"model_version":")" +
-         std::to_string(served.version) + "\"}";
+  return {};
 }
 
-Result<std::string> Endpoint::State::answer(const PredictRequest& request) {
-  const std::shared_ptr<const Deployment> deployed = deployment.load();
-  if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
-  const Json body = TRY(base::parse_json(request.body));
-  const model::Artifact& served = *deployed->versions.front().artifact;
-  RequestRows rows = TRY(read_request(body, columns_of(served)));
+void append_reply(std::string& reply, const std::vector<RowAnswer>& answers,
+                  const std::vector<std::string>& ids, std::int64_t version) {
+  reply += R"({"predictions":[)";
+  for (std::size_t row = 0; row < answers.size(); ++row) {
+    if (row > 0) reply += ',';
+    if (std::isfinite(answers[row].score)) {
+      base::append_json_double(reply, answers[row].score);
+    } else {
+      reply += "null";
+    }
+  }
+  reply += R"(],"prediction_ids":[)";
+  for (std::size_t row = 0; row < answers.size(); ++row) {
+    if (row > 0) reply += ',';
+    base::append_json_string(reply, ids[row]);
+  }
+  reply += R"(],"model_version":")" + std::to_string(version) + "\"}";
+}
+
+Result<std::string> Endpoint::State::answer_on(const Deployment& deployed, Bench& bench,
+                                               const PredictRequest& request) {
+  RequestRows& rows = *TRY(bench.reader.read(request.body));
   if (!request.inference_id.empty() && rows.rows.rows() == 1 && !rows.ids[0]) {
     rows.ids[0] = std::string(request.inference_id);
   }
   requests.fetch_add(1, std::memory_order_relaxed);
   this->rows.fetch_add(static_cast<std::uint64_t>(rows.rows.rows()), std::memory_order_relaxed);
-  return answer_rows(*deployed, rows);
+  Bench::Shape& shape = *TRY(shape_of(engine, deployed, bench, rows));
+  std::vector<RowAnswer> out = TRY(recall(bench, shape, rows));
+  const bool all_known =
+      std::all_of(out.begin(), out.end(), [](const RowAnswer& row) { return row.is_known; });
+  if (!all_known) {
+    TRY(score_all(bench, shape, rows.rows));
+    TRY(settle(deployed, bench, shape, rows, out));
+  }
+  std::string reply;
+  reply.reserve(96 + 64 * out.size());
+  append_reply(reply, out, bench.ids, deployed.versions.front().version);
+  return reply;
+}
+
+Result<std::string> Endpoint::State::answer(const PredictRequest& request) {
+  const std::shared_ptr<const Deployment> deployed = deployment.load();
+  if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
+  if (may_predict) TRY(may_predict());
+  std::unique_ptr<Bench> bench = deployed->borrow();
+  Result<std::string> reply = answer_on(*deployed, *bench, request);
+  deployed->give_back(std::move(bench));
+  return reply;
+}
+
+// Loads a version and warms it up: a row of nulls goes through recipe, encoder and learner before any request
+// does.
+Result<Loaded> Endpoint::State::prepare(std::int64_t version, model::Role role,
+                                        Result<std::shared_ptr<const model::Artifact>> artifact) {
+  Loaded loaded{version, role, TRY(std::move(artifact)), {}};
+  loaded.lookups = TRY(lookups.for_recipe(loaded.artifact->recipe));
+  const table::Schema& columns = loaded.artifact->recipe.request;
+  const std::unique_ptr<model::Scorer> scorer = TRY(make_scorer(engine, loaded, columns));
+  table::Batch nulls(columns);
+  nulls.reset(1);
+  for (int column = 0; column < columns.size(); ++column) nulls.set_null(column, 0);
+  TRY(scorer->score(nulls));
+  return loaded;
 }
 
 Endpoint::Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
-                   OnPrediction on_prediction)
+                   OnPrediction on_prediction, MayPredict may_predict)
     : name_(std::move(name)),
-      state_(std::make_unique<State>(engine, lookups, clock, std::move(on_prediction))) {}
+      state_(std::make_unique<State>(engine, lookups, clock, std::move(on_prediction),
+                                     std::move(may_predict))) {}
 Endpoint::~Endpoint() = default;
 
 Status Endpoint::deploy(
     const std::vector<std::pair<std::int64_t, model::Role>>& versions,
     const std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t)>& load) {
+  CHECK(!versions.empty());
   auto next = std::make_shared<Deployment>();
-  static std::atomic<std::uint64_t> generations{0};
-  next->generation = ++generations;
   for (const auto& [version, role] : versions) {
-    const std::string what =
-        "version " + std::to_string(version) + " of endpoint '" + name_ + "' does not load";
-    Deployment::Loaded loaded{version, role, nullptr, {}};
-    Result<std::shared_ptr<const model::Artifact>> artifact = load(version);
-    if (!artifact) return fail(base::wrap(std::move(artifact).error(), what));
-    loaded.artifact = std::move(*artifact);
-    Result<table::LookupTables> lookups = state_->lookups.for_recipe(loaded.artifact->recipe);
-    if (!lookups) return fail(base::wrap(std::move(lookups).error(), what));
-    loaded.lookups = std::move(*lookups);
-    // Warm-up: a row of nulls goes through recipe, encoder and learner before any request does.
-    Result<std::unique_ptr<model::Scorer>> scorer =
-        state_->make_scorer(loaded, loaded.artifact->recipe.request);
-    if (!scorer) return fail(base::wrap(std::move(scorer).error(), what));
-    table::Batch nulls(loaded.artifact->recipe.request);
-    nulls.reset(1);
-    for (int column = 0; column < nulls.schema().size(); ++column) nulls.set_null(column, 0);
-    const Result<std::span<const double>> warm = (*scorer)->score(nulls);
-    if (!warm) return fail(base::wrap(warm.error(), what));
-    next->versions.push_back(std::move(loaded));
+    Result<Loaded> loaded = state_->prepare(version, role, load(version));
+    if (!loaded) {
+      return fail(base::wrap(std::move(loaded).error(), "version " + std::to_string(version) +
+                                                            " of endpoint '" + name_ + "' does not load"));
+    }
+    next->versions.push_back(std::move(*loaded));
+  }
+  next->columns = columns_of(*next->versions.front().artifact);
+  // Scorers are made here and not by the first requests, one set for each thread that may want one.
+  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < threads; ++i) {
+    auto bench = std::make_unique<Bench>(next->columns);
+    bench->generation = bench->reader.generation();
+    bench->shapes.emplace_back(TRY(make_shape(state_->engine, *next, next->columns.required)));
+    next->give_back(std::move(bench));
   }
   state_->deployment.store(std::move(next));
   return {};
@@ -262,8 +425,7 @@ std::vector<std::pair<std::int64_t, model::Role>> Endpoint::deployed() const {
   std::vector<std::pair<std::int64_t, model::Role>> versions;
   const std::shared_ptr<const Deployment> deployed = state_->deployment.load();
   if (!deployed) return versions;
-  for (const Deployment::Loaded& loaded : deployed->versions)
-    versions.emplace_back(loaded.version, loaded.role);
+  for (const Loaded& loaded : deployed->versions) versions.emplace_back(loaded.version, loaded.role);
   return versions;
 }
 
@@ -280,13 +442,13 @@ Result<std::string> Endpoint::predict(const PredictRequest& request) {
 void Endpoint::remember(const model::Prediction& prediction) {
   if (prediction.scores.empty()) return;
   const model::VersionScore& served = prediction.scores.front();
-  state_->answers.add(prediction.id, {prediction.request_hash, served.score, served.version});
+  (void)state_->answers.add(prediction.id, {prediction.request_hash, served.score, served.version});
 }
 
 Result<Json> Endpoint::request_schema() const {
   const std::shared_ptr<const Deployment> deployed = state_->deployment.load();
   if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
-  const RequestColumns columns = columns_of(*deployed->versions.front().artifact);
+  const RequestColumns& columns = deployed->columns;
   Json list = Json::array();
   const auto add = [&list](const table::Schema& schema, bool required) {
     for (const table::Column& column : schema.columns()) {

@@ -23,18 +23,6 @@
 
 namespace trimtab::serve {
 
-// The versions an endpoint runs, as one immutable value that is swapped whole.
-struct Deployment {
-  struct Loaded {
-    std::int64_t version = 0;
-    model::Role role = model::Role::served;
-    std::shared_ptr<const model::Artifact> artifact;
-    table::LookupTables lookups;
-  };
-  std::vector<Loaded> versions;  // The served one first; then shadows and the previous champion.
-  std::uint64_t generation = 0;  // Rises with each swap; per-thread scorers are remade when it does.
-};
-
 struct PredictRequest {
   std::string_view body;  // JSON: dataframe_split, dataframe_records, instances (list of objects), inputs.
   std::string_view content_type;
@@ -43,12 +31,14 @@ struct PredictRequest {
 
 // Hears of every prediction on the thread that made it; must be quick.
 using OnPrediction = std::function<void(model::Prediction&&)>;
+// Asked before each request: may predictions be given now? Its error is the answer.
+using MayPredict = std::function<Status()>;
 
 // Thread-safe.
 class Endpoint {
  public:
   Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
-           OnPrediction on_prediction);
+           OnPrediction on_prediction, MayPredict may_predict = {});
   ~Endpoint();
 
   const std::string& name() const { return name_; }
@@ -60,8 +50,9 @@ class Endpoint {
 
   // The reply's JSON text: {"predictions":[…],"prediction_ids":[…],"model_version":"3"}. Ids: column
   // prediction_id, header, else made here; an id that was chosen before returns the logged answer for the
-  // same input. Errors: busy (no version serves yet), malformed, invalid (unknown field: did you mean;
-  // missing column; wrong type: row and column named), conflict (a known id with another input), too_large.
+  // same input, and nothing is scored when all ids of a request are known. Errors: those of MayPredict, busy
+  // (no version serves yet), malformed, invalid (unknown field: did you mean; missing column; wrong type: row
+  // and column named), conflict (a known id with another input), too_large.
   Result<std::string> predict(const PredictRequest& request);
   // Remembers an answer given before a restart, for repeated ids.
   void remember(const model::Prediction& prediction);

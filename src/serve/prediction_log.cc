@@ -4,6 +4,7 @@
 #include "serve/prediction_log.h"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <cstring>
 #include <fcntl.h>
@@ -26,8 +27,6 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kFlushEvery{200};
 constexpr std::int64_t kFlushRows = 10'000;
 constexpr std::uint64_t kSegmentBytesMax = 64u << 20;
-constexpr std::size_t kBufferBytesMax = 256u
-                                        << 20;  // Beyond this a disk that stays full costs rows, not memory.
 constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
 
 template <class T>
@@ -157,6 +156,7 @@ std::string segment_name(std::int64_t first_row) {
 
 struct PredictionLog::State {
   fs::path folder;
+  std::int64_t rows_at_open = 0;
   std::int64_t rows_on_disk = 0;  // Of the writer thread.
   base::Descriptor segment;
   std::uint64_t segment_bytes = 0;
@@ -166,23 +166,35 @@ struct PredictionLog::State {
   std::condition_variable written;  // Of whoever flushes.
   std::string buffer;               // Rows not yet handed to the writer.
   std::int64_t buffered = 0;
-  std::int64_t appended = 0;  // All rows ever appended here.
-  std::int64_t durable = 0;   // Of those, on disk (or given up).
-  std::int64_t lost = 0;
-  std::optional<Error> last_error;  // Of the last attempt to write.
+  std::int64_t appended = 0;            // All rows ever appended here.
+  std::int64_t durable = 0;             // Of those, on disk.
+  std::uint64_t failures = 0;           // Attempts to write that failed.
+  std::optional<Error> last_error;      // Of the last attempt to write.
+  std::atomic<bool> is_failing{false};  // last_error is there.
   bool flush_wanted = false;
   bool stopping = false;
   std::thread writer;
 
   void run();
+  void note(const Status& status, std::string& rows, std::int64_t count);
   Status write_block(const std::string& rows);
   Status open_segment();
+  fs::path fresh_file() const;
 };
+
+// Named by its first row; the next free number when a segment that failed has that name.
+fs::path PredictionLog::State::fresh_file() const {
+  std::error_code ignored;
+  for (std::int64_t first = rows_on_disk;; ++first) {
+    fs::path file = folder / segment_name(first);
+    if (!fs::exists(file, ignored)) return file;
+  }
+}
 
 Status PredictionLog::State::open_segment() {
   if (segment && segment_bytes < kSegmentBytesMax) return {};
-  const fs::path file = folder / segment_name(rows_on_disk);
-  segment = base::Descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  const fs::path file = fresh_file();
+  segment = base::Descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
   if (!segment) return fail(base::errno_error(errno, "cannot open '" + file.string() + "'"));
   struct stat facts{};
   if (::fstat(segment.get(), &facts) != 0)
@@ -191,7 +203,9 @@ Status PredictionLog::State::open_segment() {
   return base::sync_folder(folder);
 }
 
-// Whole or not at all: what a full disk let through is cut off again.
+// After a failure the segment is left for good. What it got of the block is a torn end or, when only the
+// fsync failed, perhaps the whole: the rows then stand in two segments, and of two rows with one id the first
+// counts.
 Status PredictionLog::State::write_block(const std::string& rows) {
   TRY(open_segment());
   std::string block;
@@ -204,7 +218,8 @@ Status PredictionLog::State::write_block(const std::string& rows) {
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) {
       const Error error = base::errno_error(errno, "cannot write the prediction log");
-      if (::ftruncate(segment.get(), static_cast<off_t>(segment_bytes)) != 0) segment = base::Descriptor();
+      // Gives a full disk its space back. Should it fail, the torn end is cut off at the next start.
+      (void)!::ftruncate(segment.get(), static_cast<off_t>(segment_bytes));
       return fail(error);
     }
     left.remove_prefix(static_cast<std::size_t>(written));
@@ -215,10 +230,32 @@ Status PredictionLog::State::write_block(const std::string& rows) {
   return {};
 }
 
+// What came of an attempt to write `count` rows.
+void PredictionLog::State::note(const Status& status, std::string& rows, std::int64_t count) {
+  if (status) {
+    if (last_error) base::log_info("serve", "the prediction log is written again");
+    rows_on_disk += count;
+    durable += count;
+    last_error.reset();
+  } else {
+    segment = base::Descriptor();
+    ++failures;
+    if (!last_error) base::log_warning("serve", status.error().message + "; no predictions until it can");
+    last_error = status.error();
+    if (last_error->code != ErrorCode::storage_full) last_error->code = ErrorCode::storage_broken;
+    // Kept for the next attempt, in front of what came meanwhile.
+    buffer.insert(0, rows);
+    buffered += count;
+  }
+  is_failing = last_error.has_value();
+}
+
 void PredictionLog::State::run() {
   std::unique_lock lock(mutex);
   while (!stopping || buffered > 0) {
-    wake.wait_for(lock, kFlushEvery, [this] { return stopping || flush_wanted || buffered >= kFlushRows; });
+    const auto is_wanted = [this] { return stopping || flush_wanted || buffered >= kFlushRows; };
+    if (last_error && !stopping) wake.wait_for(lock, kFlushEvery, [this] { return stopping; });
+    if (!last_error) wake.wait_for(lock, kFlushEvery, is_wanted);
     flush_wanted = false;
     if (buffered == 0) {
       written.notify_all();
@@ -227,28 +264,16 @@ void PredictionLog::State::run() {
     std::string rows;
     rows.swap(buffer);
     const std::int64_t count = std::exchange(buffered, 0);
+    const bool is_last = stopping;
     lock.unlock();
     const Status status = write_block(rows);
     lock.lock();
-    if (status) {
-      rows_on_disk += count;
-      durable += count;
-      last_error.reset();
-    } else if (stopping || rows.size() + buffer.size() > kBufferBytesMax) {
-      base::log_warning("serve", std::to_string(count) +
-                                     " rows of the prediction log were lost: " + status.error().message);
-      lost += count;
-      durable += count;
-      last_error = status.error();
-    } else {
-      // Kept for the next attempt, in front of what came meanwhile.
-      if (!last_error)
-        base::log_warning("serve", status.error().message + "; predictions are kept in memory");
-      last_error = status.error();
-      buffer.insert(0, rows);
-      buffered += count;
-    }
+    note(status, rows, count);
     written.notify_all();
+    if (status || !is_last) continue;
+    base::log_warning("serve", std::to_string(buffered) +
+                                   " rows of the prediction log were lost: " + status.error().message);
+    return;
   }
 }
 
@@ -277,6 +302,7 @@ Result<std::unique_ptr<PredictionLog>> PredictionLog::open(std::filesystem::path
       return fail(base::errno_error(errno, "cannot cut the torn end off '" + file.string() + "'"));
     }
   }
+  state->rows_at_open = state->rows_on_disk;
   State* self = state.get();
   state->writer = std::thread([self] { self->run(); });
   return std::unique_ptr<PredictionLog>(new PredictionLog(std::move(state)));
@@ -290,16 +316,26 @@ void PredictionLog::append(const model::Prediction& prediction) {
   if (state_->buffered == kFlushRows) state_->wake.notify_one();
 }
 
+Status PredictionLog::accepts() const {
+  if (!state_->is_failing) return {};
+  std::scoped_lock lock(state_->mutex);
+  if (!state_->last_error) return {};
+  const bool is_full = state_->last_error->code == ErrorCode::storage_full;
+  return fail(state_->last_error->code, "no predictions can be logged: " + state_->last_error->message,
+              is_full ? "free some space: answering then goes on by itself"
+                      : "see to the disk: answering goes on by itself once the log can be written");
+}
+
 Status PredictionLog::flush() {
   std::unique_lock lock(state_->mutex);
   const std::int64_t target = state_->appended;
   if (state_->durable >= target) return {};
-  state_->last_error.reset();
+  const std::uint64_t failures = state_->failures;
   state_->flush_wanted = true;
   state_->wake.notify_one();
-  state_->written.wait(lock, [&] { return state_->durable >= target || state_->last_error; });
-  if (state_->last_error) return fail(*state_->last_error);
-  return {};
+  state_->written.wait(lock, [&] { return state_->durable >= target || state_->failures > failures; });
+  if (state_->durable >= target) return {};
+  return fail(*state_->last_error);
 }
 
 Status PredictionLog::read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const {
@@ -318,7 +354,7 @@ Status PredictionLog::read(TimeUs from, const std::function<void(model::Predicti
 
 std::int64_t PredictionLog::rows() const {
   std::scoped_lock lock(state_->mutex);
-  return state_->rows_on_disk + state_->buffered;
+  return state_->rows_at_open + state_->appended;
 }
 
 Status PredictionLog::check(std::vector<std::string>& problems) const {

@@ -1,5 +1,8 @@
 // Every prediction on disk, at no cost to the request: appended to a buffer, written as checksummed blocks
 // and fsynced every 200 ms or 10,000 rows. A crash may lose that much of the log and nothing else.
+// It fails closed. After a failed write or fsync no prediction may be given until the rows in memory stand in
+// a fresh segment: what the old one holds is not known any longer, and is not written to again. That is tried
+// every 200 ms, so a disk that was full recovers by itself.
 #pragma once
 
 #include <cstdint>
@@ -24,6 +27,9 @@ class PredictionLog {
   ~PredictionLog();  // Writes what is buffered.
 
   void append(const model::Prediction& prediction);
+  // Whether predictions may be given: false from the first failure until what is in memory is on the disk.
+  // Costs nothing while all is well. Errors: storage_full, storage_broken.
+  Status accepts() const;
   // Waits until all that was appended before is durable. Errors: storage_full, storage_broken.
   Status flush();
   // Visits what is on disk, oldest first; only rows received at or after `from`.

@@ -1,16 +1,21 @@
 #include "serve/request_rows.h"
 
 #include <algorithm>
+#include <span>
+#include <utility>
 
 #include "base/diagnostics.h"
 
 namespace trimtab::serve {
 namespace {
 
-// A request brought to one shape: column names and, for each, the cells.
-struct Cells {
-  std::vector<std::string> columns;
-  std::vector<std::vector<const Json*>> rows;  // Null pointer: the row does not have the column.
+// So many sets of columns, and so many ways to list them, are remembered.
+constexpr std::size_t kShapesMax = 16;
+constexpr std::size_t kPlansMax = 64;
+
+struct Cell {
+  JsonView value;
+  bool is_there = false;  // False: the row does not have the column.
 };
 
 Error row_error(std::size_t row, const std::string& words, std::string hint = {}) {
@@ -18,107 +23,182 @@ Error row_error(std::size_t row, const std::string& words, std::string hint = {}
           nullptr};
 }
 
-Result<Cells> from_split(const Json& split) {
-  const Json& columns = split["columns"];
-  const Json& data = split["data"];
-  if (!columns.is_array() || !data.is_array()) {
-    return fail(ErrorCode::malformed, "dataframe_split wants the lists 'columns' and 'data'");
-  }
-  Cells cells;
-  for (const Json& column : columns.as_array()) {
-    if (!column.is_string())
-      return fail(ErrorCode::malformed, "a column's name is no text: " + column.dump());
-    cells.columns.push_back(column.as_string());
-  }
-  for (std::size_t row = 0; row < data.as_array().size(); ++row) {
-    const Json& values = data.as_array()[row];
-    const std::size_t count = values.is_array() ? values.as_array().size() : 0;
-    if (!values.is_array() || count != cells.columns.size()) {
-      return fail(row_error(row, "it has " + std::to_string(count) + " values for " +
-                                     std::to_string(cells.columns.size()) + " columns"));
+// A request brought to one shape: column names and, for each row, the cells; a row may end early.
+class Cells {
+ public:
+  // Errors: malformed, invalid.
+  Status read(JsonView body) {
+    columns.clear();
+    cells_.clear();
+    begins_.clear();
+    if (const auto split = body.find("dataframe_split")) return read_split(*split);
+    if (const auto records = body.find("dataframe_records")) {
+      return read_records(*records, "dataframe_records");
     }
-    std::vector<const Json*>& out = cells.rows.emplace_back();
-    for (const Json& value : values.as_array()) out.push_back(&value);
+    if (const auto instances = body.find("instances")) return read_records(*instances, "instances");
+    if (const auto inputs = body.find("inputs")) return read_inputs(*inputs);
+    return fail(ErrorCode::malformed,
+                "The input must be a JSON dictionary with exactly one of the input fields "
+                "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}");
   }
-  return cells;
-}
 
-Result<Cells> from_records(const Json& records, std::string_view dialect) {
-  if (!records.is_array())
-    return fail(ErrorCode::malformed, std::string(dialect) + " wants a list of objects");
-  Cells cells;
-  for (std::size_t row = 0; row < records.as_array().size(); ++row) {
-    const Json& record = records.as_array()[row];
-    if (!record.is_object()) {
-      return fail(
-          row_error(row, "it is no object", "columns are matched by name: send {\"column\": value, …}"));
+  std::vector<std::string_view> columns;
+  std::size_t rows() const { return begins_.size(); }
+  std::span<const Cell> row(std::size_t number) const {
+    const std::size_t end = number + 1 < begins_.size() ? begins_[number + 1] : cells_.size();
+    return std::span(cells_).subspan(begins_[number], end - begins_[number]);
+  }
+
+ private:
+  Status read_split(JsonView split) {
+    const JsonView names = split.find("columns").value_or(JsonView());
+    const JsonView data = split.find("data").value_or(JsonView());
+    if (!names.is_array() || !data.is_array()) {
+      return fail(ErrorCode::malformed, "dataframe_split wants the lists 'columns' and 'data'");
     }
-    std::vector<const Json*>& out = cells.rows.emplace_back(cells.columns.size(), nullptr);
-    for (const auto& [name, value] : record.as_object()) {
-      auto at = std::find(cells.columns.begin(), cells.columns.end(), name);
-      if (at == cells.columns.end()) {
-        cells.columns.push_back(name);
-        out.push_back(nullptr);
-        at = cells.columns.end() - 1;
+    Status status;
+    names.each_item([&](JsonView name) {
+      if (name.is_text()) columns.push_back(name.as_text());
+      if (name.is_text() || !status) return;
+      status = fail(ErrorCode::malformed, "a column's name is no text: " + name.to_json().dump());
+    });
+    data.each_item([&](JsonView values) {
+      if (status) status = add_values(values);
+    });
+    return status;
+  }
+
+  Status add_values(JsonView values) {
+    begins_.push_back(cells_.size());
+    if (values.is_array()) values.each_item([this](JsonView value) { cells_.push_back({value, true}); });
+    const std::size_t count = cells_.size() - begins_.back();
+    if (values.is_array() && count == columns.size()) return {};
+    return fail(row_error(rows() - 1, "it has " + std::to_string(count) + " values for " +
+                                          std::to_string(columns.size()) + " columns"));
+  }
+
+  Status read_records(JsonView records, std::string_view dialect) {
+    if (!records.is_array())
+      return fail(ErrorCode::malformed, std::string(dialect) + " wants a list of objects");
+    Status status;
+    records.each_item([&](JsonView record) {
+      if (!status) return;
+      if (record.is_object()) return add_record(record);
+      status = fail(
+          row_error(rows(), "it is no object", "columns are matched by name: send {\"column\": value, …}"));
+    });
+    return status;
+  }
+
+  void add_record(JsonView record) {
+    const std::size_t begin = cells_.size();
+    begins_.push_back(begin);
+    std::size_t expected = 0;  // Most records list their members as the one before.
+    record.each_member([&](std::string_view name, JsonView value) {
+      const std::size_t at = column_of(name, expected);
+      expected = at + 1;
+      if (cells_.size() <= begin + at) cells_.resize(begin + at + 1);
+      cells_[begin + at] = {value, true};
+    });
+  }
+
+  std::size_t column_of(std::string_view name, std::size_t expected) {
+    if (expected < columns.size() && columns[expected] == name) return expected;
+    const auto at = std::find(columns.begin(), columns.end(), name);
+    const auto found = static_cast<std::size_t>(at - columns.begin());
+    if (at == columns.end()) columns.push_back(name);
+    return found;
+  }
+
+  Status read_inputs(JsonView inputs) {
+    if (inputs.is_array()) return read_records(inputs, "inputs");
+    if (!inputs.is_object()) return fail(ErrorCode::malformed, "inputs wants an object of columns");
+    const std::size_t width = inputs.size();
+    Status status;
+    inputs.each_member([&](std::string_view name, JsonView values) {
+      if (!status) return;
+      const std::size_t count = values.is_array() ? values.size() : 1;
+      if (columns.empty()) make_rows(count, width);
+      if (count != rows()) {
+        status = fail(ErrorCode::invalid, "column '" + std::string(name) + "' has " + std::to_string(count) +
+                                              " values, others have " + std::to_string(rows()));
+        return;
       }
-      out[static_cast<std::size_t>(at - cells.columns.begin())] = &value;
-    }
+      std::size_t at = columns.size();
+      columns.push_back(name);
+      if (!values.is_array()) {
+        cells_[at] = {values, true};
+        return;
+      }
+      values.each_item([&](JsonView value) {
+        cells_[at] = {value, true};
+        at += width;
+      });
+    });
+    return status;
   }
-  for (std::vector<const Json*>& row : cells.rows) row.resize(cells.columns.size(), nullptr);
-  return cells;
-}
 
-Result<Cells> from_inputs(const Json& inputs) {
-  if (inputs.is_array()) return from_records(inputs, "inputs");
-  if (!inputs.is_object()) return fail(ErrorCode::malformed, "inputs wants an object of columns");
-  Cells cells;
-  for (const auto& [name, values] : inputs.as_object()) {
-    const std::size_t count = values.is_array() ? values.as_array().size() : 1;
-    if (cells.columns.empty()) cells.rows.resize(count);
-    if (count != cells.rows.size()) {
-      return fail(ErrorCode::invalid, "column '" + name + "' has " + std::to_string(count) +
-                                          " values, others have " + std::to_string(cells.rows.size()));
-    }
-    cells.columns.push_back(name);
-    for (std::size_t row = 0; row < count; ++row) {
-      cells.rows[row].push_back(values.is_array() ? &values.as_array()[row] : &values);
-    }
+  void make_rows(std::size_t count, std::size_t width) {
+    cells_.resize(count * width);
+    for (std::size_t row = 0; row < count; ++row) begins_.push_back(row * width);
   }
-  return cells;
-}
 
-Result<Cells> read_cells(const Json& body) {
-  if (const Json* split = body.find("dataframe_split")) return from_split(*split);
-  if (const Json* records = body.find("dataframe_records"))
-    return from_records(*records, "dataframe_records");
-  if (const Json* instances = body.find("instances")) return from_records(*instances, "instances");
-  if (const Json* inputs = body.find("inputs")) return from_inputs(*inputs);
-  return fail(ErrorCode::malformed,
-              "The input must be a JSON dictionary with exactly one of the input fields {'dataframe_split', "
-              "'dataframe_records', 'instances', 'inputs'}");
-}
+  std::vector<Cell> cells_;          // Row after row, …
+  std::vector<std::size_t> begins_;  // … each from here.
+};
 
-bool listed(const std::vector<std::string>& names, const std::string& name) {
+bool listed(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Status check_names(const Cells& cells, const RequestColumns& columns) {
-  for (const std::string& name : cells.columns) {
+Status check_names(const std::vector<std::string_view>& sent, const RequestColumns& columns) {
+  for (const std::string_view name : sent) {
     const bool known = name == kIdColumn || columns.required.find(name) || columns.optional.find(name) ||
                        listed(columns.ignored, name);
     if (known) continue;
-    std::string hint = base::did_you_mean(name, columns.names());
+    std::string hint = base::did_you_mean(std::string(name), columns.names());
     if (hint.empty()) hint = "GET …/schema lists the columns";
-    return fail(ErrorCode::invalid, "there is no column '" + name + "'", hint);
+    return fail(ErrorCode::invalid, "there is no column '" + std::string(name) + "'", hint);
   }
   std::string missing;
   for (const table::Column& column : columns.required.columns()) {
-    if (listed(cells.columns, column.name)) continue;
+    if (std::find(sent.begin(), sent.end(), column.name) != sent.end()) continue;
     missing += (missing.empty() ? "'" : ", '") + column.name + "'";
   }
   if (missing.empty()) return {};
   return fail(ErrorCode::invalid, "the request lacks the column " + missing,
               "null says that a value is not known");
+}
+
+// What a list of column names means.
+struct Plan {
+  std::vector<std::string> names;
+  std::vector<int> at;     // Column of the batch for each name; -1: nobody reads it.
+  int id_at = -1;          // Place of prediction_id among the names.
+  bool has_twins = false;  // Two names mean one column.
+  std::size_t shape = 0;
+
+  bool is_for(const std::vector<std::string_view>& sent) const {
+    return std::equal(names.begin(), names.end(), sent.begin(), sent.end());
+  }
+};
+
+// Sets a cell. What is plainly of the column's type goes straight in; the batch itself decides on the rest,
+// and has the words for a refusal.
+Status set_cell(table::Batch& rows, int column, int row, JsonView value) {
+  using Kind = JsonView::Kind;
+  const Kind kind = value.kind();
+  const table::ColumnType type = rows.schema().at(column).type;
+  if (kind == Kind::null) return rows.set_null(column, row), Status();
+  if (kind == Kind::text && type == table::ColumnType::text)
+    return rows.set_text(column, row, value.as_text()), Status();
+  if (kind == Kind::integer && type == table::ColumnType::integer)
+    return rows.set_integer(column, row, value.as_int()), Status();
+  if ((kind == Kind::real || kind == Kind::integer) && type == table::ColumnType::real)
+    return rows.set_real(column, row, value.as_double()), Status();
+  if (kind == Kind::boolean && type == table::ColumnType::boolean)
+    return rows.set_boolean(column, row, value.as_bool()), Status();
+  return rows.set_cell_json(column, row, value.to_json());
 }
 
 }  // namespace
@@ -130,39 +210,106 @@ std::vector<std::string> RequestColumns::names() const {
   return names;
 }
 
-Result<RequestRows> read_request(const Json& body, const RequestColumns& columns) {
-  const Cells cells = TRY(read_cells(body));
-  if (cells.rows.empty()) return fail(ErrorCode::invalid, "the request has no rows");
-  if (cells.rows.size() > table::kBatchRowsMax) {
-    return fail(ErrorCode::too_large, "the request has " + std::to_string(cells.rows.size()) + " rows",
-                "send at most " + std::to_string(table::kBatchRowsMax) + " at once");
+struct RequestReader::State {
+  explicit State(RequestColumns its_columns) : columns(std::move(its_columns)) { forget(); }
+
+  RequestColumns columns;
+  base::JsonText text;
+  Cells cells;
+  std::vector<Plan> plans;
+  std::vector<std::unique_ptr<RequestRows>> shapes;
+  std::uint64_t generation = 0;
+
+  void forget() {
+    ++generation;
+    plans.clear();
+    shapes.clear();
+    (void)shape_of(columns.required);
   }
-  TRY(check_names(cells, columns));
+  std::size_t shape_of(const table::Schema& schema);
+  Result<const Plan*> plan_of(const std::vector<std::string_view>& sent);
+  Status fill(const Plan& plan, RequestRows& request);
+};
+
+std::size_t RequestReader::State::shape_of(const table::Schema& schema) {
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    if (shapes[i]->rows.schema() == schema) return i;
+  }
+  shapes.push_back(std::make_unique<RequestRows>(RequestRows{table::Batch(schema), {}, shapes.size()}));
+  return shapes.size() - 1;
+}
+
+Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_view>& sent) {
+  for (const Plan& plan : plans) {
+    if (plan.is_for(sent)) return &plan;
+  }
+  TRY(check_names(sent, columns));
+  if (plans.size() >= kPlansMax || shapes.size() >= kShapesMax) forget();
   table::Schema schema = columns.required;
-  std::vector<int> at(cells.columns.size(), -1);
-  for (std::size_t i = 0; i < cells.columns.size(); ++i) {
-    const std::optional<int> optional = columns.optional.find(cells.columns[i]);
-    if (optional && !schema.find(cells.columns[i])) schema.add(columns.optional.at(*optional));
-    at[i] = schema.find(cells.columns[i]).value_or(-1);
+  for (const table::Column& column : columns.optional.columns()) {
+    const auto is_sent = [&column](std::string_view name) {
+      return table::Schema({column}).find(name).has_value();
+    };
+    if (!schema.find(column.name) && std::any_of(sent.begin(), sent.end(), is_sent)) schema.add(column);
   }
-  RequestRows request{table::Batch(schema), std::vector<std::optional<std::string>>(cells.rows.size())};
-  request.rows.reset(static_cast<int>(cells.rows.size()));
-  for (std::size_t row = 0; row < cells.rows.size(); ++row) {
-    for (int column = 0; column < schema.size(); ++column)
-      request.rows.set_null(column, static_cast<int>(row));
-    for (std::size_t i = 0; i < cells.columns.size(); ++i) {
-      const Json* value = cells.rows[row][i];
-      if (value == nullptr) continue;
-      if (cells.columns[i] == kIdColumn) {
-        if (!value->is_string()) return fail(row_error(row, "prediction_id is no text: " + value->dump()));
-        request.ids[row] = value->as_string();
+  Plan plan;
+  for (const std::string_view name : sent) {
+    if (name == kIdColumn) plan.id_at = static_cast<int>(plan.names.size());
+    const int at = schema.find(name).value_or(-1);
+    plan.has_twins =
+        plan.has_twins || (at >= 0 && std::find(plan.at.begin(), plan.at.end(), at) != plan.at.end());
+    plan.names.emplace_back(name);
+    plan.at.push_back(at);
+  }
+  plan.shape = shape_of(schema);
+  plans.push_back(std::move(plan));
+  return &plans.back();
+}
+
+Status RequestReader::State::fill(const Plan& plan, RequestRows& request) {
+  table::Batch& rows = request.rows;
+  rows.reset(static_cast<int>(cells.rows()));
+  request.ids.assign(cells.rows(), std::nullopt);
+  const auto id_at = static_cast<std::size_t>(plan.id_at);
+  for (std::size_t number = 0; number < cells.rows(); ++number) {
+    const int row = static_cast<int>(number);
+    const std::span<const Cell> values = cells.row(number);
+    const bool is_whole = !plan.has_twins && values.size() == plan.names.size() &&
+                          std::all_of(values.begin(), values.end(), [](const Cell& c) { return c.is_there; });
+    for (int column = 0; !is_whole && column < rows.schema().size(); ++column) rows.set_null(column, row);
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (!values[i].is_there) continue;
+      const JsonView value = values[i].value;
+      if (i == id_at && !value.is_text()) {
+        return fail(row_error(number, "prediction_id is no text: " + value.to_json().dump()));
       }
-      if (at[i] < 0) continue;
-      const Status set = request.rows.set_cell_json(at[i], static_cast<int>(row), *value);
-      if (!set) return fail(row_error(row, set.error().message, set.error().hint));
+      if (i == id_at) request.ids[number] = std::string(value.as_text());
+      if (plan.at[i] < 0) continue;
+      const Status set = set_cell(rows, plan.at[i], row, value);
+      if (!set) return fail(row_error(number, set.error().message, set.error().hint));
     }
   }
-  return request;
+  return {};
+}
+
+RequestReader::RequestReader(RequestColumns columns) : state_(std::make_unique<State>(std::move(columns))) {}
+RequestReader::~RequestReader() = default;
+
+std::uint64_t RequestReader::generation() const { return state_->generation; }
+
+Result<RequestRows*> RequestReader::read(std::string_view body) {
+  State& state = *state_;
+  TRY(state.cells.read(TRY(state.text.parse(body))));
+  const std::size_t rows = state.cells.rows();
+  if (rows == 0) return fail(ErrorCode::invalid, "the request has no rows");
+  if (rows > static_cast<std::size_t>(table::kBatchRowsMax)) {
+    return fail(ErrorCode::too_large, "the request has " + std::to_string(rows) + " rows",
+                "send at most " + std::to_string(table::kBatchRowsMax) + " at once");
+  }
+  const Plan* plan = TRY(state.plan_of(state.cells.columns));
+  RequestRows& request = *state.shapes[plan->shape];
+  TRY(state.fill(*plan, request));
+  return &request;
 }
 
 }  // namespace trimtab::serve

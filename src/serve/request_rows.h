@@ -2,12 +2,14 @@
 // columns that the model knows.
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json_view.h"
 #include "base/result.h"
 #include "table/batch.h"
 #include "table/schema.h"
@@ -25,15 +27,31 @@ struct RequestColumns {
 };
 
 struct RequestRows {
-  table::Batch rows;                            // Columns: required, then those optional ones that were sent.
+  table::Batch rows;  // Columns: required, then those optional ones that were sent, in their declared order.
   std::vector<std::optional<std::string>> ids;  // From the column prediction_id.
+  std::size_t shape = 0;  // Which set of columns that is, within a generation of the reader; 0: the required.
 };
 
 inline constexpr const char* kIdColumn = "prediction_id";
 
-// Bodies: {"dataframe_split":{"columns","data"}}, {"dataframe_records":[{…}]}, {"instances":[{…}]},
-// {"inputs":{column:[…]}}. Errors: malformed (no dialect), invalid (unknown field, missing column, wrong
-// type; row and column named), too_large (more than 2,048 rows).
-Result<RequestRows> read_request(const Json& body, const RequestColumns& columns);
+// Reads one request after the other and keeps what they have in common: the memory, and what a list of column
+// names means. Belongs to one thread at a time.
+class RequestReader {
+ public:
+  explicit RequestReader(RequestColumns columns);
+  ~RequestReader();
+
+  // Bodies: {"dataframe_split":{"columns","data"}}, {"dataframe_records":[{…}]}, {"instances":[{…}]},
+  // {"inputs":{column:[…]}}. The rows hold until the next read. Errors: malformed (no JSON, no dialect),
+  // invalid (unknown field, missing column, wrong type; row and column named), too_large (more than 2,048
+  // rows).
+  Result<RequestRows*> read(std::string_view body);
+  // Rises when shapes are forgotten because there were too many: their numbers then begin again.
+  std::uint64_t generation() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace trimtab::serve

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <mutex>
 #include <span>
@@ -144,6 +145,7 @@ struct Batches::State {
       std::numeric_limits<std::int64_t>::min();     // Batches before this time are closed.
   std::unordered_map<std::string, double> waiting;  // Labels without their prediction,
   std::deque<std::string> waiting_order;            // oldest first; may name some that were joined since.
+  std::deque<LabelledBatch> undecided;
   Counters counters;
 
   std::int64_t number_of(TimeUs time) const {
@@ -260,6 +262,19 @@ std::vector<LabelledBatch> Batches::close(TimeUs now) {
     batches.push_back(state.close_oldest());
   }
   return batches;
+}
+
+const LabelledBatch* Batches::undecided(TimeUs now) {
+  std::vector<LabelledBatch> closed = close(now);
+  const std::scoped_lock lock(state_->mutex);
+  std::move(closed.begin(), closed.end(), std::back_inserter(state_->undecided));
+  return state_->undecided.empty() ? nullptr : &state_->undecided.front();
+}
+
+void Batches::decided() {
+  const std::scoped_lock lock(state_->mutex);
+  CHECK(!state_->undecided.empty());
+  state_->undecided.pop_front();
 }
 
 std::optional<TimeUs> Batches::next_due() const {

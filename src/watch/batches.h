@@ -57,6 +57,11 @@ class Batches {
   // Batches that may be closed by `now`, oldest first; each is handed out once. A batch that no prediction
   // fell in does not exist.
   std::vector<LabelledBatch> close(TimeUs now);
+  // The oldest batch that is closed by `now` and has not been decided on: the same one until `decided` is
+  // called, so that a decision that could not be made durable is made again. Null: there is none. For one
+  // caller at a time.
+  const LabelledBatch* undecided(TimeUs now);
+  void decided();
   // The earliest time at which `close` may have something to say that it does not have now.
   std::optional<TimeUs> next_due() const;
   // Closes the batches up to and including `number`, whatever labels they lack, and hands them out: they were

@@ -85,6 +85,18 @@ TEST_F(BatchesTest, BatchesAreClosedInOrderOfTime) {
   EXPECT_EQ(closed[1].number, kDay);
 }
 
+TEST_F(BatchesTest, ABatchIsThereUntilItHasBeenDecidedOn) {
+  batches_.add(answer("a", 10));
+  batches_.add(answer("b", kDay + 10));
+  EXPECT_EQ(batches_.undecided(kDay), nullptr);
+  ASSERT_NE(batches_.undecided(5 * kDay), nullptr);
+  EXPECT_EQ(batches_.undecided(5 * kDay)->number, 0) << "the decision could not be written";
+  batches_.decided();
+  EXPECT_EQ(batches_.undecided(5 * kDay)->number, kDay);
+  batches_.decided();
+  EXPECT_EQ(batches_.undecided(5 * kDay), nullptr);
+}
+
 TEST_F(BatchesTest, ALabelMayComeBeforeItsPrediction) {
   batches_.add(Label{"a", 1, 5});
   EXPECT_EQ(batches_.counters().waiting_labels, 1);

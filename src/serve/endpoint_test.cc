@@ -1,0 +1,232 @@
+#include "serve/endpoint.h"
+
+#include <gtest/gtest.h>
+#include <set>
+#include <thread>
+
+#include "table/engine.h"
+
+namespace trimtab::serve {
+namespace {
+
+using model::Role;
+using table::ColumnType;
+using Versions = std::vector<std::pair<std::int64_t, Role>>;
+
+// A version that answers one number to everything.
+std::shared_ptr<const model::Artifact> artifact(const std::string& answer) {
+  auto made = std::make_shared<model::Artifact>();
+  made->recipe.request = table::Schema({{"origin", ColumnType::text}, {"distance", ColumnType::integer}});
+  made->recipe.ignored = {"arr_delay"};
+  made->recipe.time_column = "at";
+  made->recipe.stages = {table::SelectStage{{"distance"}}};
+  made->recipe.features = {{"distance", ColumnType::integer, {}}};
+  made->learner = "baseline";
+  made->model_text = answer;
+  return made;
+}
+
+std::string row(const std::string& id, int distance = 733) {
+  const std::string named = id.empty() ? "" : R"("prediction_id":")" + id + "\",";
+  return "{" + named + R"("origin":"LGA","distance":)" + std::to_string(distance) + "}";
+}
+std::string body(const std::string& rows) { return R"({"instances":[)" + rows + "]}"; }
+
+class EndpointTest : public testing::Test {
+ protected:
+  void deploy(const Versions& versions) {
+    ASSERT_TRUE(endpoint_.deploy(versions, [](std::int64_t version) {
+      return Result<std::shared_ptr<const model::Artifact>>(artifact("0." + std::to_string(version)));
+    }));
+  }
+  Result<std::string> predict(const std::string& text, const std::string& inference_id = "") {
+    return endpoint_.predict(
+        {.body = text, .content_type = "application/json", .inference_id = inference_id});
+  }
+  std::string refusal(const std::string& text) {
+    const Result<std::string> reply = predict(text);
+    if (reply) return *reply;
+    return std::string(base::error_row(reply.error().code).name) + ": " + reply.error().message +
+           (reply.error().hint.empty() ? "" : " (" + reply.error().hint + ")");
+  }
+
+  base::ManualClock clock_{1'000};
+  std::unique_ptr<table::Engine> engine_ = table::Engine::open({}).value();
+  Lookups lookups_{*engine_, [](const std::string&) { return std::vector<std::filesystem::path>(); }};
+  std::mutex mutex_;
+  std::vector<model::Prediction> heard_;
+  Status may_predict_;
+  Endpoint endpoint_{"late",
+                     *engine_,
+                     lookups_,
+                     clock_,
+                     [this](model::Prediction&& prediction) {
+                       const std::scoped_lock lock(mutex_);
+                       heard_.push_back(std::move(prediction));
+                     },
+                     [this] { return may_predict_; }};
+};
+
+TEST_F(EndpointTest, WithoutAVersionItIsBusy) {
+  EXPECT_EQ(refusal(body(row("p1"))), "busy: no version serves here yet (run `trimtab apply`)");
+  EXPECT_EQ(endpoint_.request_schema().error().message, "no version serves here yet");
+  EXPECT_TRUE(endpoint_.deployed().empty());
+}
+
+TEST_F(EndpointTest, AnswersAndTellsWhoListens) {
+  deploy({{3, Role::served}, {2, Role::previous}});
+  EXPECT_EQ(predict(body(row("p1") + "," + row("p2", 17))).value(),
+            R"({"predictions":[0.3,0.3],"prediction_ids":["p1","p2"],"model_version":"3"})");
+  ASSERT_EQ(heard_.size(), 2u);
+  const model::Prediction& second = heard_[1];
+  EXPECT_EQ(second.id, "p2");
+  EXPECT_EQ(second.request_json, R"({"origin":"LGA","distance":17})");
+  EXPECT_EQ(second.event_time, 1'000) << "a row without a time happens now";
+  EXPECT_EQ(second.received, 1'000);
+  EXPECT_EQ(second.features, std::vector<double>{17});
+  ASSERT_EQ(second.scores.size(), 2u);
+  EXPECT_EQ(second.scores[0].version, 3);
+  EXPECT_EQ(second.scores[0].score, 0.3);
+  EXPECT_EQ(second.scores[1].role, Role::previous);
+  EXPECT_EQ(second.scores[1].score, 0.2);
+}
+
+TEST_F(EndpointTest, ARowMaySayWhenItHappened) {
+  deploy({{1, Role::served}});
+  ASSERT_TRUE(predict(R"({"instances":[{"origin":"a","distance":1,"at":"1970-01-01T00:00:05Z"}]})"));
+  EXPECT_EQ(heard_.at(0).event_time, 5 * base::kSecondUs);
+  EXPECT_EQ(heard_.at(0).received, 1'000);
+}
+
+TEST_F(EndpointTest, IdsThatNobodyChoseAreAllDifferent) {
+  deploy({{1, Role::served}});
+  std::set<std::string> ids;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(predict(body(row("") + "," + row(""))));
+  for (const model::Prediction& prediction : heard_) ids.insert(prediction.id);
+  EXPECT_EQ(ids.size(), 200u);
+  EXPECT_EQ(ids.begin()->size(), 32u);
+}
+
+TEST_F(EndpointTest, TheHeaderNamesTheOnlyRow) {
+  deploy({{1, Role::served}});
+  EXPECT_EQ(predict(body(row("")), "from-header").value(),
+            R"({"predictions":[0.1],"prediction_ids":["from-header"],"model_version":"1"})");
+  ASSERT_TRUE(predict(body(row("") + "," + row("")), "from-header"));
+  EXPECT_NE(heard_.back().id, "from-header") << "of several rows it says nothing";
+  ASSERT_TRUE(predict(body(row("own")), "from-header"));
+  EXPECT_EQ(heard_.back().id, "own");
+}
+
+TEST_F(EndpointTest, AKnownIdGetsItsAnswerAgainAndIsNotLoggedTwice) {
+  deploy({{1, Role::served}});
+  ASSERT_TRUE(predict(body(row("p1"))));
+  deploy({{2, Role::served}});
+  EXPECT_EQ(predict(body(row("p1"))).value(),
+            R"({"predictions":[0.1],"prediction_ids":["p1"],"model_version":"2"})")
+      << "what was answered, though another version serves now";
+  EXPECT_EQ(heard_.size(), 1u);
+  EXPECT_EQ(predict(body(row("p1") + "," + row("p2"))).value(),
+            R"({"predictions":[0.1,0.2],"prediction_ids":["p1","p2"],"model_version":"2"})");
+  ASSERT_EQ(heard_.size(), 2u);
+  EXPECT_EQ(heard_[1].id, "p2");
+}
+
+TEST_F(EndpointTest, AKnownIdWithAnotherInputIsAConflict) {
+  deploy({{1, Role::served}});
+  ASSERT_TRUE(predict(body(row("p1"))));
+  const std::string conflict =
+      "conflict: the prediction id 'p1' was used for another input (use an id once, or send the same row "
+      "again "
+      "to get the same answer)";
+  EXPECT_EQ(refusal(body(row("p1", 1))), conflict);
+  EXPECT_EQ(refusal(body(row("p0") + "," + row("p1", 1))), conflict);
+  EXPECT_EQ(heard_.size(), 1u) << "of a refused request nothing is logged";
+  EXPECT_EQ(base::error_row(ErrorCode::conflict).http_status, 409);
+}
+
+TEST_F(EndpointTest, AnIdTwiceInOneRequest) {
+  deploy({{1, Role::served}});
+  EXPECT_TRUE(predict(body(row("p1") + "," + row("p1"))));
+  EXPECT_EQ(heard_.size(), 1u);
+  EXPECT_EQ(predict(body(row("p2") + "," + row("p2", 1))).error().code, ErrorCode::conflict);
+  EXPECT_EQ(heard_.size(), 1u);
+  EXPECT_TRUE(predict(body(row("p2", 1)))) << "the refused request has not used the id";
+}
+
+TEST_F(EndpointTest, WhatWasAnsweredBeforeARestartIsRemembered) {
+  deploy({{1, Role::served}});
+  ASSERT_TRUE(predict(body(row("p1"))));
+  model::Prediction logged = heard_[0];
+  logged.id = "from the log";
+  logged.scores[0].score = 0.75;
+  endpoint_.remember(logged);
+  EXPECT_EQ(predict(body(row("from the log"))).value(),
+            R"({"predictions":[0.75],"prediction_ids":["from the log"],"model_version":"1"})");
+  EXPECT_EQ(refusal(body(row("from the log", 1))).substr(0, 9), "conflict:");
+}
+
+TEST_F(EndpointTest, AnswersNothingThatCannotBeLogged) {
+  deploy({{1, Role::served}});
+  may_predict_ = fail(ErrorCode::storage_full, "no predictions can be logged", "free some space");
+  EXPECT_EQ(refusal(body(row("p1"))), "storage_full: no predictions can be logged (free some space)");
+  EXPECT_TRUE(heard_.empty());
+  may_predict_ = {};
+  EXPECT_TRUE(predict(body(row("p1"))));
+}
+
+TEST_F(EndpointTest, AVersionThatDoesNotLoadLeavesEverythingAsItWas) {
+  deploy({{1, Role::served}});
+  const Status refused = endpoint_.deploy({{2, Role::served}}, [](std::int64_t) {
+    return Result<std::shared_ptr<const model::Artifact>>(artifact("no number"));
+  });
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "version 2 of endpoint 'late' does not load");
+  EXPECT_EQ(refused.error().cause->message, "the baseline's model.txt is not one number");
+  EXPECT_EQ(endpoint_.deployed(), (Versions{{1, Role::served}}));
+  EXPECT_TRUE(predict(body(row("p1"))));
+}
+
+TEST_F(EndpointTest, SaysWhatARequestMayHold) {
+  deploy({{1, Role::served}});
+  EXPECT_EQ(endpoint_.request_schema().value().dump(),
+            R"({"columns":[{"name":"origin","type":"text","required":true},)"
+            R"({"name":"distance","type":"integer","required":true},)"
+            R"({"name":"at","type":"time","required":false}]})");
+}
+
+TEST_F(EndpointTest, CountsWhatItDid) {
+  deploy({{1, Role::served}});
+  ASSERT_TRUE(predict(body(row("") + "," + row(""))));
+  EXPECT_FALSE(predict("{"));
+  const Endpoint::Counters counters = endpoint_.counters();
+  EXPECT_EQ(counters.requests, 1u);
+  EXPECT_EQ(counters.rows, 2u);
+  EXPECT_EQ(counters.errors, 1u);
+}
+
+TEST_F(EndpointTest, ASwapUnderLoadRefusesNobodyAndMixesNothing) {
+  deploy({{1, Role::served}});
+  std::atomic<bool> is_over = false;
+  std::atomic<int> answered = 0, wrong = 0;
+  std::vector<std::thread> clients;
+  for (int client = 0; client < 3; ++client) {
+    clients.emplace_back([&] {
+      while (!is_over) {
+        const Result<std::string> reply = predict(body(row("")));
+        const bool is_first = reply && reply->find("[0.1]") != std::string::npos;
+        const bool says_first = reply && reply->find(R"("model_version":"1")") != std::string::npos;
+        const bool is_second = reply && reply->find("[0.2]") != std::string::npos;
+        if (!reply || is_first == is_second || is_first != says_first) ++wrong;
+        ++answered;
+      }
+    });
+  }
+  for (int swap = 0; swap < 20 || answered < 100; ++swap) deploy({{swap % 2 + 1, Role::served}});
+  is_over = true;
+  for (std::thread& client : clients) client.join();
+  EXPECT_EQ(wrong, 0) << "of " << answered;
+  EXPECT_EQ(heard_.size(), static_cast<std::size_t>(answered));
+}
+
+}  // namespace
+}  // namespace trimtab::serve
