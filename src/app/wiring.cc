@@ -2,11 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
-#include "api/native/native_routes.h"
-#include "api/predict/predict_routes.h"
+#include "api/route_list.h"
 #include "api/server_rooms.h"
 #include "app/life_of_a_row.h"
 #include "base/diagnostics.h"
@@ -44,6 +44,16 @@ Result<TimeUs> manual_start(store::Home& home, TimeUs given) {
     return {};
   }));
   return start;
+}
+
+// A connection is a descriptor, and the usual soft limit of 1,024 is less than the connections a server
+// takes.
+void raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    base::log_warning("app", "the limit of open files could not be raised; `trimtab doctor` says what it is");
 }
 
 }  // namespace
@@ -177,12 +187,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
         flow::ProgressListener silent;
         return flow::profile_dataset(project(), *home, *executor, silent, name);
       }});
-  std::vector<http::Route> routes = api::predict_routes(*rooms);
-  for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms)}) {
-    routes.insert(routes.end(), part.begin(), part.end());
-  }
-  const std::vector<http::Route> service = api::service_routes(routes, TRIMTAB_VERSION);
-  routes.insert(routes.end(), service.begin(), service.end());
+  std::vector<http::Route> routes = api::all_routes(*rooms, TRIMTAB_VERSION);
   http::ServerOptions options;
   options.host = settings.host;
   options.port = settings.port;
@@ -216,6 +221,7 @@ int RunningServer::port() const { return state_->server->port(); }
 
 Result<std::unique_ptr<RunningServer>> RunningServer::start(const ServerSettings& settings,
                                                             std::vector<project::Project> projects) {
+  raise_open_files();
   auto state = std::make_unique<State>();
   state->projects = std::move(projects);
   TRY(state->open_home(settings));

@@ -26,6 +26,7 @@ struct ServerSettings {
 // A server in operation: home, engine, endpoints, loop and HTTP.
 class RunningServer {
  public:
+  // Raises the process's limit of open files to what it may be.
   // Errors: home_locked, address_in_use, storage_broken, and what the project or a version says.
   static Result<std::unique_ptr<RunningServer>> start(const ServerSettings& settings,
                                                       std::vector<project::Project> projects);
