@@ -120,6 +120,10 @@ const Options& options_of_work() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("ENDPOINT", to.name, "an endpoint of the project")->required();
        }},
+      {"endpoint_option",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--endpoint", to.name, "which endpoint (default: the project's only one)");
+       }},
       {"scorer",
        [](CLI::App& app, Arguments& to) {
          app.add_option("WITH", to.name,

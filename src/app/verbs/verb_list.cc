@@ -97,7 +97,7 @@ const std::vector<Verb>& verbs_of_keeping() {
        "it goes on\n"
        "where it stopped.\n"
        "Example: trimtab backtest examples/flights --from 2013-04-01",
-       {"project", "home", "from", "to", "policies", "json"},
+       {"project", "home", "endpoint_option", "from", "to", "policies", "json"},
        backtest_verb,
        "a check or a gate said no, or a step failed"},
   };
