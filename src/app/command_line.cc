@@ -112,6 +112,13 @@ const Options& options_of_work() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--policies", to.policies, "policies to compare")->delimiter(',');
        }},
+      {"step_limits",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--step-time-max", to.step_time_max,
+                        "how long a single step may take (default 20m); a longer one fails");
+         app.add_option("--step-memory-max", to.step_memory_max,
+                        "address space of a worker (default 8GiB); a step that needs more fails");
+       }},
       {"dataset",
        [](CLI::App& app, Arguments& to) {
          app.add_option("NAME", to.name, "a table or source (default: every table)");

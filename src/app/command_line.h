@@ -31,6 +31,8 @@ struct Arguments {
   std::string reason;                      // Of rollback.
   std::vector<std::string> words;          // Of worker and help.
   bool full = false;                       // Of fsck: read every blob.
+  std::string step_time_max;               // "30m"; "": the default.
+  std::string step_memory_max;             // "2GiB"; "": the default.
 };
 
 struct Verb {

@@ -107,7 +107,7 @@ Result<plan::ApplyReport> live_until_served(
 // Between the two halves a request comes in (api/predict), the endpoint answers it (serve/endpoint.cc)
 // through the same recipe, and the answer is logged (serve/prediction_log.cc). Hours later somebody says what
 // was true (watch/label.cc).
-Status live_on(heal::Rounds& rounds, heal::Ward& ward) {
+Status live_on(heal::Rounds& rounds, heal::Patient& ward) {
   // heal/  What was begun is finished first: a treatment stands in the journal before its effect, so that a
   // crash in between leaves a promise and not a riddle.
   TRY(rounds.finish_treatments(ward));

@@ -22,6 +22,6 @@ Result<plan::ApplyReport> live_until_served(
 
 // The second half, for an endpoint under care: from answers and their truth to the next verdict. What the
 // server does again and again; a look more or less changes nothing.
-Status live_on(heal::Rounds& rounds, heal::Ward& ward);
+Status live_on(heal::Rounds& rounds, heal::Patient& ward);
 
 }  // namespace trimtab::app

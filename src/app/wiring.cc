@@ -76,6 +76,7 @@ struct RunningServer::State {
   std::unique_ptr<base::ManualClock> manual_clock;
   std::unique_ptr<store::Home> home;
   std::unique_ptr<table::Engine> engine;
+  flow::ExecutorOptions execution;  // Of every step, whoever asks for it.
   std::unique_ptr<flow::Executor> executor;
   std::unique_ptr<flow::Pipeline> pipeline;  // Of the first project; used by the healer's thread alone.
   std::unique_ptr<serve::Lookups> lookups;
@@ -108,9 +109,9 @@ Status RunningServer::State::open_home(const ServerSettings& settings) {
   options.folders_allowed = source_folders(projects);
   options.folders_allowed.push_back(home->blobs().folder().string());
   engine = TRY(table::Engine::open(options));
-  flow::ExecutorOptions execution;
   execution.program = own_program();
   execution.folders_allowed = source_folders(projects);
+  execution.limits = settings.limits;
   executor = std::make_unique<flow::Executor>(*home, clock(), execution);
   pipeline = std::make_unique<flow::Pipeline>(project(), *home, *engine, *executor, clock());
   return {};
@@ -149,16 +150,14 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
     wards.push_back(TRY(heal::Ward::open(project(), endpoint, policy, *home, *engine, *lookups, clock())));
     under_care.push_back(wards.back().get());
   }
-  rounds = std::make_unique<heal::Rounds>(*home, clock(), *pipeline, kTrainTakes);
+  rounds =
+      std::make_unique<heal::Rounds>(*home, clock(), heal::train_with(*pipeline, project()), kTrainTakes);
   healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, live_on,
                                           heal::HealerOptions{});
   return {};
 }
 
 Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
-  flow::ExecutorOptions execution;
-  execution.program = own_program();
-  execution.folders_allowed = source_folders(projects);
   const plan::Workplace workplace{project(), *home, *engine, clock(), execution};
   flow::ProgressListener silent;
   const auto reload = [this](const std::string& endpoint) -> Status {

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "flow/step_limits.h"
 #include "heal/policy.h"
 #include "project/project.h"
 
@@ -21,6 +22,7 @@ struct ServerSettings {
   std::optional<TimeUs> manual_clock_from;  // A manual clock that starts here (or where it stood before).
   heal::PolicyKind policy = heal::PolicyKind::declared;
   TimeUs policy_period = 7 * base::kDayUs;
+  flow::StepLimits limits;  // Of each step that this server runs.
 };
 
 // A server in operation: home, engine, endpoints, loop and HTTP.

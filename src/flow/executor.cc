@@ -69,9 +69,12 @@ struct Executor::State {
   std::string why(const Task& task);
   Result<TaskResult> execute(Worker& worker, const Task& task, const std::atomic<bool>& cancel,
                              const std::function<void(const Worker::Progress&)>& on_progress);
+  Result<TaskResult> attempt(Worker& worker, const Task& task, const std::atomic<bool>& cancel,
+                             const std::function<void(const Worker::Progress&)>& on_progress,
+                             Worker::Outcome& outcome);
   Status collect(const std::filesystem::path& folder, TaskResult& result);
   Status remember(const Task& task, const TaskResult& result);
-  void remember_failure(const Task& task, const Error& error);
+  void remember_failure(const Task& task, const Error& error, const Worker::Outcome& outcome);
 };
 
 Result<std::optional<TaskResult>> Executor::State::find(const std::string& key) {
@@ -138,44 +141,56 @@ Status Executor::State::remember(const Task& task, const TaskResult& result) {
   });
 }
 
-void Executor::State::remember_failure(const Task& task, const Error& error) {
+// A failed step is kept like a finished one: what it said and what it had used until then.
+void Executor::State::remember_failure(const Task& task, const Error& error, const Worker::Outcome& outcome) {
   if (error.code == ErrorCode::cancelled) return;
   const std::string key = task_key(task);
   std::string log = base::render(error);
+  if (!outcome.log.empty()) log += "\n\n" + outcome.log;
   if (log.size() > kLogBytesMax) log.resize(kLogBytesMax);
+  const std::string used = resources_json(outcome.resources).dump();
   const TimeUs now = clock.now();
   const Status kept = home.database().write([&](store::Connection& connection) -> Status {
     return connection
         .prepare(
             "INSERT OR REPLACE INTO step_result (step_key, operation, label, outcome, outputs_json, "
-            "resources_json, log, finished_at) VALUES (?, ?, ?, 'failed', '{}', '{}', ?, ?)")
-        .with(key, task.operation, task.label, log, now)
+            "resources_json, log, finished_at) VALUES (?, ?, ?, 'failed', '{}', ?, ?, ?)")
+        .with(key, task.operation, task.label, used, log, now)
         .run();
   });
   if (!kept) base::log_warning("flow", "a failure could not be kept: " + kept.error().message);
 }
 
-Result<TaskResult> Executor::State::execute(Worker& worker, const Task& task, const std::atomic<bool>& cancel,
-                                            const std::function<void(const Worker::Progress&)>& on_progress) {
+Result<TaskResult> Executor::State::attempt(Worker& worker, const Task& task, const std::atomic<bool>& cancel,
+                                            const std::function<void(const Worker::Progress&)>& on_progress,
+                                            Worker::Outcome& outcome) {
   const std::filesystem::path staging = TRY(home.make_staging(task.operation + "-" + base::random_id()));
   std::map<std::string, std::vector<std::string>> inputs;
   for (const TaskInput& input : task.inputs) {
     inputs[input.name].push_back(input.path.empty() ? home.blobs().path(input.sha256).string()
                                                     : input.path.string());
   }
-  Result<Worker::Finished> finished = worker.run(task, inputs, staging.string(), on_progress, &cancel);
+  outcome = worker.run(task, inputs, staging.string(), on_progress, &cancel);
   TaskResult result;
   Status collected;
-  if (finished) {
+  if (outcome.values) {
     result.key = task_key(task);
-    result.values = std::move(finished->values);
-    result.resources = finished->resources;
+    result.values = std::move(*outcome.values);
+    result.resources = outcome.resources;
     collected = collect(staging, result);
   }
   TRY(base::remove_tree(staging));
-  if (!finished) return fail(finished.error());
+  if (!outcome.values) return fail(outcome.values.error());
   TRY(std::move(collected));
   TRY(remember(task, result));
+  return result;
+}
+
+Result<TaskResult> Executor::State::execute(Worker& worker, const Task& task, const std::atomic<bool>& cancel,
+                                            const std::function<void(const Worker::Progress&)>& on_progress) {
+  Worker::Outcome outcome;
+  Result<TaskResult> result = attempt(worker, task, cancel, on_progress, outcome);
+  if (!result) remember_failure(task, result.error(), outcome);
   return result;
 }
 
@@ -268,16 +283,14 @@ class Round {
     }
     if (event.kind != Event::Kind::ended) return false;
     if (*event.result) {
-      results_[event.task] = std::move(**event.result);
-      state_.known[results_[event.task].key] = results_[event.task];
+      TaskResult& result = results_[event.task] = std::move(**event.result);
+      TaskResult& known = state_.known[result.key] = result;
+      known.cached = true;  // For whoever asks next.
       listener_.finished(task, results_[event.task]);
       return true;
     }
     const Error& error = event.result->error();
-    if (error.code != ErrorCode::cancelled) {
-      listener_.failed(task, error);
-      state_.remember_failure(task, error);
-    }
+    if (error.code != ErrorCode::cancelled) listener_.failed(task, error);
     // The failure that stopped the others is the one to tell, not their being stopped.
     if (!first_error_ || first_error_->code == ErrorCode::cancelled) first_error_ = error;
     return true;
@@ -300,6 +313,7 @@ Executor::Executor(store::Home& home, const base::Clock& clock, ExecutorOptions 
   WorkerOptions worker;
   worker.program = state_->options.program;
   worker.folders_allowed = state_->options.folders_allowed;
+  worker.limits = state_->options.limits;
   worker.folders_allowed.push_back((home.folder() / "blobs").string());
   worker.folders_allowed.push_back((home.folder() / "staging").string());
   for (int i = 0; i < state_->options.workers; ++i)
@@ -396,7 +410,12 @@ std::string explain_difference(const Json& before, const Task& now) {
   for (const TaskInput& input : now.inputs) inputs.push(Json::array().push(input.name).push(input.sha256));
   if (before["inputs"] == inputs) return "the code of '" + now.operation + "' is newer";
   const std::size_t had = before["inputs"].is_array() ? before["inputs"].as_array().size() : 0;
-  if (had < now.inputs.size()) return "it has " + std::to_string(now.inputs.size() - had) + " more inputs";
+  const std::size_t has = now.inputs.size();
+  const auto count = [](std::size_t number, const char* kind) {
+    return "it has " + std::to_string(number) + kind + (number == 1 ? " input" : " inputs");
+  };
+  if (had < has) return count(has - had, " more");
+  if (had > has) return count(had - has, " fewer");
   return "its input changed";
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "flow/step_limits.h"
 #include "flow/task.h"
 #include "store/home.h"
 
@@ -35,6 +36,7 @@ struct ExecutorOptions {
   int workers = 2;                           // At most so many processes at once.
   bool dry_run = false;                      // Plan: run nothing, say what would run and why.
   std::vector<std::string> folders_allowed;  // Where users' files are.
+  StepLimits limits;                         // Of each step.
 };
 
 // Thread-safe; calls of run are served one after the other.

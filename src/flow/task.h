@@ -29,8 +29,6 @@ struct Task {
   Json params;
   std::vector<TaskInput> inputs = {};
   int threads = 1;  // In the key: float sums are formed per thread.
-  TimeUs wall_time_max = 20 * base::kMinuteUs;
-  std::uint64_t memory_bytes_max = 8ull << 30;
 
   bool is_known() const;  // All input hashes are known.
 };
@@ -53,12 +51,13 @@ struct OutputFile {
   std::uint64_t size = 0;
 };
 
+// What a step used, whether it succeeded or not.
 struct Resources {
   double cpu_s = 0;
   double wall_s = 0;
-  std::uint64_t peak_rss_bytes = 0;
-  std::uint64_t bytes_read = 0;  // Of the inputs.
-  std::int64_t rows = 0;         // The result's "rows", when it has one.
+  std::uint64_t peak_rss_bytes = 0;  // Of a process that died: since it started, earlier steps included.
+  std::uint64_t bytes_read = 0;      // Size of the inputs.
+  std::int64_t rows = 0;             // The result's "rows", when it has one; else how far it had said it was.
 };
 
 struct TaskResult {

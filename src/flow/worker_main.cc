@@ -52,6 +52,7 @@ Json error_json(const Error& error) {
     message += ": " + cause->message;
   }
   json.set("code", base::error_row(error.code).name).set("message", message).set("hint", error.hint);
+  if (table::is_out_of_memory(error)) json.set("out_of_memory", true);
   if (error.where) {
     Json where = Json::object();
     where.set("file", error.where->file).set("line", error.where->line).set("column", error.where->column);
@@ -96,28 +97,35 @@ Inputs read_inputs(const Json& json) {
   return inputs;
 }
 
-Result<Json> run_task(table::Engine& engine, const Json& line) {
+Result<Json> run_operation(table::Engine& engine, const Json& line, Inputs& inputs) {
   const OperationEntry* operation = find_operation(line.text_or("operation"));
   if (operation == nullptr) {
     return fail(ErrorCode::internal, "no operation is called '" + line.text_or("operation") + "'");
   }
-  reset_peak();
-  const double cpu_before = cpu_seconds();
-  const TimeUs started = base::steady_now();
-  Inputs inputs = read_inputs(line["inputs"]);
   const table::OperationRun run{.engine = engine,
                                 .params = line["params"],
                                 .inputs = std::move(inputs.files),
                                 .output_folder = line.text_or("output"),
                                 .threads = static_cast<int>(line.int_or("threads", 1)),
                                 .progress = Reporter()};
-  Json values = TRY(operation->run(run));
+  return operation->run(run);
+}
+
+// The answer to one task: what came of it, and what it used either way.
+Json run_task(table::Engine& engine, const Json& line) {
+  reset_peak();
+  const double cpu_before = cpu_seconds();
+  const TimeUs started = base::steady_now();
+  Inputs inputs = read_inputs(line["inputs"]);
+  Result<Json> values = run_operation(engine, line, inputs);
   Json resources = Json::object();
   resources.set("cpu_s", cpu_seconds() - cpu_before);
   resources.set("wall_s", static_cast<double>(base::steady_now() - started) / 1e6);
   resources.set("peak_rss_bytes", peak_rss_bytes()).set("bytes_read", inputs.bytes);
-  resources.set("rows", values.int_or("rows"));
-  return Json::object({{"values", std::move(values)}, {"resources", std::move(resources)}});
+  if (values) resources.set("rows", values->int_or("rows"));
+  Json answer = values ? Json::object({{"values", std::move(*values)}})
+                       : Json::object({{"error", error_json(values.error())}});
+  return answer.set("resources", std::move(resources)).set("process_cpu_s", cpu_seconds());
 }
 
 }  // namespace
@@ -135,8 +143,7 @@ int worker_main(const std::vector<std::string>& folders, std::uint64_t memory_by
   std::string text;
   while (std::getline(std::cin, text)) {
     const Result<Json> line = base::parse_json(text);
-    const Result<Json> answer = line ? run_task(**engine, *line) : Result<Json>(fail(line.error()));
-    say(answer ? *answer : Json::object({{"error", error_json(answer.error())}}));
+    say(line ? run_task(**engine, *line) : Json::object({{"error", error_json(line.error())}}));
   }
   return 0;
 }

@@ -106,8 +106,13 @@ std::optional<TimeUs> Healer::State::next_due() {
 }
 
 Status Healer::State::look() {
-  for (Ward* ward : wards) TRY(look_at(rounds, *ward));
-  return {};
+  Status first;
+  for (Ward* ward : wards) {
+    // One endpoint's trouble is no reason to leave the others alone.
+    Status status = look_at(rounds, *ward);
+    if (!status && first) first = std::move(status);
+  }
+  return first;
 }
 
 Healer::Healer(const base::Clock& clock, base::ManualClock* manual, Rounds& rounds, std::vector<Ward*> wards,

@@ -18,8 +18,8 @@ constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
 constexpr double kProbeRidge = 20;
 constexpr std::size_t kTestBatches = 7;  // A week of days: fewer cannot tell a real gain from luck.
-constexpr int kFailedHealsMax = 2;
-constexpr int kBackoffBatches = 2;  // Doubled with each failed heal.
+constexpr int kBackoffBatches = 2;       // Doubled with each failed heal.
+constexpr const char* kCallsAPerson = "two heals in a row have failed: this needs a person";
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
@@ -111,8 +111,9 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
   if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
 }
 
-// During probation: would the former champion have done better?
-void compare_previous(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
+// During probation: would the former champion have done better? Says which version that is.
+std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::LabelledBatch& batch,
+                                             Json& evidence) {
   for (const auto& [version, role] : batch.roles) {
     if (role != model::Role::previous || version == batch.served_version) continue;
     const auto scored = batch.scores.find(version);
@@ -133,7 +134,9 @@ void compare_previous(PolicyState& state, const watch::LabelledBatch& batch, Jso
     state.previous_better.push(std::span<const double>(difference), batch.number);
     evidence.set("served_brier", served / rows).set("previous_brier", previous / rows);
     evidence.set("previous_version", version).set("S_previous", state.previous_better.value());
+    return version;
   }
+  return std::nullopt;
 }
 
 // Training ends where the test begins: the newest batches, unseen by the candidate.
@@ -153,6 +156,7 @@ Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, s
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
+  state.treating = true;
   return verdict;
 }
 
@@ -174,6 +178,29 @@ Verdict weigh_periodic(const PolicyOptions& options, PolicyState& state, const w
   return retrain_verdict(state, batch, "the period is over", evidence, now);
 }
 
+// The former champion is better: back to it, unless a person wants to be asked or has to be.
+Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::int64_t served,
+                         std::int64_t previous, Json evidence) {
+  std::string hypothesis = "version " + std::to_string(served) + " is worse than the one before it";
+  if (options.heal.mode == project::HealMode::off) {
+    return hold(std::move(hypothesis), std::move(evidence), "heal.mode is off");
+  }
+  if (options.heal.mode == project::HealMode::suggest) {
+    return hold(std::move(hypothesis), std::move(evidence), "heal.mode is suggest: a person decides");
+  }
+  if (state.failed_heals >= kFailedHealsMax) {
+    return hold(std::move(hypothesis), std::move(evidence), kCallsAPerson);
+  }
+  state.treating = true;
+  Verdict verdict;
+  verdict.treatment = Treatment::roll_back;
+  verdict.hypothesis = std::move(hypothesis);
+  verdict.evidence = std::move(evidence);
+  verdict.expected = "the former champion answers again; nothing is trained";
+  verdict.back_to = previous;
+  return verdict;
+}
+
 // Which of the reasons to wait holds; empty: none.
 std::string reason_to_wait(const PolicyOptions& options, const PolicyState& state, TimeUs now,
                            Json& evidence) {
@@ -182,7 +209,7 @@ std::string reason_to_wait(const PolicyOptions& options, const PolicyState& stat
   evidence.set("retrains_max", heal.retrains_max).set("failed_heals", state.failed_heals);
   if (heal.mode == project::HealMode::off) return "heal.mode is off";
   if (heal.mode == project::HealMode::suggest) return "heal.mode is suggest: a person decides";
-  if (state.failed_heals >= kFailedHealsMax) return "two heals in a row have failed: this needs a person";
+  if (state.failed_heals >= kFailedHealsMax) return kCallsAPerson;
   if (state.not_before && now < *state.not_before)
     return "the last candidate was refused: waiting for more rows";
   if (std::ssize(state.retrains) >= heal.retrains_max) return "the retrain budget is used up";
@@ -192,16 +219,9 @@ std::string reason_to_wait(const PolicyOptions& options, const PolicyState& stat
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                        TimeUs now) {
   Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
-  compare_previous(state, batch, evidence);
-  const bool may_act = options.heal.mode == project::HealMode::automatic;
-  if (state.previous_better.alarms() && may_act) {
-    Verdict verdict;
-    verdict.treatment = Treatment::roll_back;
-    verdict.hypothesis =
-        "version " + std::to_string(batch.served_version) + " is worse than the one before it";
-    verdict.evidence = evidence;
-    verdict.expected = "the former champion answers again; nothing is trained";
-    return verdict;
+  const std::optional<std::int64_t> previous = compare_previous(state, batch, evidence);
+  if (previous && state.previous_better.alarms()) {
+    return rollback_verdict(options, state, batch.served_version, *previous, std::move(evidence));
   }
   if (options.binary) gather_evidence(state, batch, evidence);
   const int budget = options.heal.poison_budget;
@@ -242,17 +262,43 @@ Json Verdict::to_json() const {
   Json json = Json::object({{"treatment", treatment_name(treatment)}, {"hypothesis", hypothesis}});
   json.set("evidence", evidence).set("expected", expected);
   if (test_from > 0) json.set("test_from", time_text(test_from));
+  if (back_to) json.set("back_to", *back_to);
   return json;
 }
 
+namespace {
+
+// Batches that the former champion answered go on arriving after a promotion, as late as their labels. They
+// say nothing about the present one.
+bool is_of_champion(const PolicyState& state, const watch::LabelledBatch& batch) {
+  return !state.served_version || *state.served_version == batch.served_version;
+}
+
+void count_batch(PolicyState& state) {
+  ++state.batches_since_promotion;
+  if (!state.on_trial || state.batches_since_promotion < kProbationBatches) return;
+  state.on_trial = false;
+  // Who has been called is told by a person that all is well, not by time.
+  if (state.failed_heals < kFailedHealsMax) state.failed_heals = 0;
+}
+
+}  // namespace
+
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                TimeUs now) {
-  ++state.batches_since_promotion;
   state.batch_length = batch.end - batch.number;
   std::erase_if(state.retrains, [&](TimeUs time) { return now - time >= options.heal.retrains_window; });
   Verdict verdict;
-  if (options.kind == PolicyKind::periodic) verdict = weigh_periodic(options, state, batch, now);
-  if (options.kind == PolicyKind::declared) verdict = weigh_declared(options, state, batch, now);
+  if (is_of_champion(state, batch)) {
+    count_batch(state);
+    const bool is_free = !state.treating;
+    if (options.kind == PolicyKind::declared && is_free) {
+      verdict = weigh_declared(options, state, batch, now);
+    }
+    if (options.kind == PolicyKind::periodic && is_free) {
+      verdict = weigh_periodic(options, state, batch, now);
+    }
+  }
   state.recent.push_back(batch);
   if (state.recent.size() > kRecentBatches) state.recent.pop_front();
   return verdict;
@@ -263,19 +309,37 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
   state.previous_better.reset();
   state.served_version = version;
   state.batches_since_promotion = 0;
-  state.failed_heals = 0;
   state.not_before.reset();
+  state.treating = false;
+  state.on_trial = true;
 }
 
 void note_refusal(PolicyState& state, TimeUs now) {
   ++state.failed_heals;
+  state.treating = false;
   state.not_before =
       now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, 6)) * state.batch_length;
 }
 
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
+  if (state.on_trial) ++state.failed_heals;
   note_promotion(state, version, now);
-  ++state.failed_heals;
+  state.on_trial = false;
+}
+
+void note_champion(PolicyState& state, std::int64_t version) {
+  if (state.treating || state.served_version == version) return;
+  const bool is_known = state.served_version.has_value();
+  state.served_version = version;
+  if (!is_known) return;
+  note_promotion(state, version, 0);
+  state.on_trial = false;
+  state.failed_heals = 0;
+}
+
+std::string_view health_of(const PolicyState& state) {
+  if (state.failed_heals >= kFailedHealsMax) return "needs_attention";
+  return state.learnable.alarms() || state.previous_better.alarms() ? "degraded" : "healthy";
 }
 
 Json PolicyState::to_json() const {
@@ -283,6 +347,7 @@ Json PolicyState::to_json() const {
       Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
   json.set("served_version", served_version ? Json(*served_version) : Json());
   json.set("batches_since_promotion", batches_since_promotion).set("failed_heals", failed_heals);
+  json.set("treating", treating).set("on_trial", on_trial);
   Json times = Json::array();
   for (const TimeUs time : retrains) times.push(time);
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
@@ -301,6 +366,8 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.served_version = optional("served_version");
   state.batches_since_promotion = json.int_or("batches_since_promotion");
   state.failed_heals = static_cast<int>(json.int_or("failed_heals"));
+  state.treating = json.bool_or("treating");
+  state.on_trial = json.bool_or("on_trial");
   for (const Json& time : json["retrains"].as_array()) state.retrains.push_back(time.as_int());
   state.batch_length = json.int_or("batch_length", base::kDayUs);
   state.not_before = optional("not_before");

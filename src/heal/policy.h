@@ -31,11 +31,12 @@ std::string_view treatment_name(Treatment treatment);
 
 struct Verdict {
   Treatment treatment = Treatment::none;
-  std::string hypothesis;          // "the relation between features and label has changed", …
-  Json evidence = Json::object();  // Numbers, for and against.
-  std::string expected;            // What the treatment should bring, and what it costs.
-  TimeUs train_until = 0;          // Of `retrain`: batches before this are for training …
-  TimeUs test_from = 0;            // … and from here on for judging.
+  std::string hypothesis;               // "the relation between features and label has changed", …
+  Json evidence = Json::object();       // Numbers, for and against.
+  std::string expected;                 // What the treatment should bring, and what it costs.
+  std::optional<std::int64_t> back_to;  // Of `roll_back`: the version that answers again.
+  TimeUs train_until = 0;               // Of `retrain`: batches before this are for training …
+  TimeUs test_from = 0;                 // … and from here on for judging.
 
   Json to_json() const;
 };
@@ -49,7 +50,9 @@ struct PolicyState {
   std::optional<std::int64_t> served_version;
   std::int64_t batches_since_promotion = 0;
   std::vector<TimeUs> retrains;      // Times within the budget's window.
-  int failed_heals = 0;              // In a row; at 2 the loop stops and calls a person.
+  int failed_heals = 0;              // In a row; at kFailedHealsMax the loop stops and calls a person.
+  bool treating = false;             // A treatment is in the journal and has no outcome yet.
+  bool on_trial = false;             // The champion was promoted by the loop and is on probation.
   std::optional<TimeUs> not_before;  // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
   TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.
@@ -58,13 +61,24 @@ struct PolicyState {
   static PolicyState from_json(const Json& json);
 };
 inline constexpr std::size_t kRecentBatches = 14;
+inline constexpr int kFailedHealsMax = 2;
+inline constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
 
-// Looks at the next labelled batch. Never acts.
+// Looks at the next labelled batch. Never acts. While a treatment is under way, and of a batch that another
+// version than the present champion answered, it only takes note.
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                TimeUs now);
 // Tells the policy what became of a treatment.
+// A promotion ends a row of failed heals only once the version has passed its probation.
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs now);
 void note_refusal(PolicyState& state, TimeUs now);
+// Going back is a failed heal too, when it was the loop that had promoted the version.
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now);
+// The champion of the record, whenever it is looked at. Nothing of what is known counts against one that
+// somebody else has put there. What a treatment changes is noted when the treatment is concluded.
+void note_champion(PolicyState& state, std::int64_t version);
+
+// What the state alone says of the endpoint's health: healthy, degraded or needs_attention.
+std::string_view health_of(const PolicyState& state);
 
 }  // namespace trimtab::heal

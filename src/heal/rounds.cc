@@ -12,8 +12,6 @@
 namespace trimtab::heal {
 namespace {
 
-constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
-
 Json measures(const watch::LabelledBatch& batch, std::span<const double> scores, bool binary) {
   std::vector<double> truth, score;
   for (std::size_t i = 0; i < scores.size(); ++i) {
@@ -66,16 +64,72 @@ Status write_policy(store::Connection& connection, const std::string& endpoint, 
       .run();
 }
 
+// The same verdict as the one that the journal ends with: said once is enough.
+bool is_said(const Incident& incident, const Verdict& verdict) {
+  if (incident.events.empty() || incident.events.back().kind != "verdict") return false;
+  const Json& last = incident.events.back().detail;
+  return last.text_or("treatment") == treatment_name(verdict.treatment) &&
+         last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
+}
+
+Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
+                  TimeUs now, TimeUs train_takes) {
+  const Verdict& verdict = finding.verdict;
+  Json treatment = Json::object({{"treatment", treatment_name(verdict.treatment)}});
+  treatment.set("key", endpoint + "/" + std::to_string(batch.number));
+  treatment.set("as_of", now).set("test_from", verdict.test_from);
+  treatment.set("champion", finding.next.served_version.value_or(batch.served_version));
+  if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
+  const bool trains = verdict.treatment == Treatment::retrain;
+  return treatment.set("available_at", trains ? now + train_takes : now);
+}
+
+// The verdict, in the open incident or in a new one, and the treatment that it begins.
+Status write_verdict(store::Connection& connection, const std::string& endpoint,
+                     const watch::LabelledBatch& batch, const Finding& finding, const Incident* open,
+                     TimeUs now, TimeUs train_takes) {
+  const Verdict& verdict = finding.verdict;
+  if (verdict.treatment == Treatment::hold && open != nullptr && is_said(*open, verdict)) return {};
+  std::int64_t incident = open != nullptr ? open->id : 0;
+  if (open == nullptr) {
+    incident = TRY(open_incident(connection, endpoint, verdict.hypothesis, now));
+    const Json detected = Json::object({{"batch", base::format_time(batch.number)}});
+    TRY(append_event(connection, incident, "detected", detected, now));
+  }
+  TRY(append_event(connection, incident, "verdict", verdict.to_json(), now));
+  if (verdict.treatment == Treatment::hold) return {};
+  return append_event(connection, incident, "treatment",
+                      treatment_of(endpoint, batch, finding, now, train_takes), now);
+}
+
+// An incident that only waited is over when what it waited for has gone.
+Status close_if_over(store::Connection& connection, const Incident& incident, const PolicyState& state,
+                     TimeUs now) {
+  const bool stands = state.learnable.alarms() || state.previous_better.alarms();
+  if (stands || incident.unfinished_treatment() != nullptr) return {};
+  Json closed = Json::object({{"health", health_of(state)}});
+  return append_event(connection, incident.id, "closed", closed.set("why", "the evidence has gone"), now);
+}
+
 }  // namespace
 
-Rounds::Rounds(store::Home& home, const base::Clock& clock, flow::Pipeline& pipeline, TimeUs train_takes)
-    : home_(home), clock_(clock), pipeline_(pipeline), train_takes_(train_takes) {}
+Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
+  return [&pipeline, &project](const flow::TrainingRequest& request,
+                               const std::string& reason) -> Result<Trained> {
+    flow::ProgressListener silent;
+    const flow::Candidate candidate = TRY(pipeline.train(request, silent));
+    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics};
+  };
+}
 
-BatchReport Rounds::measure(Ward& ward, const watch::LabelledBatch& batch) const {
+Rounds::Rounds(store::Home& home, const base::Clock& clock, Train train, TimeUs train_takes)
+    : home_(home), clock_(clock), train_(std::move(train)), train_takes_(train_takes) {}
+
+BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) const {
   return performance(batch, ward.options().binary);
 }
 
-Finding Rounds::weigh(Ward& ward, const watch::LabelledBatch& batch) const {
+Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& batch) const {
   Finding finding{{}, ward.policy()};
   finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
   return finding;
@@ -83,66 +137,50 @@ Finding Rounds::weigh(Ward& ward, const watch::LabelledBatch& batch) const {
 
 // One transaction: how the batch went, what the policy now remembers, and, if something is to be done, the
 // incident with its evidence and the treatment that is about to begin.
-Status Rounds::journal(Ward& ward, const watch::LabelledBatch& batch, const BatchReport& performance,
+Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const BatchReport& performance,
                        const Finding& finding) {
-  const Verdict& verdict = finding.verdict;
   const TimeUs now = clock_.now();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     TRY(write_performance(connection, ward.name(), batch, performance, now));
     TRY(write_policy(connection, ward.name(), finding.next, now));
-    if (verdict.treatment == Treatment::none) return {};
     const std::vector<Incident> open = TRY(list_incidents(connection, ward.name(), true));
-    const bool has_open = !open.empty();
-    const std::int64_t incident =
-        has_open ? open.front().id : TRY(open_incident(connection, ward.name(), verdict.hypothesis, now));
-    Json detected = Json::object({{"batch", base::format_time(batch.number)}});
-    if (!has_open) TRY(append_event(connection, incident, "detected", detected, now));
-    TRY(append_event(connection, incident, "verdict", verdict.to_json(), now));
-    if (verdict.treatment == Treatment::hold) return {};
-    Json treatment = Json::object({{"treatment", treatment_name(verdict.treatment)}});
-    treatment.set("key", ward.name() + "/" + std::to_string(batch.number));
-    treatment.set("as_of", now).set("test_from", verdict.test_from);
-    const bool trains = verdict.treatment == Treatment::retrain;
-    treatment.set("available_at", trains ? now + train_takes_ : now);
-    return append_event(connection, incident, "treatment", treatment, now);
+    const Incident* incident = open.empty() ? nullptr : &open.front();
+    if (finding.verdict.treatment == Treatment::none) {
+      return incident != nullptr ? close_if_over(connection, *incident, finding.next, now) : Status();
+    }
+    return write_verdict(connection, ward.name(), batch, finding, incident, now, train_takes_);
   }));
   ward.policy() = finding.next;
   return {};
 }
 
-Status Rounds::finish_treatments(Ward& ward) {
+Status Rounds::finish_treatments(Patient& ward) {
   std::vector<Incident> open;
   TRY(home_.database().read([&](store::Connection& connection) -> Status {
     open = TRY(list_incidents(connection, ward.name(), true));
     return {};
   }));
+  bool is_waiting = false;
   for (const Incident& incident : open) {
     const IncidentEvent* treatment = incident.unfinished_treatment();
-    if (treatment == nullptr || treatment->detail.int_or("available_at") > clock_.now()) continue;
-    TRY(treat(ward, incident, *treatment));
+    if (treatment == nullptr) continue;
+    if (treatment->detail.int_or("available_at") > clock_.now()) {
+      is_waiting = true;
+      continue;
+    }
+    const bool goes_back = treatment->detail.text_or("treatment") == treatment_name(Treatment::roll_back);
+    TRY(goes_back ? roll_back(ward, incident, treatment->detail)
+                  : retrain(ward, incident, treatment->detail));
   }
-  return {};
-}
-
-Status Rounds::treat(Ward& ward, const Incident& incident, const IncidentEvent& treatment) {
-  const std::string what = treatment.detail.text_or("treatment");
-  const Status status = what == treatment_name(Treatment::roll_back)
-                            ? roll_back(ward, incident)
-                            : retrain(ward, incident, treatment.detail);
-  if (status || status.error().code == ErrorCode::cancelled) return status;
-  // A treatment that cannot be carried out is an outcome too; the champion goes on serving.
-  base::log_warning("heal", ward.name() + ": " + base::render(status.error()));
-  note_refusal(ward.policy(), clock_.now());
-  Json outcome = Json::object({{"result", "failed"}, {"error", status.error().message}});
-  return conclude(ward, incident, outcome, ward.policy().failed_heals >= 2 ? "needs_attention" : "degraded");
+  return is_waiting ? Status() : settle(ward);
 }
 
 // Trains on what was known when the verdict was reached, judges on the newest batches against the champion,
-// and promotes only what passes every gate. Safe to repeat: steps are cached, a step registers once.
-Status Rounds::retrain(Ward& ward, const Incident& incident, const Json& treatment) {
+// and promotes only what passes every gate.
+Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& treatment) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
-  TRY(registry::change_health(home_, clock_, ward.name(), "healing",
-                              "incident " + std::to_string(incident.id)));
+  const std::string name = "incident " + std::to_string(incident.id);
+  TRY(registry::change_health(home_, clock_, ward.name(), "healing", name));
   flow::TrainingRequest request;
   request.model = facts.model;
   request.as_of = treatment.int_or("as_of");
@@ -151,59 +189,117 @@ Status Rounds::retrain(Ward& ward, const Incident& incident, const Json& treatme
     request.champion_manifest =
         TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
   }
-  const flow::Candidate candidate = TRY(pipeline_.train(request, listener_));
-  const registry::NewVersion version =
-      flow::version_of(ward.project(), facts.model, candidate, "heal",
-                       "incident " + std::to_string(incident.id) + ": " + incident.summary);
+  const Result<Trained> trained = train_(request, name + ": " + incident.summary);
+  if (!trained) return give_up(ward, incident, trained.error());
+  const registry::NewVersion& version = trained->version;
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
-  Json outcome =
-      Json::object({{"version", made.version}, {"gates", version.gates}, {"metrics", candidate.metrics}});
-  if (!version.gates_passed) {
-    note_refusal(ward.policy(), clock_.now());
-    outcome.set("result", "refused");
-    return conclude(ward, incident, outcome,
-                    ward.policy().failed_heals >= 2 ? "needs_attention" : "degraded");
+  Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}});
+  outcome.set("metrics", trained->metrics);
+  const bool serves = facts.serving_version == made.version;
+  // A crash after the promotion: the gates were passed against the champion of that time, and are not asked
+  // again about the version against itself.
+  if (serves && treatment.int_or("champion") != made.version) {
+    return promote(ward, incident, made.version, std::move(outcome));
   }
-  TRY(registry::change_champion(home_, clock_, ward.name(), made.version, "heal", "endpoint.promote",
-                                "incident " + std::to_string(incident.id)));
-  TRY(ward.redeploy());
-  note_promotion(ward.policy(), made.version, clock_.now());
-  outcome.set("result", "promoted");
-  return conclude(ward, incident, outcome, "healthy");
+  if (!serves && version.gates_passed) return promote(ward, incident, made.version, std::move(outcome));
+  outcome.set("result", "refused");
+  if (serves) outcome.set("why", "the training brought the champion again");
+  PolicyState next = ward.policy();
+  note_refusal(next, clock_.now());
+  return conclude(ward, incident, outcome, std::move(next));
 }
 
-Status Rounds::roll_back(Ward& ward, const Incident& incident) {
+Status Rounds::promote(Patient& ward, const Incident& incident, std::int64_t version, Json outcome) {
+  const std::string name = "incident " + std::to_string(incident.id);
+  const Status allowed =
+      registry::change_champion(home_, clock_, ward.name(), version, "heal", "endpoint.promote", name);
+  // A version that an earlier judgement refused stays refused.
+  if (!allowed && allowed.error().code == ErrorCode::conflict)
+    return give_up(ward, incident, allowed.error());
+  TRY(Status(allowed));
+  TRY(ward.redeploy());
+  PolicyState next = ward.policy();
+  note_promotion(next, version, clock_.now());
+  return conclude(ward, incident, outcome.set("result", "promoted"), std::move(next));
+}
+
+// Back to the version that the journal names, never to "the previous one": after a crash half way that would
+// be the one that is to go.
+Status Rounds::roll_back(Patient& ward, const Incident& incident, const Json& treatment) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
-  if (!facts.previous_version) return fail(ErrorCode::not_found, "there is no earlier version to go back to");
-  const std::int64_t back = *facts.previous_version;
-  TRY(registry::change_champion(home_, clock_, ward.name(), back, "heal", "endpoint.roll_back",
-                                "incident " + std::to_string(incident.id)));
+  const std::int64_t back = treatment.int_or("back_to");
+  const bool is_done = facts.serving_version == back;
+  if (!is_done && facts.serving_version != treatment.int_or("champion")) {
+    const std::string words = "the champion has been changed since: there is nothing to go back from";
+    return give_up(ward, incident, Error{ErrorCode::conflict, words, {}, std::nullopt, nullptr});
+  }
+  const Status changed =
+      registry::change_champion(home_, clock_, ward.name(), back, "heal", "endpoint.roll_back",
+                                "incident " + std::to_string(incident.id));
+  if (!changed &&
+      (changed.error().code == ErrorCode::not_found || changed.error().code == ErrorCode::conflict))
+    return give_up(ward, incident, changed.error());
+  TRY(Status(changed));
   TRY(registry::forget_previous(home_, clock_, ward.name()));
   TRY(ward.redeploy());
-  note_rollback(ward.policy(), back, clock_.now());
-  return conclude(ward, incident, Json::object({{"result", "rolled back"}, {"version", back}}), "healthy");
+  PolicyState next = ward.policy();
+  note_rollback(next, back, clock_.now());
+  const Json outcome = Json::object({{"result", "rolled back"}, {"version", back}});
+  return conclude(ward, incident, outcome, std::move(next));
+}
+
+// A treatment that cannot be carried out is an outcome too; the champion goes on serving. What stands in the
+// way of every treatment alike (no space, no disk, the server's end) says nothing about this one.
+Status Rounds::give_up(Patient& ward, const Incident& incident, const Error& error) {
+  switch (error.code) {
+    case ErrorCode::cancelled:
+    case ErrorCode::storage_full:
+    case ErrorCode::storage_broken:
+      return fail(error);
+    default:
+      break;
+  }
+  base::log_warning("heal", ward.name() + ": " + base::render(error));
+  PolicyState next = ward.policy();
+  note_refusal(next, clock_.now());
+  return conclude(ward, incident, Json::object({{"result", "failed"}, {"error", error.message}}),
+                  std::move(next));
 }
 
 // The outcome, the policy's new state and the end of the incident in one transaction.
-Status Rounds::conclude(Ward& ward, const Incident& incident, const Json& outcome,
-                        const std::string& health) {
+Status Rounds::conclude(Patient& ward, const Incident& incident, const Json& outcome, PolicyState next) {
   const TimeUs now = clock_.now();
+  const Json closed = Json::object({{"health", health_of(next)}});
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     TRY(append_event(connection, incident.id, "outcome", outcome, now));
-    TRY(write_policy(connection, ward.name(), ward.policy(), now));
-    return append_event(connection, incident.id, "closed", Json::object({{"health", health}}), now);
+    TRY(write_policy(connection, ward.name(), next, now));
+    return append_event(connection, incident.id, "closed", closed, now);
   }));
-  return registry::change_health(home_, clock_, ward.name(), health,
-                                 "incident " + std::to_string(incident.id));
+  ward.policy() = std::move(next);
+  return {};
 }
 
-Status Rounds::end_probation(Ward& ward) {
-  if (ward.policy().batches_since_promotion != kProbationBatches) return {};
+// The champion in operation and the health are levels, not messages: what was changed by hand, or left
+// half-way, is put right at the next look.
+Status Rounds::settle(Patient& ward) {
+  const Result<registry::EndpointFacts> facts = registry::find_endpoint(home_, ward.name());
+  if (!facts && facts.error().code == ErrorCode::not_found) return {};  // Declared, but not applied yet.
+  const registry::EndpointFacts known = TRY(Result<registry::EndpointFacts>(facts));
+  if (known.serving_version != ward.policy().served_version) TRY(ward.redeploy());
+  const std::string health(health_of(ward.policy()));
+  if (known.health == health) return {};
+  return registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say");
+}
+
+Status Rounds::end_probation(Patient& ward) {
+  if (ward.policy().batches_since_promotion < kProbationBatches) return {};
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
+  if (!facts.previous_version) return {};
   TRY(registry::forget_previous(home_, clock_, ward.name()));
   return ward.redeploy();
 }
 
-std::optional<TimeUs> Rounds::next_due(Ward& ward) const {
+std::optional<TimeUs> Rounds::next_due(Patient& ward) const {
   std::optional<TimeUs> due = ward.batches().next_due();
   // An unreadable journal is reported by the look itself.
   (void)home_.database().read([&](store::Connection& connection) -> Status {

@@ -3,15 +3,13 @@
 #include <map>
 #include <utility>
 
+#include "heal/recall.h"
 #include "model/artifact.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 
 namespace trimtab::heal {
 namespace {
-
-// Batches of history that are replayed after a restart: what the policy remembers, and some for late labels.
-constexpr TimeUs kReplayBatches = static_cast<TimeUs>(kRecentBatches) + 4;
 
 watch::BatchRule rule_of(const project::Project& project, const project::Endpoint& declared) {
   watch::BatchRule rule;
@@ -64,40 +62,15 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
 }
 
 // Brings back what was in memory: which batches are closed, the policy's state, recent predictions and
-// labels.
+// labels. Repeated ids are answered from what is remembered, so every row of the log is looked at.
 Status Ward::replay() {
-  std::int64_t last_closed = INT64_MIN;
-  std::string state_text;
-  TRY(home_.database().read([&](store::Connection& connection) -> Status {
-    store::Statement closed =
-        connection.prepare("SELECT max(batch) FROM batch_performance WHERE endpoint = ? AND role = 'served'");
-    if (TRY(closed.with(name()).step()) && !closed.is_null(0)) last_closed = closed.integer(0);
-    store::Statement state = connection.prepare("SELECT state_json FROM heal_state WHERE endpoint = ?");
-    if (TRY(state.with(name()).step())) state_text = state.text(0);
-    return {};
-  }));
-  if (!state_text.empty()) policy_ = PolicyState::from_json(TRY(base::parse_json(state_text)));
   const TimeUs duration = declared_.batch_duration.value_or(base::kDayUs);
-  const bool has_history = last_closed != INT64_MIN;
-  const TimeUs from = has_history ? last_closed - kReplayBatches * duration : INT64_MIN;
-  // Repeated ids are answered from what is remembered, so every row of the log is looked at.
+  Recall recall = TRY(Recall::begin(home_, name(), duration, *batches_));
   TRY(log_->read(INT64_MIN, [&](model::Prediction&& prediction) {
     endpoint_->remember(prediction);
-    if (prediction.event_time >= from) batches_->add(prediction);
+    recall.add(prediction);
   }));
-  TRY(home_.database().read([&](store::Connection& connection) -> Status {
-    store::Statement row = connection.prepare(
-        "SELECT prediction_id, value, time FROM label WHERE endpoint = ? AND time >= ? ORDER BY revision");
-    row.with(name(), from);
-    while (TRY(row.step())) batches_->add(watch::Label{row.text(0), row.real(1), row.integer(2)});
-    return {};
-  }));
-  if (!has_history) return {};
-  // Closed batches were decided on before the restart; the policy only needs their rows back.
-  for (watch::LabelledBatch& batch : batches_->close_until(last_closed)) {
-    policy_.recent.push_back(std::move(batch));
-    if (policy_.recent.size() > kRecentBatches) policy_.recent.pop_front();
-  }
+  policy_ = recall.finish();
   return {};
 }
 
@@ -111,7 +84,7 @@ Status Ward::redeploy() {
   if (facts.challenger_version) versions.emplace_back(*facts.challenger_version, model::Role::shadow);
   const bool same = facts.previous_version == facts.serving_version;
   if (facts.previous_version && !same) versions.emplace_back(*facts.previous_version, model::Role::previous);
-  policy_.served_version = facts.serving_version;
+  note_champion(policy_, *facts.serving_version);
   if (versions == endpoint_->deployed()) return {};
   return endpoint_->deploy(
       versions, [this, &facts](std::int64_t version) { return load_version(home_, facts.model, version); });

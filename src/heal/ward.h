@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "heal/patient.h"
 #include "heal/policy.h"
 #include "project/project.h"
 #include "serve/endpoint.h"
@@ -23,7 +24,7 @@ namespace trimtab::heal {
 Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, const std::string& model,
                                                             std::int64_t version);
 
-class Ward {
+class Ward final : public Patient {
  public:
   // Opens the endpoint's log, replays what is needed of it, and deploys the versions that the record names.
   // Errors: storage_broken, and what a version's loading says.
@@ -31,19 +32,21 @@ class Ward {
                                             const project::Endpoint& declared, const PolicyOptions& options,
                                             store::Home& home, table::Engine& engine, serve::Lookups& lookups,
                                             const base::Clock& clock);
-  ~Ward();
+  ~Ward() override;
 
-  const std::string& name() const { return declared_.name; }
+  const std::string& name() const override { return declared_.name; }
   const project::Endpoint& declared() const { return declared_; }
   const project::Project& project() const { return project_; }
-  const PolicyOptions& options() const { return options_; }
+  const PolicyOptions& options() const override { return options_; }
   serve::Endpoint& endpoint() { return *endpoint_; }
   serve::PredictionLog& log() { return *log_; }
-  watch::Batches& batches() { return *batches_; }
-  PolicyState& policy() { return policy_; }
+  watch::Batches& batches() override { return *batches_; }
+  PolicyState& policy() override { return policy_; }
 
   // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
-  Status redeploy();
+  // A champion that somebody else than the loop has put there gets a clean sheet: what was held against the
+  // old one, failed heals included, is not its doing.
+  Status redeploy() override;
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
   void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);
 

@@ -6,9 +6,6 @@
 #include <cstdlib>
 #include <string>
 #include <system_error>
-
-#include "base/clock.h"
-
 namespace trimtab::ingest {
 namespace {
 
@@ -78,6 +75,14 @@ bool starts_as_date(std::string_view text) {
   text = without_blanks(text);
   return text.size() >= 8 && std::all_of(text.begin(), text.begin() + 4, is_digit) &&
          (text[4] == '-' || text[4] == '/');
+}
+
+std::optional<TimeUs> instant_of_cell(std::string_view text) {
+  constexpr std::size_t kDateLength = 10;
+  text = without_blanks(text);
+  if (text.find_first_of("Zz+-", kDateLength) == std::string_view::npos) return std::nullopt;
+  const Result<TimeUs> time = base::parse_time(text);
+  return time ? std::optional<TimeUs>(*time) : std::nullopt;
 }
 
 void TypeVote::add(std::string_view text) {

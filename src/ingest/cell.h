@@ -6,6 +6,7 @@
 #include <optional>
 #include <string_view>
 
+#include "base/clock.h"
 #include "table/schema.h"
 
 namespace trimtab::ingest {
@@ -19,6 +20,9 @@ std::optional<bool> boolean_of_cell(std::string_view text);
 // True when the text starts as a date with a year of four digits does. The engine, which knows the zones,
 // reads it.
 bool starts_as_date(std::string_view text);
+// The instant of a time that names its own zone, as 2013-01-05T06:00Z or 2013-01-05 06:00-05:00. The engine
+// reads such times only when they have seconds. Nothing for a time whose zone is the source's to say.
+std::optional<TimeUs> instant_of_cell(std::string_view text);
 
 // Narrows down, cell by cell, which type a column can have.
 class TypeVote {

@@ -146,7 +146,7 @@ class TypeFinder {
       return {};
     };
     Status read = engine_.query("SELECT * FROM " + csv_table(header, paths) + limit, visit);
-    if (!read) return fail(csv_error(std::move(read).error(), paths.front(), header));
+    if (!read) return fail(csv_error(engine_, std::move(read).error(), paths.front(), header));
     return {};
   }
 

@@ -32,10 +32,11 @@ constexpr std::array kRefusedEndings = {
 };
 
 // A file is read as one column of lines by means of a delimiter that texts do not have. Quotes mean nothing
-// here.
+// here. An empty line is a null: the engine leaves out the empty lines of a file of one column unless an
+// empty text means null.
 std::string line_table(const std::filesystem::path& path) {
   return "read_csv(" + table::quote_path(path) +
-         ", auto_detect = false, header = false, delim = chr(1), quote = '', escape = '', nullstr = chr(2), "
+         ", auto_detect = false, header = false, delim = chr(1), quote = '', escape = '', nullstr = '', "
          "columns = {'line': 'VARCHAR'})";
 }
 
@@ -96,6 +97,29 @@ std::optional<std::string> between(std::string_view message, std::string_view be
   return std::string(message.substr(from, end - from));
 }
 
+// The line on which the `wanted`-th row starts, both counted from 1, the header included; 0 when there are
+// fewer. Empty lines count as rows, or not at all.
+Result<std::int64_t> line_of(table::Engine& engine, const std::filesystem::path& path, std::int64_t wanted,
+                             bool empty_lines_count) {
+  std::int64_t line = 0;
+  std::int64_t found = 0;
+  std::int64_t rows = 0;
+  bool in_quotes = false;
+  const auto count = [&](const table::Batch& batch) -> Status {
+    for (int i = 0; i < batch.rows(); ++i) {
+      ++line;
+      const std::string_view text = batch.is_null(0, i) ? "" : batch.text(0, i);
+      const bool is_empty = !in_quotes && (text.empty() || text == "\r");
+      if (is_empty && !empty_lines_count) continue;
+      if (!in_quotes && ++rows == wanted) found = line;
+      in_quotes = ends_in_quotes(text, in_quotes);
+    }
+    return {};
+  };
+  TRY(engine.query("SELECT line FROM " + line_table(path), count));
+  return found;
+}
+
 int number_of(const std::optional<std::string>& text) {
   int number = 0;
   if (text) std::from_chars(text->data(), text->data() + text->size(), number);
@@ -131,8 +155,9 @@ Result<CsvHeader> read_header(table::Engine& engine, const std::filesystem::path
     if (!line && batch.rows() > 0) line = std::string(batch.text(0, 0));
     return {};
   };
-  Status read = engine.query("SELECT line FROM " + line_table(path) + " LIMIT 1", keep_first);
-  if (!read) return fail(csv_error(std::move(read).error(), path, {}));
+  Status read =
+      engine.query("SELECT line FROM " + line_table(path) + " WHERE line IS NOT NULL LIMIT 1", keep_first);
+  if (!read) return fail(csv_error(engine, std::move(read).error(), path, {}));
   if (!line)
     return refuse(path, 0, "the file is empty: not even a header",
                   "write the header line, or remove the file");
@@ -165,14 +190,18 @@ std::string csv_table(const CsvHeader& header, const std::vector<std::filesystem
          ", quote = '\"', escape = '\"', nullstr = chr(2), columns = {" + columns + "})";
 }
 
-Error csv_error(Error error, const std::filesystem::path& path, const CsvHeader& header) {
+Error csv_error(table::Engine& engine, Error error, const std::filesystem::path& path,
+                const CsvHeader& header) {
   if (error.code != ErrorCode::invalid)
     return base::wrap(std::move(error), "cannot read " + short_name(path));
   const std::string& text = error.message;
   const std::filesystem::path file = between(text, "\n  file = ", "\n").value_or(path.string());
   Error refusal;
   refusal.code = ErrorCode::invalid;
-  refusal.where = SourceRange{short_name(file), number_of(between(text, "CSV Error on Line: ", "\n")), 0};
+  // The engine takes a row whose quoted cell holds line breaks for one line.
+  const int record = number_of(between(text, "CSV Error on Line: ", "\n"));
+  const std::int64_t line = line_of(engine, file, record, true).value_or(record);
+  refusal.where = SourceRange{short_name(file), static_cast<int>(line), 0};
   if (const auto found = between(text, "Expected Number of Columns: ", "\n")) {
     const std::string cells = std::to_string(number_of(between(text, " Found: ", "\n")));
     refusal.message =
@@ -196,23 +225,7 @@ Error csv_error(Error error, const std::filesystem::path& path, const CsvHeader&
 }
 
 Result<std::int64_t> line_of_row(table::Engine& engine, const std::filesystem::path& path, std::int64_t row) {
-  std::int64_t line = 0;
-  std::int64_t found = 0;
-  std::int64_t rows_before = -1;  // The header is the first row that is seen.
-  bool in_quotes = false;
-  const auto count = [&](const table::Batch& batch) -> Status {
-    for (int i = 0; i < batch.rows(); ++i) {
-      ++line;
-      const std::string_view text = batch.text(0, i);
-      const bool is_blank = !in_quotes && (text.empty() || text == "\r");
-      if (is_blank) continue;
-      if (!in_quotes && rows_before++ == row) found = line;
-      in_quotes = ends_in_quotes(text, in_quotes);
-    }
-    return {};
-  };
-  TRY(engine.query("SELECT line FROM " + line_table(path), count));
-  return found;
+  return line_of(engine, path, row + 2, false);  // The header is the first that is counted.
 }
 
 }  // namespace trimtab::ingest

@@ -35,7 +35,8 @@ Result<CsvHeader> read_header(table::Engine& engine, const std::filesystem::path
 std::string csv_table(const CsvHeader& header, const std::vector<std::filesystem::path>& paths);
 
 // The engine's refusal of a file as ours: with file and line, what was expected and what stood there.
-Error csv_error(Error error, const std::filesystem::path& path, const CsvHeader& header);
+Error csv_error(table::Engine& engine, Error error, const std::filesystem::path& path,
+                const CsvHeader& header);
 
 // The line on which row `row` (from 0, the header not counted) of the file starts.
 Result<std::int64_t> line_of_row(table::Engine& engine, const std::filesystem::path& path, std::int64_t row);

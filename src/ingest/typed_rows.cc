@@ -88,7 +88,7 @@ class CsvRows {
         source_.time_zone);
     if (bad_) return fail(bad_cell_error(*bad_));
     if (refusal) return fail(*refusal);
-    if (!read) return fail(csv_error(read.error(), source_.path, header_));
+    if (!read) return fail(csv_error(engine_, read.error(), source_.path, header_));
     return {};
   }
 
@@ -146,6 +146,8 @@ class CsvRows {
           if (!set_cell(typed_, column, row, text)) note_bad(column, row, text);
         } else if (starts_as_date(text) && !texts.is_null(origin.time, row)) {
           typed_.set_time(column, row, texts.time(origin.time, row));
+        } else if (const auto instant = instant_of_cell(text)) {
+          typed_.set_time(column, row, *instant);
         } else {
           note_bad(column, row, text);
         }

@@ -51,6 +51,9 @@ class Engine {
   std::unique_ptr<State> state_;
 };
 
+// Whether a refusal of the engine's was for want of memory.
+bool is_out_of_memory(const Error& error);
+
 // Version of the engine that is linked in, e.g. "v1.5.5"; part of every step's key.
 std::string engine_version();
 

@@ -14,6 +14,8 @@ namespace {
 using duckdb::ExceptionType;
 using duckdb::LogicalTypeId;
 
+constexpr std::string_view kMoreMemory = "give the engine more memory, or a folder to spill to";
+
 ErrorCode io_code(const duckdb::ErrorData& error) {
   const auto& extra = error.ExtraInfo();
   auto found = extra.find("errno");
@@ -77,10 +79,14 @@ Error engine_error(const duckdb::ErrorData& error) {
   Error result;
   result.code = code_of(error);
   result.message = error.RawMessage();
-  if (result.code == ErrorCode::too_large)
-    result.hint = "give the engine more memory, or a folder to spill to";
+  if (result.code == ErrorCode::too_large) result.hint = kMoreMemory;
   if (result.code == ErrorCode::storage_full) result.hint = "free some space and try again";
   return result;
+}
+
+bool is_out_of_memory(const Error& error) {
+  const bool its_own = error.code == ErrorCode::too_large && error.hint == kMoreMemory;
+  return its_own || (error.cause && is_out_of_memory(*error.cause));
 }
 
 Error engine_error(const std::exception& exception) { return engine_error(duckdb::ErrorData(exception)); }

@@ -20,13 +20,18 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+import urllib.error
+import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/flights"
 KILLS = int(os.environ.get("TRIMTAB_KILLS", "52"))
 SEED = int(os.environ.get("TRIMTAB_SEED", "1"))
 TRAINING_DAYS, DAYS = 8, 10
+# A joined table of so many rows needs more than this to be looked up in.
+MANY_PLANES, LITTLE = 300_000, "192MiB"
 
 
 class Failed(Exception):
@@ -108,11 +113,47 @@ APPLY = ["apply", "--json"]
 BACKTEST = ["backtest", "--from", f"2013-01-{TRAINING_DAYS + 1:02d}", "--json", "--policies", "never,trimtab"]
 
 
+# What an apply leaves in the record, without run ids and the moments at which things were done.
+RECORD = {
+    "project": "SELECT name, spec_text, as_of FROM project",
+    "datasets": "SELECT name, manifest_sha256, row_count FROM dataset",
+    "versions": "SELECT model, version, step_key, status, manifest_sha256, gates FROM model_version",
+    "files": "SELECT root, path, blob_sha256, size FROM artifact WHERE root NOT LIKE 'run/%'",
+    "reports": "SELECT path, blob_sha256, size FROM artifact WHERE root LIKE 'run/%'",
+    "aliases": "SELECT model, alias, version FROM model_alias",
+    "gates": "SELECT model, version, ordinal, gate, value, low, high, threshold, verdict, reason"
+    " FROM gate_result",
+    "runs": "SELECT status, lifecycle_stage FROM run",
+    "params": "SELECT key, value FROM run_param",
+    "metrics": "SELECT key, step, value, is_nan FROM run_metric",
+    "tags": "SELECT key, value FROM run_tag WHERE key <> 'mlflow.runName'",
+    "lineage": "SELECT direction, kind, name, sha256 FROM lineage",
+    "endpoints": "SELECT name, model, serving_version, challenger_version, previous_version, health"
+    " FROM endpoint",
+    "history": "SELECT actor, action, object FROM audit",
+    "steps": "SELECT step_key, operation, label, outcome, outputs_json FROM step_result"
+    " WHERE outcome = 'done'",
+}
+
+
+def record_of(home):
+    """Everything that an apply left, table by table."""
+    with contextlib.closing(sqlite3.connect(home / "meta.db")) as database:
+        return {name: sorted(database.execute(query), key=repr) for name, query in RECORD.items()}
+
+
+def demand_same_record(found, expected):
+    for name, rows in expected.items():
+        missing = [row for row in rows if row not in found[name]]
+        added = [row for row in found[name] if row not in rows]
+        same = not missing and not added and len(rows) == len(found[name])
+        demand(same, f"{name} after the resumed apply: missing {missing[:2]}, added {added[:2]}")
+
+
 def result_of(done):
     """What a command came to, without what depends on the moment."""
     demand(done.returncode == 0, f"the command failed: {done.stderr}")
-    answer = json.loads(done.stdout)
-    return {"policies": answer.get("policies"), "metrics": [m.get("gates") for m in answer.get("models", [])]}
+    return json.loads(done.stdout).get("policies")
 
 
 def kill_and_resume(program, seed, expected, span):
@@ -129,7 +170,11 @@ def kill_and_resume(program, seed, expected, span):
         before = {home: finished_steps(home) for home in homes}
         resumed = result_of(run(program, words, folder))
         if words is BACKTEST:
-            demand(resumed == expected, f"resumed {resumed}, uninterrupted {expected}")
+            demand(
+                resumed == expected["backtest"], f"resumed {resumed}, uninterrupted {expected['backtest']}"
+            )
+        else:
+            demand_same_record(record_of(folder / ".trimtab"), expected["apply"])
         for home, steps in before.items():
             after = finished_steps(home)
             again = [key for key, when in steps.items() if after.get(key, when) != when]
@@ -140,18 +185,27 @@ def kill_and_resume(program, seed, expected, span):
         return hit
 
 
+def uninterrupted(program, span):
+    """What apply and backtest come to when nobody disturbs them; fills in how long they take."""
+    expected = {}
+    for words in (APPLY, BACKTEST):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            make_project(folder, DAYS)
+            started = time.monotonic()
+            expected[words[0]] = result_of(run(program, words, folder))
+            span[words[0]] = time.monotonic() - started
+            if words is APPLY:
+                expected["apply"] = record_of(folder / ".trimtab")
+                demand(len(expected["apply"]["versions"]) == 1, str(expected["apply"]["versions"]))
+    return expected
+
+
 def test_kills(program):
     """Seeded kills of any process at any moment of apply and backtest."""
     span = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
-        make_project(folder, DAYS)
-        started = time.monotonic()
-        done = run(program, BACKTEST, folder)
-        span["backtest"] = time.monotonic() - started
-        expected = result_of(done)
-        span["apply"] = span["backtest"] / 3
-        print(f"  uninterrupted: {span['backtest']:.1f} s")
+    expected = uninterrupted(program, span)
+    print(f"  uninterrupted: apply {span['apply']:.1f} s, backtest {span['backtest']:.1f} s")
     hits = 0
     with concurrent.futures.ThreadPoolExecutor(max_workers=2) as pool:
         runs = {
@@ -166,29 +220,232 @@ def test_kills(program):
     print(f"  {KILLS} seeded moments, {hits} hit a running process")
 
 
+def failed_steps(home):
+    """The failed steps of a home: label, log and what each used."""
+    with contextlib.closing(sqlite3.connect(home / "meta.db")) as database:
+        rows = database.execute(
+            "SELECT label, log, resources_json FROM step_result WHERE outcome = 'failed'"
+        ).fetchall()
+    return [(label, log, json.loads(resources)) for label, log, resources in rows]
+
+
+def failed_step(home):
+    """The only one."""
+    steps = failed_steps(home)
+    demand(len(steps) == 1, f"failed steps: {steps}")
+    return steps[0]
+
+
+def demand_used(resources, wall_s=0.0):
+    """A step that failed has used something all the same, and that is kept."""
+    for figure in ("cpu_s", "wall_s", "peak_rss_bytes", "bytes_read"):
+        demand(resources.get(figure, 0) > 0, f"{figure} of a failed step: {resources}")
+    demand("rows" in resources, str(resources))
+    demand(resources["wall_s"] >= wall_s, f"ended before {wall_s} s: {resources}")
+
+
+def interrupt_training(program, words, folder, number):
+    """Starts the command and sends a signal to its workers once the learner is at work."""
+    process = subprocess.Popen(
+        [program, *words], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stderr:
+        if line.startswith("  check_table"):
+            break
+    time.sleep(0.5)
+    for child in descendants(process.pid)[1:]:
+        os.kill(child, number)
+    said = process.stderr.read()
+    return process.wait(timeout=60), said
+
+
 def test_worker_killed(program):
     """A step whose worker dies is a failed step with its log kept; the next call goes on."""
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         make_project(folder, 4, rounds=4000)
-        process = subprocess.Popen(
-            [program, "apply"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-        )
-        for line in process.stderr:
-            if line.startswith("  check_table"):
-                break
-        time.sleep(0.5)
-        for child in descendants(process.pid)[1:]:
-            os.kill(child, signal.SIGKILL)
-        words = process.stderr.read()
-        demand(process.wait(timeout=60) == 1, f"exit code {process.returncode}: {words}")
-        demand("error: the step 'train late' was ended by signal 9" in words, words)
-        with contextlib.closing(sqlite3.connect(folder / ".trimtab/meta.db")) as database:
-            failed = database.execute(
-                "SELECT label, log FROM step_result WHERE outcome = 'failed'"
-            ).fetchall()
-        demand(len(failed) == 1 and failed[0][0] == "train late" and "signal 9" in failed[0][1], str(failed))
+        code, said = interrupt_training(program, ["apply"], folder, signal.SIGKILL)
+        demand(code == 1, f"exit code {code}: {said}")
+        demand("error: the step 'train late' was ended by signal 9" in said, said)
+        label, log, resources = failed_step(folder / ".trimtab")
+        demand(label == "train late" and "signal 9" in log, f"{label}: {log}")
+        demand_used(resources)
         demand_whole(program, folder, folder / ".trimtab")
+
+
+DEADLINE = "error: the step 'train late' passed its deadline of 4s"
+DEADLINE_HINT = "hint: grant it more with --step-time-max"
+
+
+def test_deadline(program):
+    """A step that takes too long, and one whose process stands still, end at the limit that the user set."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_project(folder, 4, rounds=100_000)
+        words = ["apply", "--step-time-max", "4s"]
+        for stops in (True, False):
+            if stops:
+                code, said = interrupt_training(program, words, folder, signal.SIGSTOP)
+            else:
+                done = run(program, words, folder)
+                code, said = done.returncode, done.stderr
+            demand(code == 1, f"exit code {code}: {said}")
+            demand(DEADLINE in said and DEADLINE_HINT in said, said)
+            label, log, resources = failed_step(folder / ".trimtab")
+            demand(label == "train late" and "passed its deadline of 4s" in log, f"{label}: {log}")
+            demand_used(resources, 4)
+        # More time is no other step: what was finished stays, and the step is tried again.
+        before = finished_steps(folder / ".trimtab")
+        make_project_quick(folder)
+        done = run(program, ["apply", "--step-time-max", "2m"], folder)
+        demand(done.returncode == 0, done.stderr)
+        after = finished_steps(folder / ".trimtab")
+        demand(all(after[key] == when for key, when in before.items()), "finished steps ran again")
+        demand_whole(program, folder, folder / ".trimtab")
+
+
+def make_project_quick(folder):
+    text = (folder / "trimtab.yaml").read_text(encoding="utf-8")
+    (folder / "trimtab.yaml").write_text(re.sub(r"rounds: \d+", "rounds: 20", text), encoding="utf-8")
+
+
+def test_memory(program):
+    """A step that needs more memory than the user granted is a failed step; with more it is done."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_project(folder, 4)
+        with open(folder / "data/planes.csv", "a", encoding="utf-8") as planes:
+            for number in range(MANY_PLANES):
+                planes.write(f"X{number},2004,Fixed wing,MAKER {number},M-1,2,55,NA,Turbo-fan\n")
+        little = run(program, ["apply", "--step-memory-max", LITTLE], folder)
+        demand(little.returncode == 1, f"exit code {little.returncode}: {little.stderr}")
+        said = re.search(
+            rf"(?m)^error: the step '(.*)' needed more memory than its limit of {LITTLE}", little.stderr
+        )
+        demand(said and "hint: grant it more with --step-memory-max" in little.stderr, little.stderr)
+        label, log, resources = failed_step(folder / ".trimtab")
+        demand(label == said.group(1) and "needed more memory" in log, f"{label}: {log}")
+        demand_used(resources)
+        enough = run(program, ["apply", "--step-memory-max", "6GiB"], folder)
+        demand(enough.returncode == 0, enough.stderr)
+        demand_whole(program, folder, folder / ".trimtab")
+
+
+def test_limits_are_read(program):
+    """A limit that is none is refused before anything begins; a running server keeps its own."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_project(folder, 4)
+        wrong = run(program, ["apply", "--step-memory-max", "2"], folder)
+        demand(wrong.returncode == 2 and "--step-memory-max: '2' is no size" in wrong.stderr, wrong.stderr)
+        demand(not (folder / ".trimtab").exists(), "a home was made")
+        demand(run(program, ["apply"], folder).returncode == 0, "apply failed")
+        with serving(program, folder, []):
+            refused = run(program, ["apply", "--step-time-max", "1m"], folder)
+            demand(refused.returncode == 1, f"exit code {refused.returncode}: {refused.stderr}")
+            demand("a server owns this home, and its steps have the limits" in refused.stderr, refused.stderr)
+
+
+@contextlib.contextmanager
+def serving(program, folder, words):
+    """A server of the project, while it serves: its address."""
+    server = subprocess.Popen(
+        [program, "serve", "--port", "0", *words],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+    try:
+        yield "http://127.0.0.1:" + server.stdout.readline().rsplit(":", 1)[1].strip()
+        server.terminate()
+        demand(server.wait(timeout=60) == 0, f"the server ended with {server.returncode}")
+    finally:
+        server.kill()
+        server.wait()
+
+
+def ask(address, path, body=None):
+    """The JSON that the server answers; anything but 200 is a broken promise."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(address + path, data, {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=60) as reply:
+            return json.loads(reply.read())
+    except urllib.error.HTTPError as wrong:
+        raise Failed(f"{path}: {wrong.code} {wrong.read().decode()}") from wrong
+
+
+def flight(day, number):
+    return {
+        "prediction_id": f"{day}-{number}",
+        "sched_dep": f"2013-01-{day:02d}T15:00:00Z",
+        "carrier": "UA",
+        "origin": "LGA",
+        "dest": "ORD",
+        "distance": 700 + number,
+        "tailnum": "N37422",
+    }
+
+
+def live_days(address, days):
+    """Sends a few flights and their labels on each of these days; the next morning closes the batch."""
+    for day in days:
+        ask(address, "/api/v1/clock", {"to": f"2013-01-{day:02d}T12:00:00Z"})
+        rows = [flight(day, number) for number in range(20)]
+        ask(address, "/endpoints/late/invocations", {"dataframe_records": rows})
+        labels = [{"id": row["prediction_id"], "label": number % 2} for number, row in enumerate(rows)]
+        ask(address, "/api/v1/endpoints/late/labels", {"labels": labels})
+
+
+def test_server_survives_its_retraining(program):
+    """The server answers while its own retraining hangs, and when that has failed; the champion stays."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        make_project(folder, DAYS)
+        demand(run(program, APPLY, folder).returncode == 0, "apply failed")
+        text = (folder / "trimtab.yaml").read_text(encoding="utf-8")
+        (folder / "trimtab.yaml").write_text(text.replace("rounds: 20", "rounds: 100000"), encoding="utf-8")
+        first = TRAINING_DAYS + 1
+        words = ["--clock", "manual", "--as-of", f"2013-01-{first:02d}", "--policy", "every:1d"]
+        with serving(program, folder, [*words, "--step-time-max", "4s"]) as address:
+            live_days(address, range(first, first + 3))
+            # The last batch closes and the policy retrains: the clock stands still until that is over.
+            problems = []
+            healing = threading.Thread(target=guarded, args=(problems, address, f"2013-01-{first + 5:02d}"))
+            healing.start()
+            answers = 0
+            while healing.is_alive():
+                reply = ask(
+                    address,
+                    "/endpoints/late/invocations",
+                    {"dataframe_records": [flight(first, answers + 99)]},
+                )
+                demand(reply["model_version"] == "1", str(reply))
+                answers += 1
+                time.sleep(0.05)
+            healing.join()
+            demand(not problems, str(problems))
+            demand(answers > 10, f"{answers} answers while it was healing")
+            incidents = ask(address, "/api/v1/incidents")["incidents"]
+            outcomes = [e["detail"] for i in incidents for e in i["events"] if e["kind"] == "outcome"]
+            failed = [o for o in outcomes if o["error"] == "the step 'train late' passed its deadline of 4s"]
+            demand(failed and failed == outcomes, f"outcomes of healing: {outcomes}")
+            demand(ask(address, "/api/v1/endpoints/late")["champion"] == 1, "another champion")
+        steps = failed_steps(folder / ".trimtab")
+        demand(len(steps) == len(outcomes), f"{len(steps)} failed steps, {len(outcomes)} failed treatments")
+        for _, log, resources in steps:
+            demand("passed its deadline of 4s" in log, log)
+            demand_used(resources, 4)
+        demand_whole(program, folder, folder / ".trimtab")
+
+
+def guarded(problems, address, day):
+    """Moves the clock; a failure is for the thread that waits to tell."""
+    try:
+        ask(address, "/api/v1/clock", {"to": f"{day}T12:00:00Z"})
+    except (Failed, OSError) as problem:
+        problems.append(problem)
 
 
 def test_disk_full(program):
@@ -235,7 +492,16 @@ def test_port_taken(program):
             first.wait()
 
 
-TESTS = [test_port_taken, test_worker_killed, test_disk_full, test_kills]
+TESTS = [
+    test_port_taken,
+    test_limits_are_read,
+    test_worker_killed,
+    test_deadline,
+    test_memory,
+    test_server_survives_its_retraining,
+    test_disk_full,
+    test_kills,
+]
 
 
 def main():

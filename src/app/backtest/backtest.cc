@@ -108,7 +108,7 @@ class Backtest {
 
   // Everything ingested once, the world of the first day applied once, and a copy of it for each policy.
   Result<HistoryFeed> prepare() {
-    std::unique_ptr<Workbench> bench = TRY(open_workbench((folder_ / "feed").string(), project_));
+    std::unique_ptr<Workbench> bench = TRY(open_bench(folder_ / "feed", project_));
     const History history = TRY(ingest_history(*bench, listener_));
     to_ = options_.to.value_or(end_of(history));
     const std::vector<std::string> start = files_before(*bench, history, options_.from);
@@ -119,7 +119,7 @@ class Backtest {
     bench.reset();
     TRY(apply_first_day(start));
     for (const PolicyChoice& choice : choices_) TRY(make_policy_folder(choice));
-    bench = TRY(open_workbench((folder_ / "feed").string(), project_));
+    bench = TRY(open_bench(folder_ / "feed", project_));
     return load_feed(*bench, history, endpoint_, request_columns_, options_.from, to_);
   }
 
@@ -129,6 +129,12 @@ class Backtest {
       for (const table::Part& part : snapshot.parts) end = std::max(end, part.time_max.value_or(0) + 1);
     }
     return end;
+  }
+
+  Result<std::unique_ptr<Workbench>> open_bench(const fs::path& home, const project::Project& project) const {
+    std::unique_ptr<Workbench> bench = TRY(open_workbench(home.string(), project));
+    bench->executor.limits = options_.limits;
+    return bench;
   }
 
   fs::path base_folder() const { return folder_ / "base"; }
@@ -144,8 +150,7 @@ class Backtest {
       TRY(copy_home(folder_ / "feed", home));
       TRY(base::write_file_durably(base_folder() / "ready", ""));
     }
-    const std::unique_ptr<Workbench> bench =
-        TRY(open_workbench(home.string(), TRY(project::load(project_folder))));
+    const std::unique_ptr<Workbench> bench = TRY(open_bench(home, TRY(project::load(project_folder))));
     const auto nobody_serves = [](const std::string&) -> Status { return {}; };
     TRY(live_until_served(bench->workplace(), options_.from, listener_, nobody_serves));
     const registry::EndpointFacts facts = TRY(registry::find_endpoint(*bench->home, endpoint_));
@@ -195,7 +200,8 @@ class Backtest {
     for (std::size_t i = 0; i < choices_.size(); ++i) {
       threads.emplace_back([&, i] {
         PolicySettings settings{choices_[i].name, choices_[i].policy, folder_ / folder_name(choices_[i].name),
-                                endpoint_,        options_.from,      to_};
+                                endpoint_,        options_.from,      to_,
+                                options_.limits};
         results[i] = run_policy(settings, feed, [&, i](std::int64_t ticks, std::int64_t all) {
           done[i] = ticks;
           total = all;

@@ -21,6 +21,7 @@ struct BacktestOptions {
   TimeUs from = 0;
   std::optional<TimeUs> to;                          // Default: the end of the data.
   std::vector<std::string> policies;                 // "never", "weekly", "trimtab", or "every:3d".
+  flow::StepLimits limits;                           // Of each step, the servers' steps included.
   std::function<void(const std::string& line)> say;  // How far it is.
 };
 

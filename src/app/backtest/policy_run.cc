@@ -65,7 +65,11 @@ class ServerProcess {
                     "--as-of",
                     base::format_time(settings_.from),
                     "--policy",
-                    settings_.policy};
+                    settings_.policy,
+                    "--step-time-max",
+                    base::format_duration(settings_.limits.wall_time_max),
+                    "--step-memory-max",
+                    flow::format_bytes(settings_.limits.memory_bytes_max)};
     process.cancel = &kill_;
     process.on_line = [this](std::string_view line) {
       const std::size_t colon = line.rfind(':');

@@ -12,6 +12,7 @@
 #include "app/backtest/history_feed.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "flow/step_limits.h"
 
 namespace trimtab::app {
 
@@ -22,6 +23,7 @@ struct PolicySettings {
   std::string endpoint;
   TimeUs from = 0;
   TimeUs to = 0;
+  flow::StepLimits limits;
 };
 
 struct PolicyResult {

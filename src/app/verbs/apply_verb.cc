@@ -6,11 +6,25 @@
 #include "project/load.h"
 
 namespace trimtab::app {
+namespace {
+
+// The server that owns the home runs the steps, within the limits that it was started with.
+Status leave_limits_to_server(const Arguments& arguments) {
+  if (arguments.step_time_max.empty() && arguments.step_memory_max.empty()) return {};
+  return fail(ErrorCode::conflict,
+              "a server owns this home, and its steps have the limits it was started with",
+              "leave --step-time-max and --step-memory-max out, or start the server with them");
+}
+
+}  // namespace
 
 Status apply_verb(const Arguments& arguments) {
   project::Project project = TRY(project::load(arguments.project));
   const std::string home = home_folder(arguments, project);
+  const flow::StepLimits limits =
+      TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {
+    TRY(leave_limits_to_server(arguments));
     Json body = Json::object();
     if (arguments.as_of) body.set("as_of", base::format_time(*arguments.as_of));
     const Json report = TRY(ask(*server, "POST", "/api/v1/apply", body));
@@ -18,6 +32,7 @@ Status apply_verb(const Arguments& arguments) {
     return {};
   }
   const std::unique_ptr<Workbench> bench = TRY(open_workbench(home, std::move(project)));
+  bench->executor.limits = limits;
   const TimeUs as_of = plan::as_of_for(bench->project, arguments.as_of, bench->clock);
   plan::ApplyReport report;
   {

@@ -16,6 +16,7 @@ Status backtest_verb(const Arguments& arguments) {
   base::SystemClock clock;
   options.from = arguments.from.value_or(plan::as_of_for(project, std::nullopt, clock));
   options.to = arguments.to;
+  options.limits = TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
   options.policies = arguments.policies;
   if (options.policies.empty()) options.policies = {"never", "weekly", "trimtab"};
   options.say = [](const std::string& line) { std::fprintf(stderr, "  %s\n", line.c_str()); };

@@ -94,23 +94,23 @@ Result<Json> run_step(const Arguments& arguments, const flow::ScoringKit& kit, c
                       const std::string& output) {
   flow::WorkerOptions options;
   options.program = own_program();
+  options.limits.wall_time_max = 7 * base::kDayUs;  // A year of files takes what it takes.
   options.folders_allowed = {(home / "blobs").string(), workspace.string()};
   for (const std::string& file : files) options.folders_allowed.push_back(fs::path(file).parent_path());
   const std::string version = kit.model + "@" + std::to_string(kit.version);
-  const flow::Task task{.operation = "score",
-                        .label = "score " + version,
-                        .params = flow::score_params(kit.read, output),
-                        .wall_time_max = 7 * base::kDayUs};
+  const flow::Task task{
+      .operation = "score", .label = "score " + version, .params = flow::score_params(kit.read, output)};
   ProgressPrinter progress(ProgressPrinter::style_for(arguments.json));
   progress.started(task);
   flow::Worker worker(options);
-  const flow::Worker::Finished finished = TRY(worker.run(
+  const flow::Worker::Outcome outcome = worker.run(
       task, inputs_of(kit, home, files), workspace.string(),
-      [&](const flow::Worker::Progress& now) { progress.progressed(task, now.done, now.total, now.unit); }));
+      [&](const flow::Worker::Progress& now) { progress.progressed(task, now.done, now.total, now.unit); });
+  if (!outcome.values) return fail(outcome.values.error());
   flow::TaskResult result;
-  result.resources = finished.resources;
+  result.resources = outcome.resources;
   progress.finished(task, result);
-  return finished.values;
+  return outcome.values;
 }
 
 }  // namespace

@@ -36,6 +36,7 @@ Status serve_verb(const Arguments& arguments) {
   settings.host = arguments.host;
   settings.port = arguments.port;
   settings.hosts_allowed = arguments.allow_hosts;
+  settings.limits = TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
   TRY(read_policy(arguments.policy, settings));
   base::SystemClock clock;
   if (arguments.clock == "manual")

@@ -30,7 +30,7 @@ const std::vector<Verb>& verbs_of_making() {
        "finished\n"
        "steps are never run again. Where a server owns the home, it does the work.\n"
        "Example: trimtab apply examples/flights",
-       {"project", "home", "as_of", "json"},
+       {"project", "home", "as_of", "step_limits", "json"},
        apply_verb,
        "a check or a gate said no, or a step failed"},
       {"profile",
@@ -67,7 +67,7 @@ const std::vector<Verb>& verbs_of_keeping() {
        "Example: trimtab serve examples/flights --port 7700\n"
        "         curl -s localhost:7700/endpoints/late/invocations -H 'Content-Type: application/json' \\\n"
        "              -d '{\"dataframe_records\":[{...}]}'",
-       {"project", "home", "host", "port", "allow_host", "clock", "as_of", "policy"},
+       {"project", "home", "host", "port", "allow_host", "clock", "as_of", "policy", "step_limits"},
        serve_verb},
       {"status",
        "show endpoints, champions and health",
@@ -97,7 +97,7 @@ const std::vector<Verb>& verbs_of_keeping() {
        "it goes on\n"
        "where it stopped.\n"
        "Example: trimtab backtest examples/flights --from 2013-04-01",
-       {"project", "home", "endpoint_option", "from", "to", "policies", "json"},
+       {"project", "home", "endpoint_option", "from", "to", "policies", "step_limits", "json"},
        backtest_verb,
        "a check or a gate said no, or a step failed"},
   };

@@ -1,0 +1,48 @@
+// The level of a stream: by how much, in log odds, a version's scores lay too low or too high over a whole
+// batch, and what is to be expected of the next one. A storm or a holiday week lifts all rows of a day and
+// lasts for days; a version that is right on average is then wrong on each of them, and no training on older
+// rows can know it. Serving the forecast costs nothing and is undone by serving none.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <span>
+
+#include "base/json.h"
+
+namespace trimtab::heal {
+
+// The intercept that makes a batch's scores right: argmin over a of Σ -ln p(truth | logit(score) + a), with a
+// ridge of `kLevelRidge` rows towards 0. Rows whose score is NaN are left out. 0 when no row is left.
+double fit_level(std::span<const double> score, std::span<const double> truth);
+// The probability whose log odds are those of `score`, moved by `level`.
+double at_level(double score, double level);
+
+// Levels of successive batches as an autoregression of first order around a mean, both shrunk towards "no
+// level" by a few pseudo-batches, so that independent levels give a forecast of almost 0.
+// (Box & Jenkins, Time Series Analysis, ch. 3: AR(1); fitted by least squares on the levels remembered.)
+class LevelForecast {
+ public:
+  static constexpr double kForecastMax = 2;         // In log odds: one wild batch must not carry the answers.
+  static constexpr std::size_t kLevelsMax = 120;    // Of batches remembered.
+
+  // The level of one batch, in order of time.
+  void push(double level);
+  // What is expected of the batch after the newest; 0 when nothing is known.
+  double next() const;
+  // The share of a level's distance from the mean that is left one batch later; in [0, 0.95].
+  double persistence() const;
+  double mean() const;
+  std::int64_t batches() const { return std::ssize(levels_); }
+  // Another version answers from now on: what it is off by is not known, how levels behave still is.
+  void forget_newest();
+
+  Json to_json() const;  // Exact.
+  static LevelForecast from_json(const Json& json);
+
+ private:
+  std::deque<double> levels_;
+  bool newest_known_ = false;  // Of the version that answers now.
+};
+
+}  // namespace trimtab::heal

@@ -1,0 +1,26 @@
+// What the loop needs to know of an endpoint under care, and what it may do to it. A Ward is the real one;
+// the simulation of the loop has one without a model, so that thousands of lives fit into a minute.
+#pragma once
+
+#include <string>
+
+#include "base/result.h"
+#include "heal/policy.h"
+#include "watch/batches.h"
+
+namespace trimtab::heal {
+
+// Belongs to the loop's thread, except where an implementation says more.
+class Patient {
+ public:
+  virtual ~Patient() = default;
+
+  virtual const std::string& name() const = 0;
+  virtual const PolicyOptions& options() const = 0;
+  virtual watch::Batches& batches() = 0;
+  virtual PolicyState& policy() = 0;
+  // Brings into operation what the record says: the champion, and who scores along. Idempotent.
+  virtual Status redeploy() = 0;
+};
+
+}  // namespace trimtab::heal

@@ -1,0 +1,254 @@
+#include "heal/policy.h"
+
+#include <gtest/gtest.h>
+
+#include "heal/stream_test.h"
+
+namespace trimtab::heal {
+namespace {
+
+constexpr TimeUs kLabelled = 2 * base::kDayUs;  // A batch is decided on so long after it began.
+
+// Days go by; each is decided on when its labels are there.
+class Policy : public testing::Test {
+ protected:
+  Policy() { state_.served_version = 1; }
+
+  Verdict next(watch::LabelledBatch batch) {
+    now_ = batch.number + kLabelled;
+    return decide(options_, state_, batch, now_);
+  }
+  Verdict next_day(Concept true_concept) { return next(stream_.day(day_++, true_concept)); }
+  // Days of the changed world until something is said, at most `days`.
+  Verdict until_verdict(int days = 20) {
+    Verdict verdict;
+    while (days-- > 0 && verdict.treatment == Treatment::none) verdict = next_day(Concept::second);
+    return verdict;
+  }
+  void pass(int days) {
+    for (int i = 0; i < days; ++i) EXPECT_EQ(next_day(Concept::first).treatment, Treatment::none) << i;
+  }
+  // A day that the new champion answers badly and the former one would have answered well.
+  Verdict next_day_of_a_bad_version(std::int64_t version, std::int64_t previous) {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::first, version, Concept::second);
+    Stream::add_previous(batch, previous, Concept::first);
+    return next(batch);
+  }
+
+  Stream stream_{17};
+  PolicyOptions options_;
+  PolicyState state_;
+  std::int64_t day_ = 15'000;
+  TimeUs now_ = 0;
+};
+
+TEST_F(Policy, AWorldThatStaysAsItIsNeedsNothing) {
+  pass(60);
+  EXPECT_FALSE(state_.learnable.alarms());
+  EXPECT_EQ(health_of(state_), "healthy");
+  EXPECT_EQ(state_.recent.size(), kRecentBatches);
+}
+
+TEST_F(Policy, AChangedWorldIsLearntAnew) {
+  pass(15);
+  const Verdict verdict = until_verdict();
+  ASSERT_EQ(verdict.treatment, Treatment::retrain);
+  const std::string since = base::format_time(state_.learnable.since());
+  EXPECT_EQ(verdict.hypothesis, "the relation between features and label has changed since " + since +
+                                    ": a correction learnt from recent batches beats the champion");
+  const Json& evidence = verdict.evidence;
+  EXPECT_GT(evidence.double_or("S"), kAlarmLog);
+  EXPECT_EQ(evidence.double_or("alarm_at"), kAlarmLog);
+  EXPECT_GT(evidence.double_or("S_without_budget"), 0);
+  EXPECT_GT(evidence.int_or("batches"), evidence.int_or("poison_budget"));
+  EXPECT_LT(evidence.double_or("probe4_brier"), evidence.double_or("recalibrated_brier"));
+  EXPECT_EQ(evidence.text_or("since"), since);
+  EXPECT_EQ(verdict.train_until, verdict.test_from);
+  EXPECT_EQ(verdict.expected, "one training; the candidate must pass every gate on the batches since " +
+                                  base::format_time(verdict.test_from));
+  EXPECT_EQ(health_of(state_), "degraded");
+}
+
+TEST_F(Policy, WrongLabelsWithinTheBudgetAreNoReasonToLearn) {
+  pass(15);
+  for (int i = 0; i < options_.heal.poison_budget; ++i) {
+    EXPECT_EQ(next_day(Concept::second).treatment, Treatment::none);
+  }
+  pass(30);
+}
+
+TEST_F(Policy, WithoutABudgetTheFirstBatchesDecide) {
+  options_.heal.poison_budget = 0;
+  pass(15);
+  EXPECT_EQ(until_verdict(5).treatment, Treatment::retrain);
+}
+
+TEST_F(Policy, WhoWantsToBeAskedIsAsked) {
+  options_.heal.mode = project::HealMode::suggest;
+  pass(15);
+  const Verdict verdict = until_verdict();
+  EXPECT_EQ(verdict.treatment, Treatment::hold);
+  EXPECT_EQ(verdict.expected, "heal.mode is suggest: a person decides");
+  EXPECT_TRUE(state_.retrains.empty());
+  options_.heal.mode = project::HealMode::off;
+  EXPECT_EQ(next_day(Concept::second).expected, "heal.mode is off");
+}
+
+TEST_F(Policy, WhileATreatmentIsUnderWayNoOtherBegins) {
+  pass(15);
+  ASSERT_EQ(until_verdict().treatment, Treatment::retrain);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(next_day(Concept::second).treatment, Treatment::none);
+  EXPECT_EQ(state_.retrains.size(), 1u);
+}
+
+TEST_F(Policy, ARefusedCandidateIsFollowedByPatience) {
+  pass(15);
+  ASSERT_EQ(until_verdict().treatment, Treatment::retrain);
+  note_refusal(state_, now_);
+  EXPECT_EQ(state_.not_before, now_ + 2 * base::kDayUs);
+  const Verdict waiting = next_day(Concept::second);
+  EXPECT_EQ(waiting.treatment, Treatment::hold);
+  EXPECT_EQ(waiting.expected, "the last candidate was refused: waiting for more rows");
+  EXPECT_EQ(next_day(Concept::second).treatment, Treatment::retrain);
+  note_refusal(state_, now_);
+  EXPECT_EQ(state_.not_before, now_ + 4 * base::kDayUs);
+}
+
+TEST_F(Policy, AfterTwoFailedHealsAPersonIsCalled) {
+  pass(15);
+  ASSERT_EQ(until_verdict().treatment, Treatment::retrain);
+  note_refusal(state_, now_);
+  EXPECT_EQ(health_of(state_), "degraded");
+  note_refusal(state_, now_);
+  EXPECT_EQ(health_of(state_), "needs_attention");
+  day_ += 20;
+  const Verdict verdict = next_day(Concept::second);
+  EXPECT_EQ(verdict.treatment, Treatment::hold);
+  EXPECT_EQ(verdict.expected, "two heals in a row have failed: this needs a person");
+  note_champion(state_, 2);
+  EXPECT_EQ(health_of(state_), "healthy");
+  EXPECT_EQ(state_.served_version, 2);
+}
+
+TEST_F(Policy, TheBudgetOfRetrainsHolds) {
+  options_.heal.retrains_max = 1;
+  pass(15);
+  ASSERT_EQ(until_verdict().treatment, Treatment::retrain);
+  const TimeUs first = now_;
+  state_.treating = false;
+  Verdict verdict = next_day(Concept::second);
+  EXPECT_EQ(verdict.treatment, Treatment::hold);
+  EXPECT_EQ(verdict.expected, "the retrain budget is used up");
+  EXPECT_EQ(verdict.evidence.int_or("retrains_in_window"), 1);
+  while (now_ < first + options_.heal.retrains_window) verdict = next_day(Concept::second);
+  EXPECT_EQ(verdict.treatment, Treatment::retrain) << "a week later the budget is there again";
+}
+
+TEST_F(Policy, ABatchOfTheFormerChampionIsNoEvidenceAgainstThePresentOne) {
+  pass(15);
+  ASSERT_EQ(until_verdict().treatment, Treatment::retrain);
+  note_promotion(state_, 2, now_);
+  for (int i = 0; i < 6; ++i) EXPECT_EQ(next_day(Concept::second).treatment, Treatment::none);
+  EXPECT_EQ(state_.learnable.length(), 0);
+  EXPECT_EQ(state_.batches_since_promotion, 0);
+}
+
+TEST_F(Policy, AVersionThatIsWorseThanTheFormerOneGoes) {
+  note_promotion(state_, 2, now_);
+  Verdict verdict;
+  for (int i = 0; i < 3 && verdict.treatment == Treatment::none; ++i) {
+    verdict = next_day_of_a_bad_version(2, 1);
+  }
+  ASSERT_EQ(verdict.treatment, Treatment::roll_back);
+  EXPECT_EQ(verdict.back_to, 1);
+  EXPECT_EQ(verdict.hypothesis, "version 2 is worse than the one before it");
+  EXPECT_EQ(verdict.expected, "the former champion answers again; nothing is trained");
+  EXPECT_GT(verdict.evidence.double_or("served_brier"), verdict.evidence.double_or("previous_brier"));
+  EXPECT_GT(verdict.evidence.double_or("S_previous"), kAlarmLog);
+  note_rollback(state_, 1, now_);
+  EXPECT_EQ(state_.served_version, 1);
+  EXPECT_EQ(state_.failed_heals, 1);
+  EXPECT_TRUE(state_.retrains.empty());
+}
+
+TEST_F(Policy, HealsThatAreTakenBackAreFailedHeals) {
+  for (const std::int64_t version : {2, 3}) {
+    note_promotion(state_, version, now_);
+    while (next_day_of_a_bad_version(version, 1).treatment == Treatment::none) {
+    }
+    note_rollback(state_, 1, now_);
+  }
+  EXPECT_EQ(state_.failed_heals, 2);
+  EXPECT_EQ(health_of(state_), "needs_attention");
+}
+
+TEST_F(Policy, AVersionPushedByHandIsRolledBackWithoutBlameForTheLoop) {
+  note_champion(state_, 2);
+  while (next_day_of_a_bad_version(2, 1).treatment == Treatment::none) {
+  }
+  note_rollback(state_, 1, now_);
+  EXPECT_EQ(state_.failed_heals, 0);
+}
+
+TEST_F(Policy, WhoWantsToBeAskedIsAskedBeforeGoingBackToo) {
+  options_.heal.mode = project::HealMode::suggest;
+  note_promotion(state_, 2, now_);
+  Verdict verdict;
+  while (verdict.treatment == Treatment::none) verdict = next_day_of_a_bad_version(2, 1);
+  EXPECT_EQ(verdict.treatment, Treatment::hold);
+  EXPECT_EQ(verdict.expected, "heal.mode is suggest: a person decides");
+}
+
+TEST_F(Policy, AVersionThatPassesItsProbationClearsTheSheet) {
+  note_refusal(state_, 0);
+  note_promotion(state_, 1, 0);
+  EXPECT_EQ(state_.failed_heals, 1);
+  pass(kProbationBatches - 1);
+  EXPECT_EQ(state_.failed_heals, 1);
+  pass(1);
+  EXPECT_EQ(state_.failed_heals, 0);
+}
+
+TEST_F(Policy, ThePeriodicPolicyLooksAtTheCalendarOnly) {
+  options_.kind = PolicyKind::periodic;
+  options_.period = 3 * base::kDayUs;
+  pass(3);
+  const Verdict verdict = next_day(Concept::second);
+  EXPECT_EQ(verdict.treatment, Treatment::retrain);
+  EXPECT_EQ(verdict.hypothesis, "the period is over");
+  EXPECT_EQ(verdict.evidence.dump(), R"({"period_days":3.0})");
+}
+
+TEST_F(Policy, ThePolicyNeverNever) {
+  options_.kind = PolicyKind::never;
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(next_day(Concept::second).treatment, Treatment::none);
+}
+
+TEST_F(Policy, AVerdictIsTheSameAfterARestart) {
+  PolicyState restarted = state_;
+  for (int i = 0; i < 40; ++i) {
+    const watch::LabelledBatch batch = stream_.day(day_++, i < 15 ? Concept::first : Concept::second);
+    const Verdict verdict = next(batch);
+    const std::deque<watch::LabelledBatch> recent = restarted.recent;
+    restarted = PolicyState::from_json(base::parse_json(restarted.to_json().dump()).value());
+    restarted.recent = recent;
+    EXPECT_EQ(decide(options_, restarted, batch, now_).to_json().dump(), verdict.to_json().dump());
+    if (i % 9 == 8 && state_.treating) note_refusal(state_, now_), note_refusal(restarted, now_);
+    EXPECT_EQ(restarted.to_json().dump(), state_.to_json().dump());
+  }
+}
+
+TEST(Verdict, IsShownWithWhatItIsAbout) {
+  Verdict verdict;
+  verdict.treatment = Treatment::roll_back;
+  verdict.hypothesis = "h";
+  verdict.expected = "e";
+  verdict.back_to = 3;
+  EXPECT_EQ(verdict.to_json().dump(),
+            R"({"treatment":"roll_back","hypothesis":"h","evidence":{},"expected":"e","back_to":3})");
+  EXPECT_EQ(treatment_name(Treatment::none), "none");
+  EXPECT_EQ(treatment_name(Treatment::hold), "hold");
+}
+
+}  // namespace
+}  // namespace trimtab::heal

@@ -1,0 +1,339 @@
+#include "heal/rounds.h"
+
+#include <gtest/gtest.h>
+
+#include "heal/simulated_patient_test.h"
+#include "heal/stream_test.h"
+#include "store/scratch_folder.h"
+
+namespace trimtab::heal {
+namespace {
+
+constexpr TimeUs kTrainTakes = base::kHourUs;
+constexpr TimeUs kStart = 15'000 * base::kDayUs;
+
+// A loop whose trainings bring what the test says.
+class RoundsTest : public testing::Test {
+ protected:
+  RoundsTest() {
+    open_endpoint(*home_, clock_);
+    patient_ = std::make_unique<SimulatedPatient>(*home_, PolicyOptions());
+  }
+
+  Result<Trained> train(const flow::TrainingRequest& request, const std::string& reason) {
+    requests_.push_back(request);
+    reasons_.push_back(reason);
+    if (training_error_) return fail(*training_error_);
+    return Trained{version_with(step_key_, passes_), Json::object({{"auc", 0.7}})};
+  }
+  Verdict verdict_of(Treatment treatment) {
+    Verdict verdict;
+    verdict.treatment = treatment;
+    verdict.hypothesis = "it has changed";
+    verdict.expected = "it gets better";
+    if (treatment == Treatment::retrain) verdict.test_from = kStart - base::kDayUs;
+    if (treatment == Treatment::roll_back) verdict.back_to = patient_->warm;
+    return verdict;
+  }
+  // A batch closes, and the policy says this.
+  Status reach(const Verdict& verdict) {
+    const watch::LabelledBatch batch = stream_.day(++day_, Concept::first, *patient_->deployed);
+    Finding finding{verdict, patient_->policy()};
+    const bool acts = verdict.treatment == Treatment::retrain || verdict.treatment == Treatment::roll_back;
+    finding.next.treating = finding.next.treating || acts;
+    return rounds_.journal(*patient_, batch, rounds_.measure(*patient_, batch), finding);
+  }
+  void promote_a_second() {
+    ASSERT_TRUE(registry::register_version(*home_, clock_, version_with("second version", true)));
+    ASSERT_TRUE(registry::change_champion(*home_, clock_, kEndpoint, 2, "heal", "endpoint.promote", "t"));
+    ASSERT_TRUE(patient_->redeploy());
+  }
+  registry::EndpointFacts facts() { return registry::find_endpoint(*home_, kEndpoint).value(); }
+  Incident incident() {
+    std::vector<Incident> all;
+    EXPECT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
+      all = TRY(list_incidents(connection, kEndpoint, false));
+      return {};
+    }));
+    EXPECT_EQ(all.size(), 1u);
+    return all.empty() ? Incident() : all[0];
+  }
+  // "detected verdict treatment …", of the only incident.
+  std::string journal() {
+    std::string kinds;
+    for (const IncidentEvent& event : incident().events) kinds += (kinds.empty() ? "" : " ") + event.kind;
+    return kinds;
+  }
+  Json outcome() {
+    for (const IncidentEvent& event : incident().events) {
+      if (event.kind == "outcome") return event.detail;
+    }
+    return {};
+  }
+  int audited(const std::string& action) {
+    int count = 0;
+    EXPECT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
+      store::Statement row = connection.prepare("SELECT count(*) FROM audit WHERE action = ?");
+      TRY(row.with(action).step());
+      count = static_cast<int>(row.integer(0));
+      return {};
+    }));
+    return count;
+  }
+
+  base::ManualClock clock_{kStart};
+  store::ScratchFolder scratch_;
+  std::unique_ptr<store::Home> home_ = store::Home::open(scratch_ / "home", clock_).value();
+  std::unique_ptr<SimulatedPatient> patient_;
+  Rounds rounds_{*home_, clock_,
+                 [this](const flow::TrainingRequest& request, const std::string& reason) {
+                   return train(request, reason);
+                 },
+                 kTrainTakes};
+  Stream stream_{5};
+  std::int64_t day_ = 14'990;
+  std::vector<flow::TrainingRequest> requests_;
+  std::vector<std::string> reasons_;
+  bool passes_ = true;
+  std::string step_key_ = "a better version";
+  std::optional<Error> training_error_;
+};
+
+TEST_F(RoundsTest, ACandidateThatPassesItsGatesAnswersFromThenOn) {
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  EXPECT_EQ(journal(), "detected verdict treatment");
+  EXPECT_EQ(rounds_.next_due(*patient_), kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_TRUE(requests_.empty()) << "by the clock the training takes an hour";
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
+  EXPECT_EQ(outcome().text_or("result"), "promoted");
+  EXPECT_EQ(outcome()["metrics"].dump(), R"({"auc":0.7})");
+  EXPECT_EQ(facts().serving_version, 2);
+  EXPECT_EQ(facts().previous_version, 1);
+  EXPECT_EQ(facts().health, "healthy");
+  EXPECT_EQ(patient_->deployed, 2);
+  EXPECT_EQ(patient_->policy().served_version, 2);
+  EXPECT_FALSE(patient_->policy().treating);
+  ASSERT_EQ(requests_.size(), 1u);
+  EXPECT_EQ(requests_[0].as_of, kStart) << "on what was known when the verdict was reached";
+  EXPECT_EQ(requests_[0].test_from, kStart - base::kDayUs);
+  EXPECT_EQ(requests_[0].champion_manifest, version_with("first", true).files["manifest.json"].sha256);
+  EXPECT_EQ(reasons_[0], "incident 1: it has changed");
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(requests_.size(), 1u) << "what is done is done";
+}
+
+TEST_F(RoundsTest, ARefusedCandidateIsKeptAndDoesNotAnswer) {
+  passes_ = false;
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(outcome().text_or("result"), "refused");
+  EXPECT_EQ(facts().serving_version, 1);
+  EXPECT_EQ(registry::find_version(*home_, kEndpoint, 2).value().gates, "refused");
+  EXPECT_EQ(patient_->policy().failed_heals, 1);
+}
+
+TEST_F(RoundsTest, ATrainingThatBringsTheChampionAgainIsARefusal) {
+  step_key_ = "first";
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(outcome().text_or("result"), "refused");
+  EXPECT_EQ(outcome().text_or("why"), "the training brought the champion again");
+}
+
+TEST_F(RoundsTest, ATrainingThatFailsIsAnOutcome) {
+  training_error_ = Error{ErrorCode::step_failed, "step 'train' was killed", "more memory", {}, nullptr};
+  for (int heal = 1; heal <= 2; ++heal) {
+    ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+    clock_.advance_to(clock_.now() + kTrainTakes);
+    ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+    EXPECT_EQ(patient_->policy().failed_heals, heal);
+    if (heal == 2) break;
+    EXPECT_EQ(outcome().dump(), R"({"result":"failed","error":"step 'train' was killed"})");
+  }
+  EXPECT_EQ(facts().health, "needs_attention");
+  EXPECT_EQ(facts().serving_version, 1);
+}
+
+TEST_F(RoundsTest, AFullDiskOrAStoppingServerSaysNothingAboutTheTreatment) {
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  for (const ErrorCode code : {ErrorCode::storage_full, ErrorCode::storage_broken, ErrorCode::cancelled}) {
+    training_error_ = Error{code, "not now", {}, {}, nullptr};
+    EXPECT_EQ(rounds_.finish_treatments(*patient_).error().message, "not now");
+    EXPECT_EQ(journal(), "detected verdict treatment");
+    EXPECT_EQ(patient_->policy().failed_heals, 0);
+  }
+  training_error_.reset();
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(facts().serving_version, 2);
+}
+
+TEST_F(RoundsTest, GoingBackGoesToTheVersionThatTheVerdictNamed) {
+  promote_a_second();
+  ASSERT_TRUE(reach(verdict_of(Treatment::roll_back)));
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(outcome().dump(), R"({"result":"rolled back","version":1})");
+  EXPECT_EQ(facts().serving_version, 1);
+  EXPECT_EQ(facts().previous_version, std::nullopt);
+  EXPECT_EQ(patient_->deployed, 1);
+}
+
+TEST_F(RoundsTest, ThereIsNothingToGoBackFromWhenSomebodyElseWasFaster) {
+  promote_a_second();
+  ASSERT_TRUE(reach(verdict_of(Treatment::roll_back)));
+  ASSERT_TRUE(registry::register_version(*home_, clock_, version_with("a third version of it", true)));
+  ASSERT_TRUE(registry::change_champion(*home_, clock_, kEndpoint, 3, "apply", "endpoint.promote", "t"));
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(outcome().text_or("error"),
+            "the champion has been changed since: there is nothing to go back from");
+  EXPECT_EQ(facts().serving_version, 3);
+  EXPECT_EQ(patient_->policy().served_version, 3);
+  EXPECT_EQ(patient_->policy().failed_heals, 0) << "the new champion begins with a clean sheet";
+}
+
+TEST_F(RoundsTest, ItIsSaidOnceThatALoopWaits) {
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(reach(verdict_of(Treatment::hold)));
+  EXPECT_EQ(journal(), "detected verdict");
+  Verdict other = verdict_of(Treatment::hold);
+  other.expected = "the retrain budget is used up";
+  ASSERT_TRUE(reach(other));
+  EXPECT_EQ(journal(), "detected verdict verdict");
+  ASSERT_TRUE(reach(Verdict()));
+  EXPECT_EQ(journal(), "detected verdict verdict closed") << "the evidence has gone";
+  EXPECT_EQ(incident().events.back().detail.text_or("why"), "the evidence has gone");
+}
+
+TEST_F(RoundsTest, AnIncidentIsNotClosedWhileItsTreatmentIsUnderWay) {
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  ASSERT_TRUE(reach(Verdict()));
+  EXPECT_EQ(journal(), "detected verdict treatment");
+}
+
+TEST_F(RoundsTest, TheFormerChampionIsLetGoAfterItsProbation) {
+  promote_a_second();
+  patient_->policy().batches_since_promotion = kProbationBatches - 1;
+  ASSERT_TRUE(rounds_.end_probation(*patient_));
+  EXPECT_EQ(facts().previous_version, 1);
+  // Later than the batch that ended it, too: a server may have been killed in between.
+  patient_->policy().batches_since_promotion = kProbationBatches + 3;
+  ASSERT_TRUE(rounds_.end_probation(*patient_));
+  EXPECT_EQ(facts().previous_version, std::nullopt);
+  EXPECT_EQ(patient_->warm, std::nullopt);
+}
+
+TEST_F(RoundsTest, HealthThatWasLeftBehindIsPutRight) {
+  ASSERT_TRUE(registry::change_health(*home_, clock_, kEndpoint, "healing", "a server was killed here"));
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(facts().health, "healthy");
+}
+
+TEST_F(RoundsTest, EachVersionIsMeasuredOnWhatItScored) {
+  watch::LabelledBatch batch = stream_.day(1, Concept::first, 2);
+  Stream::add_previous(batch, 1, Concept::second);
+  const BatchReport report = rounds_.measure(*patient_, batch);
+  ASSERT_EQ(report.size(), 2u);
+  EXPECT_EQ(report[0].role, "served");
+  EXPECT_EQ(report[0].version, 2);
+  EXPECT_EQ(report[0].labels, 100);
+  EXPECT_EQ(report[1].role, "previous");
+  EXPECT_EQ(report[1].version, 1);
+  const auto auc = [&](int i) { return base::parse_json(report[i].metrics).value().double_or("auc"); };
+  EXPECT_GT(auc(0), 0.8);
+  EXPECT_LT(auc(1), 0.7);
+}
+
+// Kills the loop before each row that a treatment writes, starts it again, and looks whether everything is as
+// if nothing had happened.
+class KilledRounds : public RoundsTest, public testing::WithParamInterface<int> {
+ protected:
+  void live_until_killed(int rows) {
+    MortalRecord record(*home_);
+    record.dies_after(rows);
+    const bool survived = rounds_.finish_treatments(*patient_).has_value();
+    record.lives();
+    patient_->restart();
+    EXPECT_TRUE(rounds_.finish_treatments(*patient_));
+    EXPECT_TRUE(rounds_.finish_treatments(*patient_));
+    EXPECT_TRUE(survived || rows <= 20) << "more rows than a treatment writes";
+  }
+};
+
+TEST_P(KilledRounds, APromotionHappensOnce) {
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  live_until_killed(GetParam());
+  EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
+  EXPECT_EQ(outcome().text_or("result"), "promoted");
+  EXPECT_EQ(facts().serving_version, 2);
+  EXPECT_EQ(facts().previous_version, 1);
+  EXPECT_EQ(facts().health, "healthy");
+  EXPECT_EQ(patient_->deployed, 2);
+  EXPECT_EQ(patient_->policy().served_version, 2);
+  EXPECT_EQ(audited("endpoint.promote"), 2) << "by apply, and by the loop";
+  EXPECT_EQ(registry::list_versions(*home_, kEndpoint).value().size(), 2u);
+}
+
+TEST_P(KilledRounds, APromotionIsNotTakenBackByAGateAgainstItself) {
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  MortalRecord record(*home_);
+  record.dies_after(GetParam());
+  (void)rounds_.finish_treatments(*patient_);
+  record.lives();
+  patient_->restart();
+  // Judged again, it would have to be better than itself.
+  if (facts().serving_version == 2) passes_ = false;
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(outcome().text_or("result"), "promoted");
+  EXPECT_EQ(facts().serving_version, 2);
+  EXPECT_EQ(patient_->policy().failed_heals, 0);
+}
+
+TEST_P(KilledRounds, ARefusalCountsOnce) {
+  passes_ = false;
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  live_until_killed(GetParam());
+  EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
+  EXPECT_EQ(outcome().text_or("result"), "refused");
+  EXPECT_EQ(patient_->policy().failed_heals, 1);
+  EXPECT_EQ(facts().serving_version, 1);
+  EXPECT_EQ(registry::list_versions(*home_, kEndpoint).value().size(), 2u);
+}
+
+TEST_P(KilledRounds, GoingBackHappensOnce) {
+  promote_a_second();
+  ASSERT_TRUE(reach(verdict_of(Treatment::roll_back)));
+  live_until_killed(GetParam());
+  EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
+  EXPECT_EQ(outcome().text_or("result"), "rolled back");
+  EXPECT_EQ(facts().serving_version, 1);
+  EXPECT_EQ(facts().previous_version, std::nullopt);
+  EXPECT_EQ(audited("endpoint.roll_back"), 1);
+}
+
+TEST_P(KilledRounds, AVerdictIsReachedWhollyOrNotAtAll) {
+  MortalRecord record(*home_);
+  record.dies_after(GetParam());
+  const bool survived = reach(verdict_of(Treatment::retrain)).has_value();
+  record.lives();
+  patient_->restart();
+  EXPECT_EQ(patient_->policy().treating, survived);
+  EXPECT_EQ(patient_->policy().recent.size(), 0u);
+  std::vector<Incident> all;
+  ASSERT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
+    all = TRY(list_incidents(connection, kEndpoint, false));
+    return {};
+  }));
+  EXPECT_EQ(all.size(), survived ? 1u : 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(BeforeRow, KilledRounds, testing::Range(0, 22));
+
+}  // namespace
+}  // namespace trimtab::heal

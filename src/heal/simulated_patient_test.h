@@ -1,0 +1,126 @@
+// An endpoint under care without a model, on a real record, for tests that let the loop live and die many
+// times: restarted by what the record says, and killed by a record that takes no more writes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "heal/patient.h"
+#include "heal/recall.h"
+#include "heal/rounds.h"
+#include "registry/endpoints.h"
+#include "registry/record.h"
+#include "store/home.h"
+
+namespace trimtab::heal {
+
+inline constexpr const char* kProject = "flights";
+inline constexpr const char* kEndpoint = "late";
+
+class SimulatedPatient final : public Patient {
+ public:
+  SimulatedPatient(store::Home& home, PolicyOptions options, watch::BatchRule rule = {})
+      : home_(home), options_(std::move(options)), rule_(rule) {
+    restart();
+  }
+
+  const std::string& name() const override { return name_; }
+  const PolicyOptions& options() const override { return options_; }
+  watch::Batches& batches() override { return *batches_; }
+  PolicyState& policy() override { return policy_; }
+  Status redeploy() override {
+    const Result<registry::EndpointFacts> found = registry::find_endpoint(home_, name_);
+    const registry::EndpointFacts facts = TRY(Result<registry::EndpointFacts>(found));
+    deployed = facts.serving_version;
+    warm = facts.previous_version;
+    note_champion(policy_, *facts.serving_version);
+    return {};
+  }
+
+  // All that was in memory is gone, and what the disk has is read again.
+  void restart() {
+    batches_ = std::make_unique<watch::Batches>(rule_);
+    for (const watch::Label& label : labels) batches_->add(label);
+    Recall recall = Recall::begin(home_, name_, rule_.duration, *batches_).value();
+    for (const model::Prediction& prediction : predictions) recall.add(prediction);
+    policy_ = recall.finish();
+    CHECK(redeploy().has_value());
+  }
+  void answer(model::Prediction prediction) {
+    batches_->add(prediction);
+    predictions.push_back(std::move(prediction));
+  }
+  void tell(watch::Label label) {
+    batches_->add(label);
+    labels.push_back(std::move(label));
+  }
+
+  std::optional<std::int64_t> deployed, warm;  // The champion, and who scores along.
+  std::vector<model::Prediction> predictions;  // What the log holds, …
+  std::vector<watch::Label> labels;            // … and the labels.
+
+ private:
+  store::Home& home_;
+  std::string name_ = kEndpoint;
+  PolicyOptions options_;
+  watch::BatchRule rule_;
+  std::unique_ptr<watch::Batches> batches_;
+  PolicyState policy_;
+};
+
+// A record that ends after a given number of written rows, as the disk of a killed process does: the
+// transaction that would write the next one does not happen.
+class MortalRecord {
+ public:
+  explicit MortalRecord(store::Home& home) : home_(home) {
+    std::string script = "INSERT OR REPLACE INTO setting (name, value) VALUES ('rows_left', 1000000000);";
+    for (const char* event : {"INSERT ON incident_event", "INSERT ON heal_state", "UPDATE ON endpoint",
+                              "INSERT ON model_version", "INSERT ON incident"}) {
+      std::string name = event;
+      for (char& c : name) c = c == ' ' ? '_' : c;
+      script += "CREATE TRIGGER mortal_" + name + " BEFORE " + event +
+                " BEGIN SELECT raise(ABORT, 'the process was killed') WHERE (SELECT CAST(value AS INTEGER) "
+                "FROM setting WHERE name = 'rows_left') <= 0; UPDATE setting SET value = value - 1 WHERE "
+                "name = 'rows_left'; END;";
+    }
+    run(script);
+  }
+  void dies_after(std::int64_t rows) {
+    run("UPDATE setting SET value = " + std::to_string(rows) + " WHERE name = 'rows_left';");
+  }
+  void lives() { dies_after(1'000'000'000); }
+  void run(const std::string& script) {
+    const Status done =
+        home_.database().write([&](store::Connection& connection) { return connection.run_script(script); });
+    CHECK(done.has_value());
+  }
+
+ private:
+  store::Home& home_;
+};
+
+// A version of the endpoint's model as training would make it.
+inline registry::NewVersion version_with(const std::string& step_key, bool passes) {
+  registry::NewVersion version;
+  version.project = kProject;
+  version.model = kEndpoint;
+  version.step_key = step_key;
+  version.files["manifest.json"] = {std::string(56, '0') + std::to_string(10'000'000 + step_key.size()), 1};
+  version.gates_passed = passes;
+  version.actor = "test";
+  return version;
+}
+
+// Makes the endpoint, with a first version that serves.
+inline void open_endpoint(store::Home& home, const base::Clock& clock,
+                          const std::string& step_key = "first") {
+  CHECK(registry::register_version(home, clock, version_with(step_key, true)).has_value());
+  CHECK(registry::declare_endpoint(home, clock, kProject, kEndpoint, kEndpoint).has_value());
+  CHECK(
+      registry::change_champion(home, clock, kEndpoint, 1, "apply", "endpoint.promote", "first").has_value());
+}
+
+}  // namespace trimtab::heal
