@@ -58,7 +58,7 @@ class ServedProject {
         executor_(*home_, clock_, flow::ExecutorOptions{}),
         pipeline_(projects_[0], *home_, *engine_, executor_, clock_),
         lookups_(*engine_, [](const std::string&) { return std::vector<std::filesystem::path>(); }),
-        rounds_(*home_, clock_, pipeline_, base::kHourUs) {
+        rounds_(*home_, clock_, heal::train_with(pipeline_, projects_[0]), base::kHourUs) {
     make_versions();
     wards_.push_back(must(heal::Ward::open(projects_[0], projects_[0].endpoints[0], heal::PolicyOptions{},
                                            *home_, *engine_, lookups_, clock_)));
@@ -77,6 +77,11 @@ class ServedProject {
         .apply = [](std::optional<TimeUs> as_of) -> Result<Json> {
           const Json time = as_of ? Json(base::format_time(*as_of)) : Json();
           return Json::object({{"as_of", time}});
+        },
+        .preview = [](const PlanWish& wish) -> Result<Json> {
+          if (wish.text.empty()) return fail(ErrorCode::malformed, "no text");
+          Json json = Json::object({{"file", wish.file}});
+          return json.set("only_check", wish.only_check);
         },
         .profile = [](const std::string& name) -> Result<Json> { return Json::object({{"name", name}}); }});
     http::ServerOptions options;

@@ -255,6 +255,11 @@ int run_command_line(int count, char** words) {
     char* help_words[] = {words[0], help_flag.data(), nullptr};
     return asks_for_help ? run_verb(verb, 2, help_words) : run_verb(verb, count - 1, words + 1);
   }
+  if (wanted.starts_with("-")) {
+    return complain(Error{ErrorCode::invalid, "the verb comes before the options, found '" + wanted + "'",
+                          "as in `trimtab plan --json`; `trimtab help` lists the verbs", std::nullopt,
+                          nullptr});
+  }
   std::string hint = base::did_you_mean(wanted, verb_names());
   if (hint.empty()) hint = "`trimtab help` lists the verbs";
   return complain(

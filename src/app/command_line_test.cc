@@ -37,6 +37,9 @@ TEST(CommandLine, MistakesAreAnsweredWithWhatWasMeant) {
   const Mistake mistakes[] = {
       {{"aply"}, "error: there is no verb 'aply'\n   hint: did you mean 'apply'?\n"},
       {{"frobnicate"}, "error: there is no verb 'frobnicate'\n   hint: `trimtab help` lists the verbs\n"},
+      {{"--json", "plan"},
+       "error: the verb comes before the options, found '--json'\n"
+       "   hint: as in `trimtab plan --json`; `trimtab help` lists the verbs\n"},
       {{"help", "scor"}, "error: there is no verb 'scor'\n   hint: did you mean 'score'?\n"},
       {{"plan", "--jsn"}, "error: `trimtab plan` has no option '--jsn'\n   hint: did you mean '--json'?\n"},
       {{"plan", "--zzzzzz=1"},

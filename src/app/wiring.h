@@ -1,6 +1,7 @@
 // What exists in a running server, and how it hangs together. Nothing registers itself: this is the list.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,9 @@ struct ServerSettings {
   heal::PolicyKind policy = heal::PolicyKind::declared;
   TimeUs policy_period = 7 * base::kDayUs;
   flow::StepLimits limits;  // Of each step that this server runs.
+  // Called on the loop's thread after an apply that found another trimtab.yaml than the server was started
+  // with and carried it out: who owns the server starts it again with that file.
+  std::function<void()> on_project_changed = [] {};
 };
 
 // A server in operation: home, engine, endpoints, loop and HTTP.

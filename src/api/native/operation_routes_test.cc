@@ -54,6 +54,23 @@ TEST(OperationRoutes, ApplyTakesATimeOrNone) {
   EXPECT_EQ(world.post("/api/v1/apply", "{").status, 400);
 }
 
+TEST(OperationRoutes, ApplyIsForTheProjectThatIsServed) {
+  ServedProject world;
+  EXPECT_EQ(world.post("/api/v1/apply", R"({"project":"p"})").status, 200);
+  EXPECT_EQ(world.post("/api/v1/apply", R"({"project":"other"})").refusal(),
+            "conflict: the server of this home serves project 'p', not 'other' (stop it, or use --home with "
+            "another folder)");
+}
+
+TEST(OperationRoutes, APlanIsMadeOfTheTextThatIsSent) {
+  ServedProject world;
+  EXPECT_EQ(world.post("/api/v1/plan", R"({"text":"x"})").status, 401);
+  EXPECT_EQ(world.order("/api/v1/plan", R"({"text":"x","only_check":true})").text,
+            R"({"file":"trimtab.yaml","only_check":true})");
+  EXPECT_EQ(world.order("/api/v1/plan", R"({"text":"x","as_of":"soon"})").status, 400);
+  EXPECT_EQ(world.order("/api/v1/plan", "{}").status, 400);
+}
+
 TEST(OperationRoutes, AProfileIsAskedForByName) {
   ServedProject world;
   EXPECT_EQ(world.get("/api/v1/tables/t/profile").text, R"({"name":"t"})");
