@@ -8,6 +8,7 @@
 
 #include "app/verbs/verb_list.h"
 #include "base/diagnostics.h"
+#include "base/log.h"
 
 namespace trimtab::app {
 namespace {
@@ -230,6 +231,8 @@ int run_verb(const Verb& verb, int count, char** words) {
   } catch (const CLI::ParseError& wrong) {
     return complain(parse_error(verb, app, wrong));
   }
+  // What the rooms tell an operator is for a server's log; a person at a terminal hears of what went wrong.
+  if (verb.name != "serve") base::set_log_level(base::LogLevel::warning);
   const Status status = verb.run(arguments);
   if (status) return 0;
   return complain(status.error());

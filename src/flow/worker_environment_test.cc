@@ -22,16 +22,16 @@ TEST(WorkerEnvironment, ThreadsThatWaitDoNotSpin) {
   ASSERT_TRUE(base::write_file_durably(folder / "echo.sh", kEcho, 0755));
   WorkerOptions options;
   options.program = (folder / "echo.sh").string();
-  options.memory_bytes_max = 1ull << 30;
+  options.limits.memory_bytes_max = 1ull << 30;
   Worker worker(options);
   const Task task{.operation = "train", .label = "train late", .params = Json::object()};
-  const Result<Worker::Finished> done = worker.run(task, {}, folder.path().string(), [](const auto&) {});
-  ASSERT_TRUE(done) << base::render(done.error());
+  const Worker::Outcome done = worker.run(task, {}, folder.path().string(), [](const auto&) {});
+  ASSERT_TRUE(done.values) << base::render(done.values.error());
   // Spinning OpenMP threads of a training would starve the server beside it.
-  EXPECT_EQ(done->values.text_or("wait"), "passive");
-  EXPECT_EQ(done->values.text_or("dynamic"), "false");
-  EXPECT_EQ(done->values.text_or("verb"), "worker");
-  EXPECT_EQ(done->values.text_or("memory"), "1073741824");
+  EXPECT_EQ(done.values->text_or("wait"), "passive");
+  EXPECT_EQ(done.values->text_or("dynamic"), "false");
+  EXPECT_EQ(done.values->text_or("verb"), "worker");
+  EXPECT_EQ(done.values->text_or("memory"), "1073741824");
 }
 
 }  // namespace
