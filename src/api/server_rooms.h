@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,15 @@
 
 namespace trimtab::api {
 
+// A project file that somebody wants to know about before it is applied.
+struct PlanWish {
+  std::string text;
+  std::string file;    // For messages.
+  std::string folder;  // Where its relative paths start.
+  std::optional<TimeUs> as_of;
+  bool only_check = false;
+};
+
 struct ServerRooms {
   store::Home& home;
   const base::Clock& clock;
@@ -31,6 +41,8 @@ struct ServerRooms {
   // Applies the project again and loads what it made; runs on the healer's thread.
   std::function<Result<Json>(std::optional<TimeUs> as_of)> apply;
 
+  // plan::Plan of the file, or {"ok":true} when it is only checked; thread-safe. Errors: its diagnostics.
+  std::function<Result<Json>(const PlanWish& wish)> preview;
   // What is known of a table's or source's columns (flow::profile_dataset); runs on the healer's thread.
   std::function<Result<Json>(const std::string& name)> profile;
 

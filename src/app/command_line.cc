@@ -8,6 +8,7 @@
 
 #include "app/verbs/verb_list.h"
 #include "base/diagnostics.h"
+#include "base/log.h"
 
 namespace trimtab::app {
 namespace {
@@ -127,6 +128,10 @@ const Options& options_of_work() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("ENDPOINT", to.name, "an endpoint of the project")->required();
        }},
+      {"endpoint_option",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--endpoint", to.name, "which endpoint (default: the project's only one)");
+       }},
       {"scorer",
        [](CLI::App& app, Arguments& to) {
          app.add_option("WITH", to.name,
@@ -226,6 +231,8 @@ int run_verb(const Verb& verb, int count, char** words) {
   } catch (const CLI::ParseError& wrong) {
     return complain(parse_error(verb, app, wrong));
   }
+  // What the rooms tell an operator is for a server's log; a person at a terminal hears of what went wrong.
+  if (verb.name != "serve") base::set_log_level(base::LogLevel::warning);
   const Status status = verb.run(arguments);
   if (status) return 0;
   return complain(status.error());
@@ -250,6 +257,11 @@ int run_command_line(int count, char** words) {
     std::string help_flag = "--help";
     char* help_words[] = {words[0], help_flag.data(), nullptr};
     return asks_for_help ? run_verb(verb, 2, help_words) : run_verb(verb, count - 1, words + 1);
+  }
+  if (wanted.starts_with("-")) {
+    return complain(Error{ErrorCode::invalid, "the verb comes before the options, found '" + wanted + "'",
+                          "as in `trimtab plan --json`; `trimtab help` lists the verbs", std::nullopt,
+                          nullptr});
   }
   std::string hint = base::did_you_mean(wanted, verb_names());
   if (hint.empty()) hint = "`trimtab help` lists the verbs";

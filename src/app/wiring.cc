@@ -2,11 +2,11 @@
 
 #include <cstdlib>
 #include <filesystem>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
-#include "api/native/native_routes.h"
-#include "api/predict/predict_routes.h"
+#include "api/route_list.h"
 #include "api/server_rooms.h"
 #include "app/life_of_a_row.h"
 #include "base/diagnostics.h"
@@ -19,6 +19,7 @@
 #include "heal/ward.h"
 #include "http/server.h"
 #include "plan/apply.h"
+#include "project/load.h"
 #include "serve/lookups.h"
 #include "store/home.h"
 #include "table/engine.h"
@@ -44,6 +45,16 @@ Result<TimeUs> manual_start(store::Home& home, TimeUs given) {
     return {};
   }));
   return start;
+}
+
+// A connection is a descriptor, and the usual soft limit of 1,024 is less than the connections a server
+// takes.
+void raise_open_files() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+    base::log_warning("app", "the limit of open files could not be raised; `trimtab doctor` says what it is");
 }
 
 }  // namespace
@@ -75,6 +86,7 @@ struct RunningServer::State {
   std::unique_ptr<heal::Healer> healer;
   std::unique_ptr<api::ServerRooms> rooms;
   std::unique_ptr<http::Server> server;
+  std::function<void()> on_project_changed;
 
   const base::Clock& clock() const {
     return manual_clock ? static_cast<const base::Clock&>(*manual_clock) : system_clock;
@@ -87,6 +99,8 @@ struct RunningServer::State {
   Result<std::vector<std::filesystem::path>> part_files(const std::string& source);
   Result<table::Schema> source_schema(const std::string& source);
   Result<Json> apply(std::optional<TimeUs> as_of);
+  Result<Json> apply_changed(const project::Project& changed, std::optional<TimeUs> as_of);
+  Result<Json> preview(const api::PlanWish& wish);
   Status remember_clock();
 };
 
@@ -147,7 +161,41 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
   return {};
 }
 
+// The file is not the one that this server was started with: its steps run and its versions are registered
+// here, and the server that is started again with it serves them.
+Result<Json> RunningServer::State::apply_changed(const project::Project& changed,
+                                                 std::optional<TimeUs> as_of) {
+  const plan::Workplace workplace{changed, *home, *engine, clock(), execution};
+  flow::ProgressListener silent;
+  const auto served_later = [](const std::string&) -> Status { return {}; };
+  const plan::ApplyReport report =
+      TRY(live_until_served(workplace, plan::as_of_for(changed, as_of, clock()), silent, served_later));
+  on_project_changed();
+  const std::string text = report.to_text() + "The server goes on with " + changed.file + " as it is now.\n";
+  return report.to_json().set("text", text).set("server_starts_again", true);
+}
+
+// What a file that is not applied yet would do, or what is wrong with it. Runs and keeps nothing.
+Result<Json> RunningServer::State::preview(const api::PlanWish& wish) {
+  const project::Project wanted = TRY(project::parse(wish.text, wish.file, wish.folder));
+  if (wish.only_check) {
+    flow::ExecutorOptions dry = execution;
+    dry.dry_run = true;
+    flow::Executor dry_executor(*home, clock(), dry);
+    flow::Pipeline dry_pipeline(wanted, *home, *engine, dry_executor, clock());
+    flow::ProgressListener silent;
+    TRY(dry_pipeline.validate(silent));
+    return Json::object({{"ok", true}});
+  }
+  const plan::Workplace workplace{wanted, *home, *engine, clock(), execution};
+  const plan::Plan plan = TRY(plan::make_plan(workplace, plan::as_of_for(wanted, wish.as_of, clock())));
+  return plan.to_json().set("text", plan.to_text());
+}
+
 Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
+  const Result<project::Project> now = project::load(project().file);
+  if (!now && now.error().code != ErrorCode::not_found) return fail(now.error());
+  if (now && now->text != project().text) return apply_changed(*now, as_of);
   const plan::Workplace workplace{project(), *home, *engine, clock(), execution};
   flow::ProgressListener silent;
   const auto reload = [this](const std::string& endpoint) -> Status {
@@ -172,16 +220,12 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
       .lookups = *lookups,
       .source_schema = [this](const std::string& source) { return source_schema(source); },
       .apply = [this](std::optional<TimeUs> as_of) { return apply(as_of); },
+      .preview = [this](const api::PlanWish& wish) { return preview(wish); },
       .profile = [this](const std::string& name) -> Result<Json> {
         flow::ProgressListener silent;
         return flow::profile_dataset(project(), *home, *executor, silent, name);
       }});
-  std::vector<http::Route> routes = api::predict_routes(*rooms);
-  for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms)}) {
-    routes.insert(routes.end(), part.begin(), part.end());
-  }
-  const std::vector<http::Route> service = api::service_routes(routes, TRIMTAB_VERSION);
-  routes.insert(routes.end(), service.begin(), service.end());
+  std::vector<http::Route> routes = api::all_routes(*rooms, TRIMTAB_VERSION);
   http::ServerOptions options;
   options.host = settings.host;
   options.port = settings.port;
@@ -215,7 +259,9 @@ int RunningServer::port() const { return state_->server->port(); }
 
 Result<std::unique_ptr<RunningServer>> RunningServer::start(const ServerSettings& settings,
                                                             std::vector<project::Project> projects) {
+  raise_open_files();
   auto state = std::make_unique<State>();
+  state->on_project_changed = settings.on_project_changed;
   state->projects = std::move(projects);
   TRY(state->open_home(settings));
   TRY(state->open_wards(settings));

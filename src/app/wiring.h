@@ -1,6 +1,7 @@
 // What exists in a running server, and how it hangs together. Nothing registers itself: this is the list.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,11 +24,15 @@ struct ServerSettings {
   heal::PolicyKind policy = heal::PolicyKind::declared;
   TimeUs policy_period = 7 * base::kDayUs;
   flow::StepLimits limits;  // Of each step that this server runs.
+  // Called on the loop's thread after an apply that found another trimtab.yaml than the server was started
+  // with and carried it out: who owns the server starts it again with that file.
+  std::function<void()> on_project_changed = [] {};
 };
 
 // A server in operation: home, engine, endpoints, loop and HTTP.
 class RunningServer {
  public:
+  // Raises the process's limit of open files to what it may be.
   // Errors: home_locked, address_in_use, storage_broken, and what the project or a version says.
   static Result<std::unique_ptr<RunningServer>> start(const ServerSettings& settings,
                                                       std::vector<project::Project> projects);

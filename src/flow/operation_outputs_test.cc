@@ -64,6 +64,7 @@ TEST(OperationOutputs, DoNotChangeWithoutANewVersion) {
   ASSERT_EQ(table::engine_version(), kEngine) << "another engine: pin its outputs anew";
   ASSERT_EQ(model::booster_version(), kBooster) << "another LightGBM: pin its outputs anew";
   for (const OperationEntry& operation : operations()) {
+    if (!operation.is_kept) continue;
     const auto pin = std::find_if(kPins.begin(), kPins.end(),
                                   [&](const Pin& known) { return known.operation == operation.name; });
     ASSERT_NE(pin, kPins.end()) << "the operation '" << operation.name << "' is new: pin its output";

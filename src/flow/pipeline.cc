@@ -90,6 +90,11 @@ Result<TaskResult> Pipeline::State::frame(const project::Model& model, const Pre
                                           const TrainingRequest& request, ProgressListener& listener) {
   const project::Table& table = *project.find_table(model.from);
   const project::Source& source = *project.find_source(table.from);
+  if (prepared.kept.parts.empty() && !prepared.pending) {
+    return fail(ErrorCode::invalid,
+                "the table '" + table.name + "' has no rows as of " + base::format_time(request.as_of),
+                "look at --as-of and `as_of:`, and at the times of source '" + source.name + "'");
+  }
   features::FrameSpec spec;
   spec.source = prepared.source.schema;
   spec.per_file = prepared.recipe.per_file;

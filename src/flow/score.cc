@@ -116,11 +116,17 @@ class Planner {
   }
 
   Error missing_columns() const {
+    std::vector<std::string> unknown;  // What the file has and nobody asked for: slips of the pen.
+    for (const std::string& name : found_.names()) {
+      if (!known_.find(name) && !recipe_.request.find(name)) unknown.push_back(name);
+    }
     std::string names;
     std::string hint;
     for (const std::string& name : missing_) {
       names += (names.empty() ? "'" : ", '") + name + "'";
-      if (hint.empty()) hint = base::did_you_mean(name, found_.names());
+      const std::string_view close = base::closest(name, unknown);
+      if (!close.empty() && hint.empty())
+        hint = "the file has '" + std::string(close) + "'; did you mean '" + name + "'?";
     }
     if (hint.empty()) hint = "the model needs them as its source declares them; further columns do no harm";
     return refusal((missing_.size() == 1 ? "the column " : "the columns ") + names +

@@ -41,8 +41,8 @@ const std::vector<OperationEntry>& operations() {
       {"train", 1, train_artifact},
       // The artifact scored from the raw rows, measured, and held against the champion.
       {"judge", 1, judge_artifact},
-      // A user's files with a prediction for each row; its result is the user's and is not kept.
-      {"score", 1, score_files},
+      // A user's files with a prediction for each row.
+      {"score", 1, score_files, false},
   };
   return entries;
 }

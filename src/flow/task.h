@@ -38,6 +38,7 @@ struct OperationEntry {
   std::string name;
   int version = 1;
   table::Operation run;
+  bool is_kept = true;  // False: its result goes to the user and is never used again.
 };
 // Every operation that exists, in the order of a row's life.
 const std::vector<OperationEntry>& operations();

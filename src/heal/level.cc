@@ -8,8 +8,8 @@
 namespace trimtab::heal {
 namespace {
 
-constexpr double kLevelRidge = 5;      // Rows' worth of belief that a batch has no level.
-constexpr double kMeanRidge = 20;      // Batches' worth of belief that levels vary around 0 …
+constexpr double kLevelRidge = 5;        // Rows' worth of belief that a batch has no level.
+constexpr double kMeanRidge = 20;        // Batches' worth of belief that levels vary around 0 …
 constexpr double kPersistenceRidge = 1;  // … and, in squared log odds, that they do not persist.
 constexpr double kPersistenceMax = 0.95;
 constexpr double kScoreMin = 1e-6;

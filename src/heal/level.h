@@ -23,8 +23,8 @@ double at_level(double score, double level);
 // (Box & Jenkins, Time Series Analysis, ch. 3: AR(1); fitted by least squares on the levels remembered.)
 class LevelForecast {
  public:
-  static constexpr double kForecastMax = 2;         // In log odds: one wild batch must not carry the answers.
-  static constexpr std::size_t kLevelsMax = 120;    // Of batches remembered.
+  static constexpr double kForecastMax = 2;       // In log odds: one wild batch must not carry the answers.
+  static constexpr std::size_t kLevelsMax = 120;  // Of batches remembered.
 
   // The level of one batch, in order of time.
   void push(double level);

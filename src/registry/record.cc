@@ -336,8 +336,10 @@ Result<VersionFacts> find_version(store::Home& home, const std::string& model, s
       facts = read_version(row);
       return {};
     }
+    store::Statement newest = connection.prepare("SELECT max(version) FROM model_version WHERE model = ?");
+    const bool has_any = TRY(newest.with(model).step()) && !newest.is_null(0);
     return fail(ErrorCode::not_found, "model '" + model + "' has no version " + std::to_string(version),
-                "`trimtab status` lists the versions");
+                has_any ? "its newest is version " + newest.text(0) : "run `trimtab apply`");
   }));
   return facts;
 }

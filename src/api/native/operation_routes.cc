@@ -59,16 +59,29 @@ http::Answer move_clock(ServerRooms& rooms, const http::Request& request, http::
   return http::Pending{};
 }
 
+// The time of {"as_of":…}. Errors: invalid.
+Result<std::optional<TimeUs>> read_as_of(const Json& body) {
+  const std::string text = body.text_or("as_of");
+  if (text.empty()) return std::optional<TimeUs>();
+  return std::optional<TimeUs>(TRY(base::parse_time(text)));
+}
+
+// Errors: malformed, invalid (a time that is none), conflict (meant for the server of another project).
+Result<std::optional<TimeUs>> read_apply(const ServerRooms& rooms, const http::Request& request) {
+  if (request.body.empty()) return std::optional<TimeUs>();
+  const Json body = TRY(base::parse_json(request.body));
+  const std::string& own = rooms.projects.front().name;
+  const std::string wanted = body.text_or("project", own);
+  if (wanted == own) return read_as_of(body);
+  return fail(ErrorCode::conflict,
+              "the server of this home serves project '" + own + "', not '" + wanted + "'",
+              "stop it, or use --home with another folder");
+}
+
 http::Answer apply(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
-  std::optional<TimeUs> as_of;
-  if (!request.body.empty()) {
-    const Result<Json> body = base::parse_json(request.body);
-    if (!body) return http::error_reply(body.error());
-    const std::string text = body->text_or("as_of");
-    const Result<TimeUs> time = text.empty() ? Result<TimeUs>(0) : base::parse_time(text);
-    if (!time) return http::error_reply(time.error());
-    if (!text.empty()) as_of = *time;
-  }
+  const Result<std::optional<TimeUs>> read = read_apply(rooms, request);
+  if (!read) return http::error_reply(read.error());
+  const std::optional<TimeUs> as_of = *read;
   auto result = std::make_shared<Json>();
   rooms.healer.run(
       [&rooms, as_of, result]() -> Status {
@@ -79,6 +92,17 @@ http::Answer apply(ServerRooms& rooms, const http::Request& request, http::Reply
         promise.send(status ? http::Reply::json(*result) : http::error_reply(status.error()));
       });
   return http::Pending{};
+}
+
+Result<Json> plan_json(ServerRooms& rooms, const http::Request& request) {
+  const Json body = TRY(base::parse_json(request.body));
+  PlanWish wish;
+  wish.text = body.text_or("text");
+  wish.file = body.text_or("file", "trimtab.yaml");
+  wish.folder = body.text_or("folder", rooms.projects.front().folder.string());
+  wish.as_of = TRY(read_as_of(body));
+  wish.only_check = body.bool_or("only_check");
+  return rooms.preview(wish);
 }
 
 Result<Json> scoring_json(ServerRooms& rooms, const std::string& target) {
@@ -136,6 +160,14 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
        .reply_schema = any,
        .handler = [&rooms](const Request& request,
                            http::ReplyPromise promise) { return apply(rooms, request, std::move(promise)); }},
+      {.method = "POST",
+       .path = "/api/v1/plan",
+       .summary = "What applying a project file would do, and why",
+       .permission = Permission::token,
+       .request_schema = any,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           const http::ReplyPromise&) { return reply(plan_json(rooms, request)); }},
       {.method = "GET",
        .path = "/api/v1/tables/{name}/profile",
        .summary = "What is known of each column of a table or source",

@@ -9,6 +9,7 @@
 
 #include "app/life_of_a_row.h"
 #include "app/verbs/workbench.h"
+#include "base/diagnostics.h"
 #include "base/file.h"
 #include "base/hash.h"
 #include "model/artifact.h"
@@ -95,10 +96,14 @@ class Backtest {
   Result<std::string> endpoint() const {
     if (options_.endpoint.empty() && project_.endpoints.size() == 1) return project_.endpoints.front().name;
     if (project_.find_endpoint(options_.endpoint) != nullptr) return options_.endpoint;
-    return fail(ErrorCode::invalid, options_.endpoint.empty()
-                                        ? "the project has " + std::to_string(project_.endpoints.size()) +
-                                              " endpoints; name the one to replay"
-                                        : "there is no endpoint '" + options_.endpoint + "'");
+    std::vector<std::string> names;
+    for (const project::Endpoint& known : project_.endpoints) names.push_back(known.name);
+    if (!options_.endpoint.empty()) {
+      return fail(ErrorCode::not_found, "there is no endpoint '" + options_.endpoint + "'",
+                  base::did_you_mean(options_.endpoint, names));
+    }
+    return fail(ErrorCode::invalid, "the project has " + std::to_string(names.size()) + " endpoints",
+                names.empty() ? "declare one under `endpoints:`" : "name the one to replay with --endpoint");
   }
 
   // Everything ingested once, the world of the first day applied once, and a copy of it for each policy.

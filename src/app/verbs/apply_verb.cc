@@ -1,3 +1,6 @@
+#include <chrono>
+#include <thread>
+
 #include "app/life_of_a_row.h"
 #include "app/progress.h"
 #include "app/verbs/verb_list.h"
@@ -16,6 +19,18 @@ Status leave_limits_to_server(const Arguments& arguments) {
               "leave --step-time-max and --step-memory-max out, or start the server with them");
 }
 
+// Whoever has applied a changed file wants to meet the server that knows it.
+Status await_server(const std::string& home, std::int64_t epoch_before) {
+  constexpr int kLooks = 600;
+  for (int look = 0; look < kLooks; ++look) {
+    const std::optional<store::ServerAddress> address = store::find_server(home);
+    if (address && address->epoch > epoch_before) return {};
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  return fail(ErrorCode::busy, "the server has applied the file, but does not come back with it",
+              "look at its log, and start it again");
+}
+
 }  // namespace
 
 Status apply_verb(const Arguments& arguments) {
@@ -25,9 +40,11 @@ Status apply_verb(const Arguments& arguments) {
       TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {
     TRY(leave_limits_to_server(arguments));
-    Json body = Json::object();
+    Json body = Json::object({{"project", project.name}});
     if (arguments.as_of) body.set("as_of", base::format_time(*arguments.as_of));
+    const std::int64_t epoch = store::find_server(home).value_or(store::ServerAddress{}).epoch;
     const Json report = TRY(ask(*server, "POST", "/api/v1/apply", body));
+    if (report.bool_or("server_starts_again")) TRY(await_server(home, epoch));
     print_report(arguments, report.text_or("text"), report);
     return {};
   }

@@ -40,6 +40,7 @@ Status init_verb(const Arguments& arguments) {
                 "`trimtab check` says whether it is in order");
   }
   TRY(base::make_folders(std::filesystem::path(arguments.project)));
+  TRY(base::make_folders(std::filesystem::path(arguments.project) / "data"));
   TRY(base::write_file_durably(file, kStarter));
   const std::string name = file.lexically_normal().string();
   print_report(

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <atomic>
+#include <csignal>
 #include <filesystem>
 #include <utility>
 
@@ -89,6 +91,14 @@ std::map<std::string, std::vector<std::string>> inputs_of(const flow::ScoringKit
   return inputs;
 }
 
+// Set by ctrl-C: the step is stopped and what it had written is removed.
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void listen_for_interrupts() {
+  for (const int signal : {SIGINT, SIGTERM}) std::signal(signal, [](int) { interrupted = true; });
+}
+
 Result<Json> run_step(const Arguments& arguments, const flow::ScoringKit& kit, const fs::path& home,
                       const std::vector<std::string>& files, const fs::path& workspace,
                       const std::string& output) {
@@ -105,7 +115,8 @@ Result<Json> run_step(const Arguments& arguments, const flow::ScoringKit& kit, c
   flow::Worker worker(options);
   const flow::Worker::Outcome outcome = worker.run(
       task, inputs_of(kit, home, files), workspace.string(),
-      [&](const flow::Worker::Progress& now) { progress.progressed(task, now.done, now.total, now.unit); });
+      [&](const flow::Worker::Progress& now) { progress.progressed(task, now.done, now.total, now.unit); },
+      &interrupted);
   if (!outcome.values) return fail(outcome.values.error());
   flow::TaskResult result;
   result.resources = outcome.resources;
@@ -126,6 +137,7 @@ Status score_verb(const Arguments& arguments) {
   }
   const fs::path home = fs::absolute(home_folder(arguments, project)).lexically_normal();
   const flow::ScoringKit kit = TRY(kit_for(arguments, project, home.string()));
+  listen_for_interrupts();
   const Workspace workspace = TRY(Workspace::make(output));
   const std::string name = "scored" + output.extension().string();
   const Json values = TRY(run_step(arguments, kit, home, files, workspace.folder(), name));

@@ -64,6 +64,8 @@ const std::vector<Verb>& verbs_of_keeping() {
        "answer requests, watch and heal, until stopped",
        "Prints one line with its address when it is ready; SIGTERM lets requests in flight finish, then ends "
        "with 0.\n"
+       "Edit trimtab.yaml and run `trimtab apply` while it runs: it goes on with the new file at the same\n"
+       "address.\n"
        "Example: trimtab serve examples/flights --port 7700\n"
        "         curl -s localhost:7700/endpoints/late/invocations -H 'Content-Type: application/json' \\\n"
        "              -d '{\"dataframe_records\":[{...}]}'",
@@ -97,7 +99,7 @@ const std::vector<Verb>& verbs_of_keeping() {
        "it goes on\n"
        "where it stopped.\n"
        "Example: trimtab backtest examples/flights --from 2013-04-01",
-       {"project", "home", "from", "to", "policies", "step_limits", "json"},
+       {"project", "home", "endpoint_option", "from", "to", "policies", "step_limits", "json"},
        backtest_verb,
        "a check or a gate said no, or a step failed"},
   };

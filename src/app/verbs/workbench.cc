@@ -63,7 +63,16 @@ Result<Json> ask(http::Client& server, const std::string& method, const std::str
   for (const base::ErrorRow& row : base::error_table()) {
     if (row.name == wrong.text_or("code")) error.code = row.code;
   }
+  if (const Json* where = wrong.find("where")) {
+    error.where = SourceRange{where->text_or("file"), static_cast<int>(where->int_or("line")),
+                              static_cast<int>(where->int_or("column"))};
+  }
   return fail(std::move(error));
+}
+
+Json project_json(const project::Project& project) {
+  Json json = Json::object({{"text", project.text}, {"file", project.file}});
+  return json.set("folder", project.folder.string());
 }
 
 void print_report(const Arguments& arguments, const std::string& text, const Json& json) {

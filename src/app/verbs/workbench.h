@@ -44,6 +44,9 @@ std::string as_path_step(std::string_view text);
 Result<Json> ask(http::Client& server, const std::string& method, const std::string& path,
                  const Json& body = nullptr);
 
+// A project file as the server's routes take it.
+Json project_json(const project::Project& project);
+
 // Prints a report on standard output: as text, or as JSON when asked.
 void print_report(const Arguments& arguments, const std::string& text, const Json& json);
 

@@ -1,0 +1,54 @@
+// What says that the server is there, and what it can do.
+#include <gtest/gtest.h>
+
+#include "api/served_project.h"
+
+namespace trimtab::api {
+namespace {
+
+TEST(ServiceRoutes, TheServerSaysThatItIsThere) {
+  ServedProject world;
+  EXPECT_EQ(world.get("/healthz").text, "ok\n");
+  EXPECT_EQ(world.get("/readyz").text, "ready\n");
+  EXPECT_EQ(world.get("/version").text, "0.0.0");
+}
+
+TEST(ServiceRoutes, EveryRouteDeclaresItsPermission) {
+  ServedProject world;
+  for (const http::Route& route : world.routes()) {
+    EXPECT_NE(route.permission, http::Permission::undeclared) << route.method << ' ' << route.path;
+    EXPECT_FALSE(route.summary.empty()) << route.method << ' ' << route.path;
+    // What changes things is not for everybody who reaches the port; predictions are.
+    const bool is_predict = route.path.starts_with("/endpoints/");
+    const bool changes = route.method != "GET" && !is_predict;
+    EXPECT_EQ(changes && route.permission == http::Permission::open, false) << route.path;
+  }
+}
+
+TEST(ServiceRoutes, OneRouteWithoutAPermissionAndTheServerDoesNotStart) {
+  ServedProject world;
+  std::vector<http::Route> routes = world.routes();
+  routes.push_back({.method = "POST", .path = "/api/v1/forgotten", .handler = routes.front().handler});
+  const Result<http::Router> router = http::Router::make(std::move(routes));
+  ASSERT_FALSE(router);
+  EXPECT_EQ(router.error().message, "the route POST /api/v1/forgotten declares no permission");
+}
+
+TEST(ServiceRoutes, TheDescriptionNamesEveryRoute) {
+  ServedProject world;
+  const Json paths = world.get("/openapi.json").body["paths"];
+  for (const http::Route& route : world.routes()) {
+    if (route.path == "/openapi.json") continue;
+    EXPECT_NE(paths.find(route.path), nullptr) << route.path;
+  }
+}
+
+TEST(ServiceRoutes, AnUnknownPathIsAnsweredWithTheNearest) {
+  ServedProject world;
+  const Answered answer = world.get("/api/v1/endpoint");
+  EXPECT_EQ(answer.status, 404);
+  EXPECT_NE(answer.text.find("/api/v1/endpoints"), std::string::npos) << answer.text;
+}
+
+}  // namespace
+}  // namespace trimtab::api

@@ -1,0 +1,18 @@
+#include "api/route_list.h"
+
+#include "api/native/native_routes.h"
+#include "api/predict/predict_routes.h"
+
+namespace trimtab::api {
+
+std::vector<http::Route> all_routes(ServerRooms& rooms, const std::string& version) {
+  std::vector<http::Route> routes = predict_routes(rooms);
+  for (auto part : {endpoint_routes(rooms), table_routes(rooms), operation_routes(rooms)}) {
+    routes.insert(routes.end(), part.begin(), part.end());
+  }
+  const std::vector<http::Route> service = service_routes(routes, version);
+  routes.insert(routes.end(), service.begin(), service.end());
+  return routes;
+}
+
+}  // namespace trimtab::api

@@ -1,0 +1,16 @@
+// Every route of a server: what is not in this list does not exist.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "api/server_rooms.h"
+#include "http/route.h"
+
+namespace trimtab::api {
+
+// `rooms` outlives the routes. Each declares its permission, or http::Router::make refuses them all and the
+// server does not start.
+std::vector<http::Route> all_routes(ServerRooms& rooms, const std::string& version);
+
+}  // namespace trimtab::api
