@@ -115,9 +115,7 @@ class Life {
     }
     return text + patient_->policy().to_json().dump() + "\n";
   }
-  std::int64_t rollbacks() {
-    return count("SELECT count(*) FROM audit WHERE action = 'endpoint.roll_back'");
-  }
+  std::int64_t rollbacks() { return count("SELECT count(*) FROM audit WHERE action = 'endpoint.roll_back'"); }
   int trainings() const { return static_cast<int>(begun_.size()); }
 
  private:
@@ -179,7 +177,8 @@ class Life {
     const Concept seen = truth_on(day_of(request.test_from.value_or(request.as_of)) - 1);
     const bool is_bad = static_cast<int>(dice * 7 % 100) < fate_.bad_versions_percent;
     const Belief learnt = is_bad ? Belief::contrary : belief_in(seen);
-    const bool passes = learnt == belief_in(newest) || is_bad;  // A bad one is bad because its gates did not see it.
+    const bool passes =
+        learnt == belief_in(newest) || is_bad;  // A bad one is bad because its gates did not see it.
     return heal::Trained{heal::version_with(key_of(learnt, request.as_of), passes), Json::object()};
   }
 
@@ -361,7 +360,8 @@ TEST(LoopSimulation, WhateverHappensTheLoopKeepsItsPromises) {
   EXPECT_LE(trained[Weather::quiet], lived[Weather::quiet] * 10 / 1000);
   EXPECT_LE(trained[Weather::poisoned], lived[Weather::poisoned] * 10 / 1000);
   EXPECT_GE(trained[Weather::changed], lived[Weather::changed] * 95 / 100);
-  EXPECT_GT(taken_back, lived[Weather::changed] / 20) << "lives without a version that is taken back try little";
+  EXPECT_GT(taken_back, lived[Weather::changed] / 20)
+      << "lives without a version that is taken back try little";
 }
 
 }  // namespace
