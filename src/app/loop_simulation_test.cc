@@ -32,12 +32,22 @@ constexpr int kRows = 40;  // A day. Few, but the two concepts are far apart.
 
 enum class Weather { quiet, changed, poisoned };
 
-// What a version believes is in the key of the training that made it.
-std::string key_of(Concept known, TimeUs as_of) {
-  return (known == Concept::first ? "first " : "second ") + std::to_string(as_of);
+// What a version believes: one of the two concepts, or the contrary of the second, which is worse than either
+// once the world has changed. It is in the key of the training that made it.
+enum class Belief { first, second, contrary };
+
+std::string key_of(Belief belief, TimeUs as_of) {
+  const char* names[] = {"first ", "second ", "contrary "};
+  return names[static_cast<int>(belief)] + std::to_string(as_of);
 }
-Concept concept_of(const std::string& key) {
-  return key.starts_with("first") ? Concept::first : Concept::second;
+Belief belief_of(const std::string& key) {
+  if (key.starts_with("contrary")) return Belief::contrary;
+  return key.starts_with("first") ? Belief::first : Belief::second;
+}
+Belief belief_in(Concept known) { return known == Concept::first ? Belief::first : Belief::second; }
+double score_of(Belief belief, const StreamRow& row) {
+  if (belief == Belief::contrary) return 1 - heal::Stream::believed(Concept::second, row);
+  return heal::Stream::believed(belief == Belief::first ? Concept::first : Concept::second, row);
 }
 
 // How often and where the process of a life is killed, and what its owner and its trainer are like.
@@ -72,7 +82,7 @@ class Life {
   Life(std::uint64_t seed, store::Home& home, heal::MortalRecord& record)
       : random_(seed), fate_(draw(random_)), home_(home), record_(record), clock_(kFirstDay * kDay) {
     wipe();
-    heal::open_endpoint(home_, clock_, key_of(Concept::first, 0));
+    heal::open_endpoint(home_, clock_, key_of(Belief::first, 0));
     watch::BatchRule rule;
     rule.label_delay = 4 * kDay;
     patient_.emplace(home_, fate_.options, rule);
@@ -105,6 +115,7 @@ class Life {
     }
     return text + patient_->policy().to_json().dump() + "\n";
   }
+  std::int64_t rollbacks() { return count("SELECT count(*) FROM audit WHERE action = 'endpoint.roll_back'"); }
   int trainings() const { return static_cast<int>(begun_.size()); }
 
  private:
@@ -141,13 +152,13 @@ class Life {
     }
   }
   model::VersionScore scored(std::int64_t version, model::Role role, const StreamRow& row) {
-    return {version, role, heal::Stream::believed(known_by(version), row)};
+    return {version, role, score_of(known_by(version), row)};
   }
-  Concept known_by(std::int64_t version) {
+  Belief known_by(std::int64_t version) {
     const auto known = known_.find(version);
     if (known != known_.end()) return known->second;
     const std::string key = registry::find_version(home_, heal::kEndpoint, version).value().step_key;
-    return known_[version] = concept_of(key);
+    return known_[version] = belief_of(key);
   }
   void tell_labels(int day) {
     for (watch::Label& label : labels_[day]) patient_->tell(std::move(label));
@@ -165,8 +176,9 @@ class Life {
     const Concept newest = truth_on(day_of(request.as_of) - 1);
     const Concept seen = truth_on(day_of(request.test_from.value_or(request.as_of)) - 1);
     const bool is_bad = static_cast<int>(dice * 7 % 100) < fate_.bad_versions_percent;
-    const Concept learnt = is_bad == (seen == Concept::first) ? Concept::second : Concept::first;
-    const bool passes = learnt == newest || is_bad;  // A bad one is bad because its gates did not see it.
+    const Belief learnt = is_bad ? Belief::contrary : belief_in(seen);
+    const bool passes =
+        learnt == belief_in(newest) || is_bad;  // A bad one is bad because its gates did not see it.
     return heal::Trained{heal::version_with(key_of(learnt, request.as_of), passes), Json::object()};
   }
 
@@ -278,7 +290,7 @@ class Life {
       if (is_unlucky && incident.events.back().time >= lately) return;
     }
     if (facts.health != "healthy") return blame("in the end it is " + facts.health);
-    if (known_by(*facts.serving_version) != truth_on(fate_.days - 1)) {
+    if (known_by(*facts.serving_version) != belief_in(truth_on(fate_.days - 1))) {
       blame("it is healthy with a champion that is wrong");
     }
   }
@@ -298,7 +310,7 @@ class Life {
       base::kHourUs};
   std::optional<SimulatedPatient> patient_;
   std::map<int, std::vector<watch::Label>> labels_;  // Of days whose labels are not yet there.
-  std::map<std::int64_t, Concept> known_;
+  std::map<std::int64_t, Belief> known_;
   std::set<TimeUs> begun_, failed_;
   std::string wrong_;
 };
@@ -330,11 +342,13 @@ TEST(LoopSimulation, WhateverHappensTheLoopKeepsItsPromises) {
   const std::unique_ptr<store::Home> home = store::Home::open(scratch / "home", clock).value();
   heal::MortalRecord record(*home);
   std::map<Weather, int> lived, trained;
+  std::int64_t taken_back = 0;
   int broken = 0;
   for (std::uint64_t seed = only > 0 ? only : 1; seed <= (only > 0 ? only : lives) && broken < 5; ++seed) {
     Life life(seed, *home, record);
     const std::string wrong = life.live();
     ++lived[life.fate().weather];
+    if (wrong.empty()) taken_back += life.rollbacks();
     if (life.trainings() > 0) ++trained[life.fate().weather];
     if (only > 0) std::cout << shown(life.fate()) << "\n" << life.story();
     if (wrong.empty()) continue;
@@ -346,6 +360,8 @@ TEST(LoopSimulation, WhateverHappensTheLoopKeepsItsPromises) {
   EXPECT_LE(trained[Weather::quiet], lived[Weather::quiet] * 10 / 1000);
   EXPECT_LE(trained[Weather::poisoned], lived[Weather::poisoned] * 10 / 1000);
   EXPECT_GE(trained[Weather::changed], lived[Weather::changed] * 95 / 100);
+  EXPECT_GT(taken_back, lived[Weather::changed] / 20)
+      << "lives without a version that is taken back try little";
 }
 
 }  // namespace
