@@ -11,6 +11,7 @@
 #include "base/fast_hash.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "model/level.h"
 #include "model/scorer.h"
 #include "serve/answer_memory.h"
 #include "serve/request_rows.h"
@@ -80,6 +81,7 @@ struct Endpoint::State {
   OnPrediction on_prediction;
   AnswerMemory answers{kAnswersMax};
   std::atomic<std::shared_ptr<const Deployment>> deployment;
+  std::atomic<double> level{0};
   std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
   std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
 
@@ -171,13 +173,15 @@ Result<std::string> Endpoint::State::answer_rows(const Deployment& deployed, Req
   const std::optional<int> time_column = rows.schema().find(served.artifact->recipe.time_column);
   const TimeUs now = clock.now();
   const std::size_t width = features.size() / static_cast<std::size_t>(rows.rows());
+  const double moved_by = level.load(std::memory_order_relaxed);
   std::string predictions, ids;
   for (int row = 0; row < rows.rows(); ++row) {
     const auto at = static_cast<std::size_t>(row);
     model::Prediction prediction;
     prediction.request_json = request_json(rows, row);
     prediction.request_hash = base::fast_hash(prediction.request_json);
-    double score = scores[0][at];
+    const double plain = scores[0][at];
+    double score = model::at_level(plain, moved_by);
     const bool chosen = request.ids[at].has_value();
     prediction.id = chosen ? *request.ids[at] : next_id();
     const std::optional<RememberedAnswer> before = chosen ? answers.find(prediction.id) : std::nullopt;
@@ -197,8 +201,10 @@ Result<std::string> Endpoint::State::answer_rows(const Deployment& deployed, Req
     prediction.event_time = has_time ? rows.time(*time_column, row) : now;
     prediction.received = now;
     for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
-      prediction.scores.push_back({deployed.versions[i].version, deployed.versions[i].role, scores[i][at]});
+      prediction.scores.push_back(
+          {deployed.versions[i].version, deployed.versions[i].role, i == 0 ? score : scores[i][at]});
     }
+    if (moved_by != 0) prediction.scores.push_back({served.version, model::Role::plain, plain});
     const auto first = features.begin() + static_cast<std::ptrdiff_t>(at * width);
     prediction.features.assign(first, first + static_cast<std::ptrdiff_t>(width));
     on_prediction(std::move(prediction));
@@ -276,6 +282,8 @@ Result<std::string> Endpoint::predict(const PredictRequest& request) {
                                                std::memory_order_relaxed);
   return reply;
 }
+
+void Endpoint::answer_at(double level) { state_->level.store(level, std::memory_order_relaxed); }
 
 void Endpoint::remember(const model::Prediction& prediction) {
   if (prediction.scores.empty()) return;
