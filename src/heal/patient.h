@@ -21,6 +21,8 @@ class Patient {
   virtual PolicyState& policy() = 0;
   // Brings into operation what the record says: the champion, and who scores along. Idempotent.
   virtual Status redeploy() = 0;
+  // From now on answers are moved by so much in log odds; 0: not at all.
+  virtual void answer_at(double level) = 0;
 };
 
 }  // namespace trimtab::heal

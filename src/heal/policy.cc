@@ -1,7 +1,8 @@
 // The declared policy, in the order in which it thinks: is the former champion better than the one that
-// serves (then go back to it)? Is there something to learn that the champion does not know, in more batches
-// than the owner allows to be wrong (then retrain)? Everything is compared in pairs on the same rows, so that
-// a season is no evidence.
+// serves (then go back to it)? Do whole batches lie too low or too high in a way that can be foreseen (then
+// answer at the expected level, which needs no training)? Is there something to learn that the champion does
+// not know, in more batches than the owner allows to be wrong (then retrain)? Everything is compared in pairs
+// on the same rows, so that a season is no evidence.
 #include "heal/policy.h"
 
 #include <algorithm>
@@ -34,8 +35,8 @@ struct Pool {
   void add(const watch::LabelledBatch& batch, bool with_features) {
     width = with_features ? batch.width : 0;
     for (std::size_t row = 0; row < batch.truth.size(); ++row) {
-      if (std::isnan(batch.served[row])) continue;
-      score.push_back(batch.served[row]);
+      if (std::isnan(batch.plain[row])) continue;
+      score.push_back(batch.plain[row]);
       truth.push_back(batch.truth[row]);
       if (!with_features) continue;
       const auto first = batch.features.begin() + static_cast<std::ptrdiff_t>(row) * batch.width;
@@ -125,8 +126,8 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
     std::vector<double> difference;
     double served = 0, previous = 0;
     for (std::size_t row = 0; row < scores.size(); ++row) {
-      if (std::isnan(scores[row]) || std::isnan(batch.served[row])) continue;
-      const double of_served = std::pow(batch.served[row] - batch.truth[row], 2);
+      if (std::isnan(scores[row]) || std::isnan(batch.plain[row])) continue;
+      const double of_served = std::pow(batch.plain[row] - batch.truth[row], 2);
       const double of_previous = std::pow(scores[row] - batch.truth[row], 2);
       served += of_served;
       previous += of_previous;
@@ -181,19 +182,20 @@ Verdict weigh_periodic(const PolicyOptions& options, PolicyState& state, const w
   return retrain_verdict(state, batch, "the period is over", evidence, now);
 }
 
+// Why the loop may not act at all; empty: it may.
+std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& state) {
+  if (options.heal.mode == project::HealMode::off) return "heal.mode is off";
+  if (options.heal.mode == project::HealMode::suggest) return "heal.mode is suggest: a person decides";
+  if (state.failed_heals >= kFailedHealsMax) return kCallsAPerson;
+  return {};
+}
+
 // The former champion is better: back to it, unless a person wants to be asked or has to be.
 Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::int64_t served,
                          std::int64_t previous, Json evidence) {
   std::string hypothesis = "version " + std::to_string(served) + " is worse than the one before it";
-  if (options.heal.mode == project::HealMode::off) {
-    return hold(std::move(hypothesis), std::move(evidence), "heal.mode is off");
-  }
-  if (options.heal.mode == project::HealMode::suggest) {
-    return hold(std::move(hypothesis), std::move(evidence), "heal.mode is suggest: a person decides");
-  }
-  if (state.failed_heals >= kFailedHealsMax) {
-    return hold(std::move(hypothesis), std::move(evidence), kCallsAPerson);
-  }
+  const std::string wait = reason_to_leave_it(options, state);
+  if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
   Verdict verdict;
   verdict.treatment = Treatment::roll_back;
@@ -210,13 +212,31 @@ std::string reason_to_wait(const PolicyOptions& options, const PolicyState& stat
   const project::Heal& heal = options.heal;
   evidence.set("retrains_in_window", static_cast<std::int64_t>(state.retrains.size()));
   evidence.set("retrains_max", heal.retrains_max).set("failed_heals", state.failed_heals);
-  if (heal.mode == project::HealMode::off) return "heal.mode is off";
-  if (heal.mode == project::HealMode::suggest) return "heal.mode is suggest: a person decides";
-  if (state.failed_heals >= kFailedHealsMax) return kCallsAPerson;
+  if (std::string reason = reason_to_leave_it(options, state); !reason.empty()) return reason;
   if (state.not_before && now < *state.not_before)
     return "the last candidate was refused: waiting for more rows";
   if (std::ssize(state.retrains) >= heal.retrains_max) return "the retrain budget is used up";
   return {};
+}
+
+// To answer at the expected level, or no longer to: undone as easily as done, so it needs no gate but the
+// evidence itself.
+Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evidence) {
+  const bool follows = !state.levels.followed;
+  std::string hypothesis =
+      follows
+          ? "whole batches lie too low or too high, and it lasts: the level of the next one can be foreseen"
+          : "the level of the next batch can no longer be foreseen";
+  const std::string wait = reason_to_leave_it(options, state);
+  if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
+  state.treating = true;
+  Verdict verdict;
+  verdict.treatment = follows ? Treatment::follow_level : Treatment::leave_level;
+  verdict.hypothesis = std::move(hypothesis);
+  verdict.evidence = std::move(evidence);
+  verdict.expected = follows ? "answers move with the level of the batches before; nothing is trained"
+                             : "the champion's own scores are answered again; nothing is trained";
+  return verdict;
 }
 
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
@@ -226,8 +246,16 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   if (previous && state.previous_better.alarms()) {
     return rollback_verdict(options, state, batch.served_version, *previous, std::move(evidence));
   }
-  if (options.binary) gather_evidence(state, batch, evidence);
   const int budget = options.heal.poison_budget;
+  if (options.binary) state.levels.learn(batch, budget, evidence);
+  if (options.binary) gather_evidence(state, batch, evidence);
+  Verdict of_level;
+  if (state.levels.should_follow(budget) || state.levels.should_leave(budget)) {
+    of_level = level_verdict(options, state, evidence);
+  }
+  if (of_level.treatment == Treatment::follow_level || of_level.treatment == Treatment::leave_level) {
+    return of_level;
+  }
   const EvidenceCusum& learnable = state.learnable;
   evidence.set("S", learnable.value()).set("alarm_at", kAlarmLog).set("since", time_text(learnable.since()));
   evidence.set("batches", learnable.length()).set("newest_ln_e", learnable.newest());
@@ -236,7 +264,7 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   // that say most, the others still have to say the same.
   const bool confirmed = learnable.alarms() && learnable.length() > budget && learnable.newest() > 0 &&
                          learnable.without_strongest(budget) > 0;
-  if (!confirmed) return {};
+  if (!confirmed) return of_level;
   const std::string hypothesis = "the relation between features and label has changed since " +
                                  time_text(learnable.since()) +
                                  ": a correction learnt from recent batches beats the champion";
@@ -257,6 +285,10 @@ std::string_view treatment_name(Treatment treatment) {
       return "retrain";
     case Treatment::roll_back:
       return "roll_back";
+    case Treatment::follow_level:
+      return "follow_level";
+    case Treatment::leave_level:
+      return "leave_level";
   }
   return "none";
 }
@@ -310,6 +342,7 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
   state.learnable.reset();
   state.previous_better.reset();
+  state.levels.forecast.forget_newest();
   state.served_version = version;
   state.batches_since_promotion = 0;
   state.not_before.reset();
@@ -328,6 +361,11 @@ void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
   if (state.on_trial) ++state.failed_heals;
   note_promotion(state, version, now);
   state.on_trial = false;
+}
+
+void note_level(PolicyState& state, bool follows) {
+  state.levels.follow(follows);
+  state.treating = false;
 }
 
 void note_champion(PolicyState& state, std::int64_t version) {
@@ -350,7 +388,7 @@ Json PolicyState::to_json() const {
       Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
   json.set("served_version", served_version ? Json(*served_version) : Json());
   json.set("batches_since_promotion", batches_since_promotion).set("failed_heals", failed_heals);
-  json.set("treating", treating).set("on_trial", on_trial);
+  json.set("treating", treating).set("on_trial", on_trial).set("levels", levels.to_json());
   Json times = Json::array();
   for (const TimeUs time : retrains) times.push(time);
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
@@ -371,6 +409,7 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.failed_heals = static_cast<int>(json.int_or("failed_heals"));
   state.treating = json.bool_or("treating");
   state.on_trial = json.bool_or("on_trial");
+  state.levels = LevelState::from_json(json["levels"]);
   for (const Json& time : json["retrains"].as_array()) state.retrains.push_back(time.as_int());
   state.batch_length = json.int_or("batch_length", base::kDayUs);
   state.not_before = optional("not_before");

@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "heal/batch_level.h"
 #include "heal/evidence.h"
 #include "project/project.h"
 #include "watch/batches.h"
@@ -26,7 +27,8 @@ struct PolicyOptions {
   bool binary = true;
 };
 
-enum class Treatment : std::uint8_t { none, hold, retrain, roll_back };
+// follow_level: answers are moved to the level expected of the next batch; leave_level: no longer.
+enum class Treatment : std::uint8_t { none, hold, retrain, roll_back, follow_level, leave_level };
 std::string_view treatment_name(Treatment treatment);
 
 struct Verdict {
@@ -45,6 +47,7 @@ struct Verdict {
 struct PolicyState {
   EvidenceCusum learnable;        // Correction against champion: is there something to learn?
   EvidenceCusum previous_better;  // The previous champion against the served one, during probation.
+  LevelState levels;              // Do whole batches lie too low or too high, and can it be foreseen?
   std::deque<watch::LabelledBatch>
       recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
@@ -74,6 +77,8 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs now);
 void note_refusal(PolicyState& state, TimeUs now);
 // Going back is a failed heal too, when it was the loop that had promoted the version.
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now);
+// Answers follow the expected level from now on, or no longer do.
+void note_level(PolicyState& state, bool follows);
 // The champion of the record, whenever it is looked at. Nothing of what is known counts against one that
 // somebody else has put there. What a treatment changes is noted when the treatment is concluded.
 void note_champion(PolicyState& state, std::int64_t version);

@@ -105,7 +105,8 @@ Status write_verdict(store::Connection& connection, const std::string& endpoint,
 // An incident that only waited is over when what it waited for has gone.
 Status close_if_over(store::Connection& connection, const Incident& incident, const PolicyState& state,
                      TimeUs now) {
-  const bool stands = state.learnable.alarms() || state.previous_better.alarms();
+  const bool stands = state.learnable.alarms() || state.previous_better.alarms() ||
+                      state.levels.better.alarms() || state.levels.worse.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
   return append_event(connection, incident.id, "closed", closed.set("why", "the evidence has gone"), now);
@@ -151,6 +152,7 @@ Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const B
     return write_verdict(connection, ward.name(), batch, finding, incident, now, train_takes_);
   }));
   ward.policy() = finding.next;
+  ward.answer_at(ward.policy().levels.served());
   return {};
 }
 
@@ -168,11 +170,17 @@ Status Rounds::finish_treatments(Patient& ward) {
       is_waiting = true;
       continue;
     }
-    const bool goes_back = treatment->detail.text_or("treatment") == treatment_name(Treatment::roll_back);
-    TRY(goes_back ? roll_back(ward, incident, treatment->detail)
-                  : retrain(ward, incident, treatment->detail));
+    TRY(treat(ward, incident, treatment->detail));
   }
   return is_waiting ? Status() : settle(ward);
+}
+
+Status Rounds::treat(Patient& ward, const Incident& incident, const Json& treatment) {
+  const std::string name = treatment.text_or("treatment");
+  if (name == treatment_name(Treatment::roll_back)) return roll_back(ward, incident, treatment);
+  if (name == treatment_name(Treatment::follow_level)) return change_level(ward, incident, true);
+  if (name == treatment_name(Treatment::leave_level)) return change_level(ward, incident, false);
+  return retrain(ward, incident, treatment);
 }
 
 // Trains on what was known when the verdict was reached, judges on the newest batches against the champion,
@@ -248,6 +256,14 @@ Status Rounds::roll_back(Patient& ward, const Incident& incident, const Json& tr
   return conclude(ward, incident, outcome, std::move(next));
 }
 
+Status Rounds::change_level(Patient& ward, const Incident& incident, bool follows) {
+  PolicyState next = ward.policy();
+  note_level(next, follows);
+  Json outcome = Json::object({{"result", follows ? "follows the level" : "left the level"}});
+  outcome.set("level", next.levels.served());
+  return conclude(ward, incident, outcome, std::move(next));
+}
+
 // A treatment that cannot be carried out is an outcome too; the champion goes on serving. What stands in the
 // way of every treatment alike (no space, no disk, the server's end) says nothing about this one.
 Status Rounds::give_up(Patient& ward, const Incident& incident, const Error& error) {
@@ -276,6 +292,7 @@ Status Rounds::conclude(Patient& ward, const Incident& incident, const Json& out
     return append_event(connection, incident.id, "closed", closed, now);
   }));
   ward.policy() = std::move(next);
+  ward.answer_at(ward.policy().levels.served());
   return {};
 }
 

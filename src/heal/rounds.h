@@ -67,9 +67,11 @@ class Rounds {
   std::optional<TimeUs> next_due(Patient& ward) const;
 
  private:
+  Status treat(Patient& ward, const Incident& incident, const Json& treatment);
   Status retrain(Patient& ward, const Incident& incident, const Json& treatment);
   Status promote(Patient& ward, const Incident& incident, std::int64_t version, Json outcome);
   Status roll_back(Patient& ward, const Incident& incident, const Json& treatment);
+  Status change_level(Patient& ward, const Incident& incident, bool follows);
   Status give_up(Patient& ward, const Incident& incident, const Error& error);
   Status conclude(Patient& ward, const Incident& incident, const Json& outcome, PolicyState next);
   Status settle(Patient& ward);

@@ -40,6 +40,8 @@ class SimulatedPatient final : public Patient {
     return {};
   }
 
+  void answer_at(double moved_by) override { level = moved_by; }
+
   // All that was in memory is gone, and what the disk has is read again.
   void restart() {
     batches_ = std::make_unique<watch::Batches>(rule_);
@@ -59,6 +61,7 @@ class SimulatedPatient final : public Patient {
   }
 
   std::optional<std::int64_t> deployed, warm;  // The champion, and who scores along.
+  double level = 0;                            // By which its answers are moved.
   std::vector<model::Prediction> predictions;  // What the log holds, …
   std::vector<watch::Label> labels;            // … and the labels.
 

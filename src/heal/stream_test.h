@@ -60,6 +60,7 @@ class Stream {
       batch.features.insert(batch.features.end(), made.features, made.features + 2);
     }
     batch.scores[version] = batch.served;
+    batch.plain = batch.served;
     return batch;
   }
   // Adds the scores of the former champion.

@@ -60,6 +60,7 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
       [self] { return self->log_->accepts(); });
   TRY(ward->replay());
   TRY(ward->redeploy());
+  ward->answer_at(ward->policy_.levels.served());
   return ward;
 }
 

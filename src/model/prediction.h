@@ -9,7 +9,9 @@
 
 namespace trimtab::model {
 
-enum class Role : std::uint8_t { served, shadow, previous };  // previous: the former champion, on probation.
+// served: what was answered. previous: of the former champion, on probation. plain: what the served version
+// itself said, where the answer was moved to the expected level (model/level.h).
+enum class Role : std::uint8_t { served, shadow, previous, plain };
 
 struct VersionScore {
   std::int64_t version = 0;

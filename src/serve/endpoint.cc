@@ -14,6 +14,7 @@
 #include "base/fast_hash.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "model/level.h"
 #include "model/scorer.h"
 #include "serve/answer_memory.h"
 #include "serve/request_rows.h"
@@ -248,6 +249,7 @@ struct Endpoint::State {
   MayPredict may_predict;
   AnswerMemory answers{kAnswersMax};
   std::atomic<std::shared_ptr<const Deployment>> deployment;
+  std::atomic<double> level{0};  // By which answers are moved, in log odds.
   std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
   std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
 
@@ -295,10 +297,11 @@ Status Endpoint::State::settle(const Deployment& deployed, Bench& bench, Bench::
   const TimeUs now = clock.now();
   const std::span<const double> features = shape.versions.front().scorer->features();
   const std::size_t width = features.size() / out.size();
+  const double moved_by = level.load(std::memory_order_relaxed);
   for (std::size_t row = 0; row < out.size(); ++row) {
     if (out[row].is_known) continue;
     model::Prediction& prediction = bench.predictions[row];
-    out[row].score = bench.scores[0][row];
+    out[row].score = model::at_level(bench.scores[0][row], moved_by);
     if (request.ids[row]) {
       const RememberedAnswer mine{prediction.request_hash, out[row].score, deployed.versions.front().version};
       const std::optional<RememberedAnswer> first = answers.add(prediction.id, mine);
@@ -310,10 +313,15 @@ Status Endpoint::State::settle(const Deployment& deployed, Bench& bench, Bench::
     const bool has_time = shape.time_column && !request.rows.is_null(*shape.time_column, at);
     prediction.event_time = has_time ? request.rows.time(*shape.time_column, at) : now;
     prediction.received = now;
-    prediction.scores.reserve(deployed.versions.size());
+    prediction.scores.reserve(deployed.versions.size() + 1);
     for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
       prediction.scores.push_back(
           {deployed.versions[i].version, deployed.versions[i].role, bench.scores[i][row]});
+    }
+    prediction.scores.front().score = out[row].score;
+    if (moved_by != 0) {
+      const std::int64_t version = deployed.versions.front().version;
+      prediction.scores.push_back({version, model::Role::plain, bench.scores[0][row]});
     }
     const std::span<const double> of_row = features.subspan(row * width, width);
     prediction.features.assign(of_row.begin(), of_row.end());
@@ -417,6 +425,9 @@ Status Endpoint::deploy(
     bench->shapes.emplace_back(TRY(make_shape(state_->engine, *next, next->columns.required)));
     next->give_back(std::move(bench));
   }
+  const std::shared_ptr<const Deployment> before = state_->deployment.load();
+  // A level is what one version is off by.
+  if (!before || before->versions.front().version != next->versions.front().version) answer_at(0);
   state_->deployment.store(std::move(next));
   return {};
 }
@@ -438,6 +449,8 @@ Result<std::string> Endpoint::predict(const PredictRequest& request) {
                                                std::memory_order_relaxed);
   return reply;
 }
+
+void Endpoint::answer_at(double level) { state_->level.store(level, std::memory_order_relaxed); }
 
 void Endpoint::remember(const model::Prediction& prediction) {
   if (prediction.scores.empty()) return;

@@ -54,6 +54,9 @@ class Endpoint {
   // (no version serves yet), malformed, invalid (unknown field: did you mean; missing column; wrong type: row
   // and column named), conflict (a known id with another input), too_large.
   Result<std::string> predict(const PredictRequest& request);
+  // From now on the served version's scores are moved by so much in log odds before they are answered; what
+  // it said itself is logged beside the answer. 0: answered as they are.
+  void answer_at(double level);
   // Remembers an answer given before a restart, for repeated ids.
   void remember(const model::Prediction& prediction);
 

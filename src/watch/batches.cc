@@ -60,6 +60,7 @@ std::map<std::int64_t, model::Role> roles_of(const OpenBatch& batch, const std::
   std::map<std::int64_t, std::pair<TimeUs, model::Role>> latest;
   for (const Row* row : order) {
     for (const model::VersionScore& score : batch.scores_of(*row)) {
+      if (score.role == model::Role::plain) continue;
       const auto [entry, is_new] = latest.try_emplace(score.version, row->received, score.role);
       if (!is_new && row->received >= entry->second.first) entry->second = {row->received, score.role};
     }
@@ -82,7 +83,11 @@ std::int64_t most_served(const OpenBatch& batch, const std::vector<const Row*>& 
 
 void add_scores(const OpenBatch& batch, const Row& row, LabelledBatch& out) {
   const std::size_t at = out.ids.size();
+  out.served.push_back(batch.scores_of(row).front().score);
+  out.plain.push_back(out.served.back());
   for (const model::VersionScore& score : batch.scores_of(row)) {
+    // A version's scores are its own, also where its answers were moved.
+    if (score.role == model::Role::plain) out.plain.back() = score.score;
     std::vector<double>& scores = out.scores[score.version];
     scores.resize(at, kMissing);  // For the rows that this version did not score.
     scores.push_back(score.score);
@@ -125,7 +130,6 @@ LabelledBatch labelled(const OpenBatch& batch, std::int64_t number, TimeUs end) 
     out.ids.push_back(*row->id);
     out.times.push_back(row->time);
     out.truth.push_back(row->truth);
-    out.served.push_back(batch.scores_of(*row).front().score);
   }
   for (auto& [version, scores] : out.scores) scores.resize(out.ids.size(), kMissing);
   return out;

@@ -29,7 +29,8 @@ struct LabelledBatch {
       scores;                                 // Version → score of each row; NaN where it did not score.
   std::map<std::int64_t, model::Role> roles;  // Version → its role at the end of the batch.
   std::int64_t served_version = 0;            // The version that answered most rows.
-  std::vector<double> served;                 // What was answered, whichever version did.
+  std::vector<double> served;                 // What was answered, whichever version did …
+  std::vector<double> plain;                  // … and what it said itself, before a level moved it.
   int width = 0;
   std::vector<double> features;  // rows × width, as the served version's learner saw them; NaN
                                  // in rows that another version answered.

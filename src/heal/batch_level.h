@@ -9,14 +9,14 @@
 #include <span>
 
 #include "base/json.h"
+#include "heal/evidence.h"
+#include "watch/batches.h"
 
 namespace trimtab::heal {
 
 // The intercept that makes a batch's scores right: argmin over a of Σ -ln p(truth | logit(score) + a), with a
 // ridge of `kLevelRidge` rows towards 0. Rows whose score is NaN are left out. 0 when no row is left.
 double fit_level(std::span<const double> score, std::span<const double> truth);
-// The probability whose log odds are those of `score`, moved by `level`.
-double at_level(double score, double level);
 
 // Levels of successive batches as an autoregression of first order around a mean, both shrunk towards "no
 // level" by a few pseudo-batches, so that independent levels give a forecast of almost 0.
@@ -43,6 +43,26 @@ class LevelForecast {
  private:
   std::deque<double> levels_;
   bool newest_known_ = false;  // Of the version that answers now.
+};
+
+// What the policy knows of an endpoint's levels, and whether they are served.
+struct LevelState {
+  LevelForecast forecast;
+  EvidenceCusum better;  // Scores moved to the forecast against the version's own, before it is followed …
+  EvidenceCusum worse;   // … and the other way round, of what was answered, while it is.
+  bool followed = false;
+
+  // By how much answers are moved now.
+  double served() const { return followed ? forecast.next() : 0; }
+  // Takes note of a batch of the champion: how the forecast did on it, and its level. Adds its numbers.
+  void learn(const watch::LabelledBatch& batch, int poison_budget, Json& evidence);
+  // Enough batches say so, without the `poison_budget` ones that say most: one wild day decides nothing.
+  bool should_follow(int poison_budget) const;
+  bool should_leave(int poison_budget) const;
+  void follow(bool follows);
+
+  Json to_json() const;
+  static LevelState from_json(const Json& json);
 };
 
 }  // namespace trimtab::heal

@@ -1,9 +1,11 @@
-#include "heal/level.h"
+#include "heal/batch_level.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
 #include <random>
 #include <vector>
+
+#include "model/level.h"
 
 namespace trimtab::heal {
 namespace {
@@ -19,7 +21,7 @@ Batch batch_at(double level, int rows, std::mt19937_64& random) {
   for (int row = 0; row < rows; ++row) {
     const double score = 0.1 + 0.6 * uniform(random);
     batch.score.push_back(score);
-    batch.truth.push_back(uniform(random) < at_level(score, level) ? 1 : 0);
+    batch.truth.push_back(uniform(random) < model::at_level(score, level) ? 1 : 0);
   }
   return batch;
 }
@@ -43,12 +45,12 @@ TEST(Level, OfScoresAtTheEndsIsFinite) {
   EXPECT_TRUE(std::isfinite(fit_level(score, truth)));
 }
 
-TEST(Level, NoneChangesNoBit) { EXPECT_EQ(at_level(0.1234567890123, 0), 0.1234567890123); }
+TEST(Level, NoneChangesNoBit) { EXPECT_EQ(model::at_level(0.1234567890123, 0), 0.1234567890123); }
 
 TEST(Level, MovesTheLogOdds) {
-  EXPECT_NEAR(at_level(0.5, std::log(3)), 0.75, 1e-12);
-  EXPECT_GT(at_level(0.0, 1), 0);
-  EXPECT_LE(at_level(1.0, 2), 1);
+  EXPECT_NEAR(model::at_level(0.5, std::log(3)), 0.75, 1e-12);
+  EXPECT_GT(model::at_level(0.0, 1), 0);
+  EXPECT_LE(model::at_level(1.0, 2), 1);
 }
 
 TEST(LevelForecast, ExpectsNothingOfIndependentLevels) {
@@ -103,6 +105,81 @@ TEST(LevelForecast, SurvivesItsJson) {
   const LevelForecast again = LevelForecast::from_json(*base::parse_json(forecast.to_json().dump()));
   EXPECT_EQ(again.next(), forecast.next());
   EXPECT_EQ(LevelForecast::from_json(Json::object()).next(), 0);
+}
+
+// A day of rows whose truth lies `level` above what the version says; `answered` is what the endpoint moved
+// the answers by.
+watch::LabelledBatch day_at(std::int64_t number, double level, double answered, std::mt19937_64& random) {
+  const Batch rows = batch_at(level, 400, random);
+  watch::LabelledBatch day;
+  day.number = number;
+  day.plain = rows.score;
+  day.truth = rows.truth;
+  for (const double score : rows.score) day.served.push_back(model::at_level(score, answered));
+  return day;
+}
+
+constexpr int kPoisonBudget = 3;
+
+// Lives through days whose levels persist or do not; says on which day the level was first followed.
+int first_followed(double persistence, int days, std::uint64_t seed, LevelState& state) {
+  std::mt19937_64 random(seed);
+  std::normal_distribution<double> normal(0, 0.5);
+  double level = 0;
+  int first = 0;
+  for (int number = 1; number <= days; ++number) {
+    level = persistence * level + normal(random);
+    Json evidence = Json::object();
+    state.learn(day_at(number, level, state.served(), random), kPoisonBudget, evidence);
+    if (state.should_leave(kPoisonBudget)) state.follow(false);
+    if (!state.should_follow(kPoisonBudget)) continue;
+    state.follow(true);
+    if (first == 0) first = number;
+  }
+  return first;
+}
+
+TEST(LevelState, FollowsWhatPersists) {
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    LevelState state;
+    EXPECT_GT(first_followed(0.9, 120, seed, state), kPoisonBudget) << seed;
+    EXPECT_TRUE(state.followed) << seed;
+  }
+}
+
+// Rows of a day share its level, so the evidence of a day counts for less than its rows do, and chance may
+// look like persistence for some weeks. What is then served is small, because the forecast is.
+TEST(LevelState, SeldomFollowsWhatDoesNotPersist) {
+  int followed = 0;
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    LevelState idle;
+    if (first_followed(0, 60, seed, idle) > 0) ++followed;
+    EXPECT_LT(std::abs(idle.served()), 0.3) << seed;
+  }
+  EXPECT_LE(followed, 2);
+}
+
+TEST(LevelState, LeavesALevelThatCanNoLongerBeForeseen) {
+  std::mt19937_64 random(5);
+  LevelState state;
+  for (int number = 0; number < 40; ++number) state.forecast.push(0.9);
+  state.follow(true);
+  for (int number = 1; number < 200 && state.followed; ++number) {
+    Json evidence = Json::object();
+    const double level = number % 2 == 0 ? 1.2 : -1.2;
+    state.learn(day_at(number, level, state.served(), random), kPoisonBudget, evidence);
+    if (state.should_leave(kPoisonBudget)) state.follow(false);
+  }
+  EXPECT_FALSE(state.followed);
+}
+
+TEST(LevelState, SurvivesItsJson) {
+  LevelState state;
+  first_followed(0.9, 30, 7, state);
+  const LevelState again = LevelState::from_json(*base::parse_json(state.to_json().dump()));
+  EXPECT_EQ(again.served(), state.served());
+  EXPECT_EQ(again.followed, state.followed);
+  EXPECT_EQ(again.to_json(), state.to_json());
 }
 
 }  // namespace
