@@ -16,24 +16,28 @@ constexpr double kPersistenceRidge = 1;  // … and, in squared log odds, that t
 constexpr double kPersistenceMax = 0.95;
 constexpr int kNewtonSteps = 12;
 constexpr double kSmallStep = 1e-9;
+constexpr double kBatchSays = kAlarmLog / 2;
 constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a treatment.
 
 double brier(double score, double truth) { return (score - truth) * (score - truth); }
 
-// One batch of the evidence that `one` was nearer to the truth than `other`.
-void compare(EvidenceCusum& cusum, const watch::LabelledBatch& batch, const std::vector<double>& one,
-             const std::vector<double>& other) {
+// By how much the loss of `other` was above that of `one`, of each row that has both.
+std::vector<double> gains(const watch::LabelledBatch& batch, const std::vector<double>& one,
+                          const std::vector<double>& other) {
   std::vector<double> difference;
   for (std::size_t row = 0; row < batch.truth.size(); ++row) {
     if (std::isnan(one[row]) || std::isnan(other[row])) continue;
     difference.push_back(brier(other[row], batch.truth[row]) - brier(one[row], batch.truth[row]) - kMargin);
   }
-  if (!difference.empty()) cusum.push(std::span<const double>(difference), batch.number);
+  return difference;
 }
 
-bool is_confirmed(const EvidenceCusum& evidence, int poison_budget) {
-  return evidence.alarms() && evidence.length() > poison_budget && evidence.newest() > 0 &&
-         evidence.without_strongest(poison_budget) > 0;
+// One batch's ln e that the mean gain is above 0. The rows of a batch share its level and are one observation
+// of it rather than many, so that no batch says more than kBatchSays.
+double log_evidence(const std::vector<double>& of_rows) {
+  EvidenceCusum one;
+  if (!of_rows.empty()) one.push(std::span<const double>(of_rows), 0);
+  return std::clamp(one.newest(), -kBatchSays, kBatchSays);
 }
 
 }  // namespace
@@ -108,42 +112,40 @@ void LevelState::learn(const watch::LabelledBatch& batch, int poison_budget, Jso
   std::vector<double> moved = batch.plain;
   for (double& score : moved) score = model::at_level(score, expected);
   if (followed) {
-    compare(worse, batch, batch.plain, batch.served);
+    credit -= log_evidence(gains(batch, batch.plain, batch.served));
+    credit = std::min(credit, kCreditMax);
   } else if (expected != 0) {
-    compare(better, batch, moved, batch.plain);
+    better.add(log_evidence(gains(batch, moved, batch.plain)), batch.number);
   }
   const double level = fit_level(batch.plain, batch.truth);
   forecast.push(level);
   evidence.set("level", level).set("level_expected", expected).set("level_next", forecast.next());
   evidence.set("level_persistence", forecast.persistence()).set("S_level", better.value());
   evidence.set("S_level_without_budget", better.without_strongest(poison_budget));
-  if (followed) evidence.set("S_without_level", worse.value());
+  if (followed) evidence.set("credit", credit);
 }
 
 bool LevelState::should_follow(int poison_budget) const {
-  return !followed && is_confirmed(better, poison_budget);
-}
-
-bool LevelState::should_leave(int poison_budget) const {
-  return followed && is_confirmed(worse, poison_budget);
+  return !followed && better.alarms() && better.length() > poison_budget && better.newest() > 0 &&
+         better.without_strongest(poison_budget) > 0;
 }
 
 void LevelState::follow(bool follows) {
   followed = follows;
+  credit = follows ? std::min(better.value(), kCreditMax) : 0;
   better.reset();
-  worse.reset();
 }
 
 Json LevelState::to_json() const {
   Json json = Json::object({{"forecast", forecast.to_json()}, {"followed", followed}});
-  return json.set("better", better.to_json()).set("worse", worse.to_json());
+  return json.set("better", better.to_json()).set("credit", credit);
 }
 
 LevelState LevelState::from_json(const Json& json) {
   LevelState state;
   state.forecast = LevelForecast::from_json(json["forecast"]);
   state.better = EvidenceCusum::from_json(json["better"]);
-  state.worse = EvidenceCusum::from_json(json["worse"]);
+  state.credit = json.double_or("credit");
   state.followed = json.bool_or("followed");
   return state;
 }

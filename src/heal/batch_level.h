@@ -48,9 +48,12 @@ class LevelForecast {
 // What the policy knows of an endpoint's levels, and whether they are served.
 struct LevelState {
   LevelForecast forecast;
-  EvidenceCusum better;  // Scores moved to the forecast against the version's own, before it is followed …
-  EvidenceCusum worse;   // … and the other way round, of what was answered, while it is.
+  EvidenceCusum better;  // Scores moved to the forecast against the version's own, before it is followed.
   bool followed = false;
+  // While it is followed: what that has earned so far, as a logarithm of evidence. Held up to kCreditMax, so
+  // that some wild days do not end what has helped for weeks, and no past outweighs the present for ever.
+  double credit = 0;
+  static constexpr double kCreditMax = 3 * kAlarmLog;
 
   // By how much answers are moved now.
   double served() const { return followed ? forecast.next() : 0; }
@@ -58,7 +61,9 @@ struct LevelState {
   void learn(const watch::LabelledBatch& batch, int poison_budget, Json& evidence);
   // Enough batches say so, without the `poison_budget` ones that say most: one wild day decides nothing.
   bool should_follow(int poison_budget) const;
-  bool should_leave(int poison_budget) const;
+  bool should_leave() const { return followed && credit < -kAlarmLog; }
+  // There is evidence that something should be done.
+  bool alarms() const { return followed ? should_leave() : better.alarms(); }
   void follow(bool follows);
 
   Json to_json() const;

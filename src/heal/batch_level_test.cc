@@ -131,7 +131,7 @@ int first_followed(double persistence, int days, std::uint64_t seed, LevelState&
     level = persistence * level + normal(random);
     Json evidence = Json::object();
     state.learn(day_at(number, level, state.served(), random), kPoisonBudget, evidence);
-    if (state.should_leave(kPoisonBudget)) state.follow(false);
+    if (state.should_leave()) state.follow(false);
     if (!state.should_follow(kPoisonBudget)) continue;
     state.follow(true);
     if (first == 0) first = number;
@@ -168,7 +168,7 @@ TEST(LevelState, LeavesALevelThatCanNoLongerBeForeseen) {
     Json evidence = Json::object();
     const double level = number % 2 == 0 ? 1.2 : -1.2;
     state.learn(day_at(number, level, state.served(), random), kPoisonBudget, evidence);
-    if (state.should_leave(kPoisonBudget)) state.follow(false);
+    if (state.should_leave()) state.follow(false);
   }
   EXPECT_FALSE(state.followed);
 }

@@ -23,6 +23,8 @@ class EvidenceCusum {
   // over the same rows. `batch` numbers it.
   void push(std::span<const std::vector<double>> alternatives, std::int64_t batch);
   void push(std::span<const double> differences, std::int64_t batch);
+  // One batch whose ln e is known.
+  void add(double log_e, std::int64_t batch);
 
   double value() const { return value_; }
   double newest() const { return increments_.empty() ? 0 : increments_.back(); }  // ln e of the last batch.
@@ -42,8 +44,6 @@ class EvidenceCusum {
   static EvidenceCusum from_json(const Json& json);
 
  private:
-  void add(double log_e, std::int64_t batch);
-
   double value_ = 0;
   std::vector<double>
       increments_;  // ln e of each batch since S last rose from 0, or the last one that let it fall.

@@ -250,7 +250,7 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   if (options.binary) state.levels.learn(batch, budget, evidence);
   if (options.binary) gather_evidence(state, batch, evidence);
   Verdict of_level;
-  if (state.levels.should_follow(budget) || state.levels.should_leave(budget)) {
+  if (state.levels.should_follow(budget) || state.levels.should_leave()) {
     of_level = level_verdict(options, state, evidence);
   }
   if (of_level.treatment == Treatment::follow_level || of_level.treatment == Treatment::leave_level) {

@@ -105,8 +105,7 @@ Status write_verdict(store::Connection& connection, const std::string& endpoint,
 // An incident that only waited is over when what it waited for has gone.
 Status close_if_over(store::Connection& connection, const Incident& incident, const PolicyState& state,
                      TimeUs now) {
-  const bool stands = state.learnable.alarms() || state.previous_better.alarms() ||
-                      state.levels.better.alarms() || state.levels.worse.alarms();
+  const bool stands = state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
   return append_event(connection, incident.id, "closed", closed.set("why", "the evidence has gone"), now);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "flow/pipeline.h"
-#include "plan/recall.h"
+#include "plan/known_training.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 #include "store/audit.h"

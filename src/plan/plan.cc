@@ -4,7 +4,7 @@
 
 #include "flow/pipeline.h"
 #include "plan/apply.h"
-#include "plan/recall.h"
+#include "plan/known_training.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 

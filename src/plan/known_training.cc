@@ -1,4 +1,4 @@
-#include "plan/recall.h"
+#include "plan/known_training.h"
 
 namespace trimtab::plan {
 namespace {
