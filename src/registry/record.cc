@@ -32,7 +32,7 @@ Result<std::optional<VersionFacts>> select_by_step(store::Connection& connection
                                                    const std::string& step_key) {
   store::Statement row = connection.prepare(
       "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
-      "WHERE model = ? AND step_key = ?");
+      "WHERE model = ? AND step_key = ? AND deleted_ms IS NULL");
   if (!TRY(row.with(model, step_key).step())) return std::optional<VersionFacts>();
   return std::optional(read_version(row));
 }
@@ -46,6 +46,12 @@ Status own_model(store::Connection& connection, const std::string& project, cons
       "WHERE m.name = ?");
   if (TRY(owner.with(model).step())) {
     if (owner.text(0) == project) return {};
+    // A client made it; whoever declares it in a project owns it from now on.
+    if (owner.is_null(0)) {
+      return connection.prepare("UPDATE registered_model SET project = ? WHERE name = ?")
+          .with(project, model)
+          .run();
+    }
     const std::string folder = owner.text(1).empty() ? "" : " (folder " + owner.text(1) + ")";
     return fail(ErrorCode::name_taken,
                 "the model name '" + model + "' belongs to project '" + owner.text(0) + "'" + folder,
@@ -199,14 +205,15 @@ Status write_version(store::Connection& connection, VersionFacts& made, const Ne
     made.version = last.integer(0);
   }
   TRY(write_run(connection, made, version));
+  const std::string root = "model/" + made.model + "/" + std::to_string(made.version);
+  const std::string location = "mlflow-artifacts:/models" + root.substr(root.find('/'));
   TRY(connection
           .prepare(
               "INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, gates, "
-              "created_ms) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?)")
+              "created_ms, updated_ms, source, location) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?, ?, ?, ?)")
           .with(made.model, made.version, made.run_id, made.step_key, made.manifest_sha256, made.gates,
-                made.created_ms)
+                made.created_ms, made.created_ms, location, location)
           .run());
-  const std::string root = "model/" + made.model + "/" + std::to_string(made.version);
   TRY(write_artifacts(connection, root, version.files));
   TRY(write_gates(connection, made, version.gates));
   return connection.prepare("UPDATE registered_model SET updated_ms = ? WHERE name = ?")
@@ -310,7 +317,7 @@ Result<VersionFacts> find_version(store::Home& home, const std::string& model, s
   TRY(home.database().read([&](store::Connection& connection) -> Status {
     store::Statement row = connection.prepare(
         "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
-        "WHERE model = ? AND version = ?");
+        "WHERE model = ? AND version = ? AND deleted_ms IS NULL");
     if (TRY(row.with(model, version).step())) {
       facts = read_version(row);
       return {};
@@ -338,7 +345,7 @@ Result<std::vector<VersionFacts>> list_versions(store::Home& home, const std::st
   TRY(home.database().read([&](store::Connection& connection) -> Status {
     store::Statement row = connection.prepare(
         "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
-        "WHERE model = ? ORDER BY version");
+        "WHERE model = ? AND deleted_ms IS NULL ORDER BY version");
     row.with(model);
     while (TRY(row.step())) versions.push_back(read_version(row));
     return {};

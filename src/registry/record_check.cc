@@ -61,15 +61,22 @@ class RecordCheck {
     return {};
   }
 
-  // The alias says what the endpoint says.
+  // The alias says what the endpoint says, unless a client has pushed another version (or none) to it since:
+  // then it says what the push said.
   Status check_mirrors() {
     Statement row = connection_.prepare(
         "WITH mirror AS (SELECT name AS endpoint, model, CASE WHEN name = model THEN '' ELSE name || '-' END "
         "|| "
         "'champion' AS alias, serving_version AS version FROM endpoint) "
         "SELECT m.endpoint, m.version, m.alias, a.version FROM mirror m LEFT JOIN model_alias a ON a.model = "
-        "m.model "
-        "AND a.alias = m.alias WHERE a.version IS NOT m.version");
+        "m.model AND a.alias = m.alias "
+        "LEFT JOIN audit push ON push.sequence = (SELECT max(sequence) FROM audit WHERE object = 'model/' || "
+        "m.model || '@' || m.alias AND action IN ('model_alias.set', 'model_alias.delete')) "
+        "LEFT JOIN audit rule ON rule.sequence = (SELECT max(sequence) FROM audit WHERE object = 'endpoint/' "
+        "|| "
+        "m.endpoint AND action IN ('endpoint.declare', 'endpoint.promote', 'endpoint.roll_back')) "
+        "WHERE a.version IS NOT CASE WHEN push.sequence > coalesce(rule.sequence, 0) "
+        "THEN json_extract(push.detail, '$.to') ELSE m.version END");
     while (TRY(row.step())) {
       const std::string serves = row.is_null(1) ? "no version" : "version " + row.text(1);
       const std::string points = row.is_null(3) ? "is missing" : "points at version " + row.text(3);
@@ -83,7 +90,7 @@ class RecordCheck {
     Statement row = connection_.prepare(
         "SELECT a.model, a.alias, a.version, v.status, v.manifest_sha256 FROM model_alias a LEFT JOIN "
         "model_version v "
-        "ON v.model = a.model AND v.version = a.version");
+        "ON v.model = a.model AND v.version = a.version AND v.deleted_ms IS NULL");
     while (TRY(row.step())) {
       const std::string who = "alias '" + row.text(1) + "' of model '" + row.text(0) + "'";
       const std::string version = "version " + row.text(2);
@@ -91,7 +98,7 @@ class RecordCheck {
         add(who + " points at " + version + ", which does not exist");
       } else if (row.text(3) != "READY") {
         add(who + " points at " + version + ", which is " + row.text(3) + " and not READY");
-      } else {
+      } else if (!row.is_null(4)) {
         TRY(check_files(who + " points at " + version + ", ", "model/" + row.text(0) + "/" + row.text(2),
                         row.text(4)));
       }
@@ -125,7 +132,8 @@ class RecordCheck {
     return {};
   }
 
-  // Every version was made by a run that says from what, and the history knows of it.
+  // Every trained version was made by a run that says from what, and the history knows of it. Clients may
+  // name runs of other records, and may rename their models.
   Status check_versions() {
     Statement row = connection_.prepare(
         "SELECT v.model, v.version, r.id IS NULL, "
@@ -135,17 +143,17 @@ class RecordCheck {
         "AND l.name = v.model || '/' || v.version) IS NOT v.manifest_sha256, "
         "(SELECT t.value FROM run_tag t WHERE t.run_id = v.run_id AND t.key = 'trimtab.step_key') IS NOT "
         "v.step_key, "
-        "(SELECT count(*) FROM audit a WHERE a.action = 'model_version.create' AND a.object = 'model/' || "
-        "v.model || "
-        "'/' || v.version) <> 1 "
-        "FROM model_version v LEFT JOIN run r ON r.id = v.run_id ORDER BY v.model, v.version");
+        "NOT EXISTS (SELECT 1 FROM audit a WHERE a.action = "
+        "'model_version.create' AND a.object = 'model/' || v.model || '/' || v.version) "
+        "FROM model_version v LEFT JOIN run r ON r.id = v.run_id "
+        "WHERE v.manifest_sha256 IS NOT NULL AND v.deleted_ms IS NULL ORDER BY v.model, v.version");
     while (TRY(row.step())) {
       const std::string who = "version " + row.text(1) + " of model '" + row.text(0) + "' ";
       if (row.integer(2) != 0) add(who + "has no run");
       if (row.integer(3) == 0) add(who + "has no lineage: nothing says what it was trained on");
       if (row.integer(4) != 0) add(who + "is not what the lineage of its run names as output");
       if (row.integer(5) != 0) add(who + "and its run do not name the same training step");
-      if (row.integer(6) != 0) add(who + "does not have exactly one audit row of its making");
+      if (row.integer(6) != 0) add(who + "has no audit row of its making");
     }
     return {};
   }
@@ -154,7 +162,9 @@ class RecordCheck {
   Status check_runs() {
     Statement row = connection_.prepare(
         "SELECT v.model, v.version, r.status FROM model_version v JOIN run r ON r.id = v.run_id "
-        "WHERE r.status <> 'FINISHED' AND v.status = 'READY' ORDER BY v.model, v.version");
+        "WHERE r.status <> 'FINISHED' AND v.status = 'READY' AND v.manifest_sha256 IS NOT NULL AND "
+        "v.deleted_ms "
+        "IS NULL ORDER BY v.model, v.version");
     while (TRY(row.step())) {
       add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " +
           row.text(2));
