@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/json.h"
@@ -18,10 +19,12 @@
 namespace trimtab::api {
 
 // The parameters of one request: the JSON body, or the query of a GET (repeated names are lists). Unknown
-// parameters are ignored, as protobuf's JSON does there. Integers may be sent as strings.
+// parameters are ignored, as protobuf's JSON does there. Integers may be sent as strings. A route reads its
+// parameters in the order of MLflow's own schema, so that of several mistakes the same one is named.
 class MlflowParameters {
  public:
-  // Errors: malformed (no JSON object; deeper than 64), with MLflow's words.
+  // An empty body is an empty object. Errors: invalid (a POST or PUT of another type than application/json),
+  // malformed (no JSON object; deeper than 64).
   static Result<MlflowParameters> read(const http::Request& request);
 
   // Required, and not empty. Errors: invalid ("Missing value for required parameter 'name'. See the API docs
@@ -29,28 +32,51 @@ class MlflowParameters {
   // Value was of type 'int'. See the API docs …").
   Result<std::string> text(std::string_view name) const;
   Result<std::int64_t> integer(std::string_view name) const;
-  // The default when it is absent or null. Errors: invalid, for another type.
+  Result<double> number(std::string_view name) const;
+  // "run_id", or its old name "run_uuid".
+  Result<std::string> run_id() const;
+  // Nothing when it is absent or null. Errors: invalid, for another type.
   Result<std::optional<std::string>> find_text(std::string_view name) const;
   Result<std::optional<std::int64_t>> find_integer(std::string_view name) const;
   Result<bool> flag(std::string_view name, bool fallback = false) const;
+  // A list of texts; empty when it is absent. In a query one value is a list of one.
   Result<std::vector<std::string>> texts(std::string_view name) const;
+  // A list of {"key","value"}; a missing value is "". Errors: invalid ("Missing value for required parameter
+  // 'tags[0].key'.", a wrong type).
   Result<std::vector<registry::KeyValue>> key_values(std::string_view name) const;
-  // An experiment's id is a string of digits there. Errors: invalid, not_found for what can be none of ours.
+  // A list of objects, for a caller that reads them with read_entry(). Errors: invalid.
+  Result<std::vector<MlflowParameters>> entries(std::string_view name) const;
+  // An experiment's id is a string of digits there. Errors: invalid ("Invalid experiment ID 'x'. Experiment
+  // ID must be a valid integer.").
   Result<std::int64_t> experiment_id(std::string_view name) const;
   const Json& json() const { return json_; }
 
  private:
-  explicit MlflowParameters(Json json) : json_(std::move(json)) {}
+  explicit MlflowParameters(Json json, std::string path = {})
+      : json_(std::move(json)), path_(std::move(path)) {}
+  const Json* find(std::string_view name) const;  // Null for absent and for null.
+  Error wrong_type(std::string_view name, const Json& value) const;
+  Error missing(std::string_view name) const;
+
   Json json_;
+  std::string path_;  // Of an entry: "metrics[3].".
+  bool is_query_ = false;
 };
 
-// {"error_code","message"} with the error table's MLflow code and that code's status there.
+// "Invalid value <value> for parameter '<path>' supplied: <why>", the value as Python's json module writes
+// it.
+Error invalid_parameter(std::string_view path, const Json& value, std::string_view why);
+// Errors: invalid, with MLflow's words.
+Result<std::int64_t> parse_experiment_id(std::string_view text);
+
+// {"error_code","message"}, and "hint" where we have one, with the error table's MLflow code and the status
+// that MLflow gives to that code.
 http::Reply mlflow_error(const Error& error);
 // The value, or the error; an empty object for a Status.
 http::Reply mlflow_reply(const Result<Json>& json);
 http::Reply mlflow_reply(const Status& status);
 
-// {"offset":n} in base64, as MLflow's page tokens are; "" begins. Errors: invalid.
+// {"offset": n} in base64, as MLflow's page tokens are; "" begins. Errors: invalid.
 std::string page_token(std::int64_t offset);
 Result<std::int64_t> page_offset(const std::optional<std::string>& token);
 
@@ -58,6 +84,7 @@ Result<std::int64_t> page_offset(const std::optional<std::string>& token);
 Json metric_number(double value);
 Json key_values_json(const std::vector<registry::KeyValue>& values);
 
+// May be called at the same time on several threads. What it needs after it has returned it must copy.
 using MlflowHandler =
     std::function<http::Answer(const MlflowParameters&, const http::Request&, http::ReplyPromise)>;
 // The same route under /api and /ajax-api, for each of the versions ("2.0", "3.0"); path "/mlflow/runs/get".
