@@ -1,6 +1,8 @@
 // The tracking, registry and artifact API that every MLflow client speaks (3.17.2), a function a group.
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"

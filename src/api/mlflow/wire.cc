@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <iterator>
 #include <limits>
 
 #include "http/percent.h"
@@ -221,13 +222,15 @@ std::string python_bytes(std::string_view bytes) {
 Result<MlflowParameters> MlflowParameters::read(const http::Request& request) {
   const bool is_query = request.method == "GET" && !request.query.empty();
   if (!is_query) TRY(check_type(request));
-  MlflowParameters read(TRY(is_query ? read_query(request.query) : read_body(request.body)));
+  const auto json =
+      std::make_shared<const Json>(TRY(is_query ? read_query(request.query) : read_body(request.body)));
+  MlflowParameters read(json, json.get(), "");
   read.is_query_ = is_query;
   return read;
 }
 
 const Json* MlflowParameters::find(std::string_view name) const {
-  const Json* value = json_.find(name);
+  const Json* value = json_->find(name);
   if (value == nullptr || value->is_null()) return nullptr;
   // Of a repeated query parameter that is no list the first one counts.
   if (is_query_ && value->is_array()) return &value->as_array().front();
@@ -243,6 +246,12 @@ Error MlflowParameters::wrong_type(std::string_view name, const Json& value) con
   return invalid_parameter(
       path_ + std::string(name), value,
       " Hint: Value was of type '" + std::string(python_type(value)) + "'." + std::string(kSeeDocs));
+}
+
+Status MlflowParameters::require(std::string_view name) const {
+  const Json* value = find(name);
+  if (value == nullptr || (value->is_string() && value->as_string().empty())) return fail(missing(name));
+  return {};
 }
 
 Result<std::string> MlflowParameters::text(std::string_view name) const {
@@ -299,7 +308,7 @@ Result<bool> MlflowParameters::flag(std::string_view name, bool fallback) const 
 
 Result<std::vector<std::string>> MlflowParameters::texts(std::string_view name) const {
   std::vector<std::string> texts;
-  const Json* value = json_.find(name);
+  const Json* value = json_->find(name);
   if (value == nullptr || value->is_null()) return texts;
   if (is_query_ && value->is_string()) return std::vector<std::string>{value->as_string()};
   if (!value->is_array()) return fail(wrong_type(name, *value));
@@ -312,15 +321,23 @@ Result<std::vector<std::string>> MlflowParameters::texts(std::string_view name) 
 
 Result<std::vector<MlflowParameters>> MlflowParameters::entries(std::string_view name) const {
   std::vector<MlflowParameters> entries;
-  const Json* value = json_.find(name);
+  const Json* value = json_->find(name);
   if (value == nullptr || value->is_null()) return entries;
   if (!value->is_array()) return fail(wrong_type(name, *value));
+  entries.reserve(value->as_array().size());
   for (const Json& item : value->as_array()) {
     if (!item.is_object()) return fail(wrong_type(name, *value));
-    entries.push_back(
-        MlflowParameters(item, path_ + std::string(name) + "[" + std::to_string(entries.size()) + "]."));
+    std::string path = path_ + std::string(name) + "[" + std::to_string(entries.size()) + "].";
+    entries.push_back(MlflowParameters(root_, &item, std::move(path)));
   }
   return entries;
+}
+
+Result<std::optional<MlflowParameters>> MlflowParameters::member(std::string_view name) const {
+  const Json* value = find(name);
+  if (value == nullptr) return std::optional<MlflowParameters>();
+  if (!value->is_object()) return fail(wrong_type(name, *value));
+  return std::optional(MlflowParameters(root_, value, path_ + std::string(name) + "."));
 }
 
 Result<std::vector<registry::KeyValue>> MlflowParameters::key_values(std::string_view name) const {
@@ -336,9 +353,28 @@ Result<std::int64_t> MlflowParameters::experiment_id(std::string_view name) cons
   return parse_experiment_id(TRY(text(name)));
 }
 
+Result<LifecycleView> MlflowParameters::view(std::string_view name) const {
+  const Json* value = find(name);
+  if (value == nullptr) return LifecycleView{};
+  const std::string text = value->is_string() ? value->as_string() : value->dump();
+  if (text == "ACTIVE_ONLY" || text == "1") return LifecycleView{true, false};
+  if (text == "DELETED_ONLY" || text == "2") return LifecycleView{false, true};
+  if (text == "ALL" || text == "3") return LifecycleView{true, true};
+  return fail(invalid_parameter(path_ + std::string(name), *value,
+                                "It must be one of ACTIVE_ONLY, DELETED_ONLY and ALL."));
+}
+
 Error invalid_parameter(std::string_view path, const Json& value, std::string_view why) {
   return invalid("Invalid value " + python_json(value) + " for parameter '" + std::string(path) +
                  "' supplied: " + std::string(why));
+}
+
+Status check_max_results(std::int64_t max_results, std::int64_t limit) {
+  const std::string begin =
+      "Invalid value " + std::to_string(max_results) + " for parameter 'max_results' supplied. It must be ";
+  if (max_results < 1) return fail(ErrorCode::invalid, begin + "a positive integer");
+  if (max_results > limit) return fail(ErrorCode::invalid, begin + "at most " + std::to_string(limit));
+  return {};
 }
 
 Result<std::int64_t> parse_experiment_id(std::string_view text) {
@@ -406,7 +442,8 @@ std::vector<http::Route> mlflow_route(std::string method, std::string path, std:
                                                             http::ReplyPromise promise) -> http::Answer {
     const Result<MlflowParameters> parameters = MlflowParameters::read(request);
     if (!parameters) return mlflow_error(parameters.error());
-    return handler(*parameters, request, std::move(promise));
+    Result<http::Answer> answer = handler(*parameters, request, std::move(promise));
+    return answer ? *std::move(answer) : mlflow_error(answer.error());
   };
   std::vector<http::Route> routes;
   for (const char* prefix : {"/api/", "/ajax-api/"}) {
@@ -423,6 +460,22 @@ std::vector<http::Route> mlflow_route(std::string method, std::string path, std:
     }
   }
   return routes;
+}
+
+void RouteList::get(std::string path, std::string summary, MlflowHandler handler, http::Placement placement) {
+  add(mlflow_route("GET", std::move(path), std::move(summary), http::Permission::open, std::move(handler),
+                   {"2.0"}, placement));
+}
+
+void RouteList::post(std::string path, std::string summary, MlflowHandler handler,
+                     http::Placement placement) {
+  add(mlflow_route("POST", std::move(path), std::move(summary), http::Permission::open, std::move(handler),
+                   {"2.0"}, placement));
+}
+
+void RouteList::add(std::vector<http::Route> routes) {
+  routes_.insert(routes_.end(), std::make_move_iterator(routes.begin()),
+                 std::make_move_iterator(routes.end()));
 }
 
 }  // namespace trimtab::api
