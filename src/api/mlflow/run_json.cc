@@ -4,7 +4,6 @@
 #include <limits>
 
 #include "base/json.h"
-#include "registry/experiments.h"
 
 namespace trimtab::api {
 namespace {
@@ -79,17 +78,6 @@ void append_links(std::string& out, std::string_view name, const std::vector<reg
 
 }  // namespace
 
-Result<std::string> ArtifactRoots::of(std::int64_t experiment_id) {
-  {
-    const std::lock_guard lock(mutex_);
-    const auto found = known_.find(experiment_id);
-    if (found != known_.end()) return found->second;
-  }
-  const registry::ExperimentFacts experiment = TRY(registry::find_experiment(home_, experiment_id));
-  const std::lock_guard lock(mutex_);
-  return known_[experiment_id] = experiment.artifact_location;
-}
-
 void append_metric(std::string& out, const registry::MetricPoint& point, const std::string& run_id) {
   out += "{\"key\":";
   append_json_string(out, point.key);
@@ -104,7 +92,7 @@ void append_metric(std::string& out, const registry::MetricPoint& point, const s
   out += '}';
 }
 
-void append_run_info(std::string& out, const registry::RunInfo& info, const std::string& artifact_root) {
+void append_run_info(std::string& out, const registry::RunInfo& info) {
   out += "{\"run_uuid\":";
   append_json_string(out, info.id);
   append_member(out, "experiment_id", std::to_string(info.experiment_id));
@@ -113,16 +101,15 @@ void append_run_info(std::string& out, const registry::RunInfo& info, const std:
   append_member(out, "status", registry::status_name(info.status));
   append_member(out, "start_time", info.start_ms);
   if (info.end_ms && *info.end_ms != 0) append_member(out, "end_time", *info.end_ms);
-  append_member(out, "artifact_uri", artifact_root + "/" + info.id + "/artifacts");
+  append_member(out, "artifact_uri", info.artifact_uri);
   append_member(out, "lifecycle_stage", info.is_deleted ? "deleted" : "active");
   append_member(out, "run_id", info.id);
   out += '}';
 }
 
-void append_run(std::string& out, const registry::RunFacts& run, const std::string& artifact_root,
-                RunParts parts) {
+void append_run(std::string& out, const registry::RunFacts& run, RunParts parts) {
   out += "{\"info\":";
-  append_run_info(out, run.info, artifact_root);
+  append_run_info(out, run.info);
   out += ',';
   append_data(out, run);
   out += ",\"inputs\":{";

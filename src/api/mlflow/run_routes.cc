@@ -35,7 +35,7 @@ Status settle_name(registry::NewRun& run) {
   return {};
 }
 
-Result<http::Answer> create(RecordRooms& rooms, ArtifactRoots& roots, const MlflowParameters& parameters,
+Result<http::Answer> create(RecordRooms& rooms, const MlflowParameters& parameters,
                             http::ReplyPromise promise) {
   registry::NewRun run;
   const std::optional<std::string> id = TRY(parameters.find_text("experiment_id"));
@@ -45,11 +45,10 @@ Result<http::Answer> create(RecordRooms& rooms, ArtifactRoots& roots, const Mlfl
   run.tags = TRY(parameters.key_values("tags"));
   run.experiment_id = id && !id->empty() ? TRY(parse_experiment_id(*id)) : 0;
   TRY(settle_name(run));
-  std::string root = TRY(roots.of(run.experiment_id));
-  rooms.runs.create(std::move(run), [promise, root](const Result<registry::RunFacts>& made) mutable {
+  rooms.runs.create(std::move(run), [promise](const Result<registry::RunFacts>& made) mutable {
     if (!made) return promise.send(mlflow_error(made.error()));
     std::string text = "{\"run\":";
-    append_run(text, *made, root, {.model_inputs = true, .outputs = false});
+    append_run(text, *made, {.model_inputs = true, .outputs = false});
     promise.send(json_text(text + "}"));
   });
   return http::Pending{};
@@ -69,7 +68,7 @@ Result<std::optional<RunStatus>> find_run_status(const MlflowParameters& paramet
                                 "It must be one of RUNNING, SCHEDULED, FINISHED, FAILED and KILLED."));
 }
 
-Result<http::Answer> update(RecordRooms& rooms, ArtifactRoots& roots, const MlflowParameters& parameters,
+Result<http::Answer> update(RecordRooms& rooms, const MlflowParameters& parameters,
                             http::ReplyPromise promise) {
   std::string id = TRY(parameters.run_id());
   registry::RunChange change;
@@ -77,13 +76,11 @@ Result<http::Answer> update(RecordRooms& rooms, ArtifactRoots& roots, const Mlfl
   change.status = TRY(find_run_status(parameters));
   change.name = TRY(parameters.find_text("run_name"));
   if (change.name && change.name->empty()) change.name.reset();
-  const registry::RunFacts before = TRY(rooms.runs.find(id));
-  std::string root = TRY(roots.of(before.info.experiment_id));
   rooms.runs.change(std::move(id), std::move(change),
-                    [promise, root](const Result<registry::RunFacts>& run) mutable {
+                    [promise](const Result<registry::RunFacts>& run) mutable {
                       if (!run) return promise.send(mlflow_error(run.error()));
                       std::string text = "{\"run_info\":";
-                      append_run_info(text, run->info, root);
+                      append_run_info(text, run->info);
                       promise.send(json_text(text + "}"));
                     });
   return http::Pending{};
@@ -106,26 +103,12 @@ Result<MetricPoint> read_metric(const MlflowParameters& parameters) {
   return point;
 }
 
-// Of a request for one thing the book's refusal names "key", not "tags[0].key".
-registry::RunBook::Done send_single(http::ReplyPromise promise) {
-  return [promise](Status status) mutable {
-    if (!status) {
-      std::string& message = status.error().message;
-      for (const std::string_view path : {"metrics[0].", "params[0].", "tags[0]."}) {
-        const std::size_t at = message.find(path);
-        if (at != std::string::npos) message.erase(at, path.size());
-      }
-    }
-    promise.send(mlflow_reply(status));
-  };
-}
-
 Result<http::Answer> log_metric(RecordRooms& rooms, const MlflowParameters& parameters,
                                 http::ReplyPromise promise) {
   std::string id = TRY(parameters.run_id());
-  registry::RunBatch batch;
+  registry::RunBatch batch{.is_single = true};
   batch.metrics.push_back(TRY(read_metric(parameters)));
-  rooms.runs.log(std::move(id), std::move(batch), send_single(std::move(promise)));
+  rooms.runs.log(std::move(id), std::move(batch), send_status(std::move(promise)));
   return http::Pending{};
 }
 
@@ -137,18 +120,18 @@ Result<KeyValue> read_pair(const MlflowParameters& parameters) {
 Result<http::Answer> log_param(RecordRooms& rooms, const MlflowParameters& parameters,
                                http::ReplyPromise promise) {
   std::string id = TRY(parameters.run_id());
-  registry::RunBatch batch;
+  registry::RunBatch batch{.is_single = true};
   batch.params.push_back(TRY(read_pair(parameters)));
-  rooms.runs.log(std::move(id), std::move(batch), send_single(std::move(promise)));
+  rooms.runs.log(std::move(id), std::move(batch), send_status(std::move(promise)));
   return http::Pending{};
 }
 
 Result<http::Answer> set_tag(RecordRooms& rooms, const MlflowParameters& parameters,
                              http::ReplyPromise promise) {
   std::string id = TRY(parameters.run_id());
-  registry::RunBatch batch;
+  registry::RunBatch batch{.is_single = true};
   batch.tags.push_back(TRY(read_pair(parameters)));
-  rooms.runs.log(std::move(id), std::move(batch), send_single(std::move(promise)));
+  rooms.runs.log(std::move(id), std::move(batch), send_status(std::move(promise)));
   return http::Pending{};
 }
 
@@ -215,9 +198,9 @@ Result<http::Answer> log_model(RecordRooms& rooms, const MlflowParameters& param
     if (before && before->is_array()) history = *before;
   }
   history.push(model_history_entry(model));
-  registry::RunBatch batch;
+  registry::RunBatch batch{.is_single = true};
   batch.tags.push_back({std::string(kModelHistoryTag), history.dump()});
-  rooms.runs.log(std::move(id), std::move(batch), send_single(std::move(promise)));
+  rooms.runs.log(std::move(id), std::move(batch), send_status(std::move(promise)));
   return http::Pending{};
 }
 
@@ -281,14 +264,13 @@ Result<registry::RunSearch> read_search(const MlflowParameters& parameters) {
   return search;
 }
 
-Result<http::Answer> search(RecordRooms& rooms, ArtifactRoots& roots, const MlflowParameters& parameters) {
+Result<http::Answer> search(RecordRooms& rooms, const MlflowParameters& parameters) {
   const registry::RunSearch search = TRY(read_search(parameters));
   const registry::RunPage page = TRY(rooms.runs.search(search));
   std::string text = "{";
   for (const registry::RunFacts& run : page.runs) {
     text += text.size() == 1 ? "\"runs\":[" : ",";
-    const std::string root = TRY(roots.of(run.info.experiment_id));
-    append_run(text, run, root, {.model_inputs = false, .outputs = true});
+    append_run(text, run, {.model_inputs = false, .outputs = true});
   }
   if (!page.runs.empty()) text += ']';
   if (page.has_more) {
@@ -307,7 +289,6 @@ std::vector<http::Route> run_routes(RecordRooms& rooms) {
   using Parameters = const MlflowParameters&;
   using Request = const http::Request&;
   using Promise = http::ReplyPromise;
-  const auto roots = std::make_shared<ArtifactRoots>(rooms.home);
   RouteList routes;
   const auto write = [&](const char* name, const char* summary, auto work, http::Placement placement) {
     routes.post(
@@ -315,12 +296,10 @@ std::vector<http::Route> run_routes(RecordRooms& rooms) {
         [&rooms, work](Parameters p, Request, Promise done) { return work(rooms, p, std::move(done)); },
         placement);
   };
-  routes.post("/mlflow/runs/create", "Begins a run", [&rooms, roots](Parameters p, Request, Promise done) {
-    return create(rooms, *roots, p, done);
-  });
-  routes.post(
-      "/mlflow/runs/update", "Changes a run's status, end or name",
-      [&rooms, roots](Parameters p, Request, Promise done) { return update(rooms, *roots, p, done); });
+  routes.post("/mlflow/runs/create", "Begins a run",
+              [&rooms](Parameters p, Request, Promise done) { return create(rooms, p, done); });
+  routes.post("/mlflow/runs/update", "Changes a run's status, end or name",
+              [&rooms](Parameters p, Request, Promise done) { return update(rooms, p, done); });
   routes.post("/mlflow/runs/delete", "Marks a run as deleted", set_deleted(rooms, true));
   routes.post("/mlflow/runs/restore", "Takes a deletion back", set_deleted(rooms, false));
   // Short requests are read where they arrive: handing them to another thread would cost more.
@@ -336,7 +315,7 @@ std::vector<http::Route> run_routes(RecordRooms& rooms) {
       "/mlflow/runs/get", "A run with its latest metrics, parameters and tags",
       [&rooms](Parameters p, Request, const Promise&) { return get(rooms, p); }, http::Placement::io);
   routes.post("/mlflow/runs/search", "Runs that a filter matches, in an order",
-              [&rooms, roots](Parameters p, Request, const Promise&) { return search(rooms, *roots, p); });
+              [&rooms](Parameters p, Request, const Promise&) { return search(rooms, p); });
   return routes.take();
 }
 
