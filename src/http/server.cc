@@ -267,19 +267,27 @@ std::optional<Reply> Connection::find_route() {
 
 Reply Connection::no_route(const Router::Match& match) const {
   const Request& request = reader_.request();
+  const auto worded = [&](const Error& error, int status) {
+    std::optional<Reply> reply;
+    if (shared_.options.no_route) reply = shared_.options.no_route(request.path, error, status);
+    return reply ? *std::move(reply) : error_reply(error, status);
+  };
   if (match.other_methods.empty()) {
     const std::string nearest = shared_.router.nearest(request.path);
-    return refusal(
-        ErrorCode::not_found, "there is nothing at '" + shown(request.path) + "'",
-        nearest.empty() ? "GET /openapi.json lists every path" : "did you mean '" + shown(nearest) + "'?");
+    return worded(
+        {ErrorCode::not_found, "there is nothing at '" + shown(request.path) + "'",
+         nearest.empty() ? "GET /openapi.json lists every path" : "did you mean '" + shown(nearest) + "'?",
+         std::nullopt, nullptr},
+        404);
   }
   std::string allowed;
   for (const std::string& method : match.other_methods) {
     allowed += (allowed.empty() ? "" : ", ") + method + (method == "GET" ? ", HEAD" : "");
   }
-  Reply reply = refusal(ErrorCode::unsupported,
+  Reply reply = worded({ErrorCode::unsupported,
                         "'" + shown(request.path) + "' does not answer to " + std::string(request.method),
-                        "it answers to " + allowed, 405);
+                        "it answers to " + allowed, std::nullopt, nullptr},
+                       405);
   reply.headers.emplace_back("Allow", std::move(allowed));
   return reply;
 }

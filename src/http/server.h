@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -29,6 +31,9 @@ struct ServerOptions {
   std::vector<std::string> hosts_allowed;  // Beside 127.0.0.1, localhost, [::1] and `host`.
   std::string token;                       // For Permission::token.
   bool clock_is_manual = false;            // For Permission::clock.
+  // Words the refusal (404, 405) of a path or method that no route has, for callers who expect another shape
+  // than ours; nothing leaves it as it is. Runs on the io threads.
+  std::function<std::optional<Reply>(std::string_view path, const Error& error, int status)> no_route;
 };
 
 // Thread-safe.

@@ -1,6 +1,8 @@
 // The tracking, registry and artifact API that every MLflow client speaks (3.17.2), a function a group.
 #pragma once
 
+#include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -18,11 +20,11 @@ struct RecordRooms {
 };
 
 std::vector<http::Route> experiment_routes(RecordRooms& rooms);
-std::vector<http::Route> run_routes(RecordRooms& rooms);      // Metrics, params, tags, inputs, outputs, search.
-std::vector<http::Route> metric_routes(RecordRooms& rooms);   // History, bulk, sampled.
-std::vector<http::Route> model_routes(RecordRooms& rooms);    // Registered models, versions, aliases, stages.
+std::vector<http::Route> run_routes(RecordRooms& rooms);  // Metrics, params, tags, inputs, outputs, search.
+std::vector<http::Route> metric_routes(RecordRooms& rooms);  // History, bulk, sampled.
+std::vector<http::Route> model_routes(RecordRooms& rooms);   // Registered models, versions, aliases, stages.
 std::vector<http::Route> logged_model_routes(RecordRooms& rooms);
 std::vector<http::Route> artifact_routes(RecordRooms& rooms);  // The proxy, and listing by run.
-std::vector<http::Route> server_routes(RecordRooms& rooms);    // server-info, health, version; "not supported".
+std::vector<http::Route> server_routes(RecordRooms& rooms);  // server-info, health, version; "not supported".
 
 }  // namespace trimtab::api
