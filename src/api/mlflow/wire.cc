@@ -421,6 +421,16 @@ Result<std::int64_t> page_offset(const std::optional<std::string>& token) {
   return *offset;
 }
 
+std::string json_token(const Json& json) { return to_base64(json.dump()); }
+
+Result<Json> read_json_token(std::string_view token) {
+  const std::optional<std::string> text = from_base64(token);
+  if (!text) return fail(invalid("Invalid page token, could not base64-decode"));
+  Result<Json> json = base::parse_json(*text);
+  if (json && json->is_object()) return json;
+  return fail(invalid("Invalid page token, decoded value=" + python_bytes(*text)));
+}
+
 Json metric_number(double value) {
   if (std::isinf(value)) return std::copysign(std::numeric_limits<double>::max(), value);
   return value;

@@ -98,6 +98,9 @@ http::Reply mlflow_reply(const Status& status);
 // {"offset": n} in base64, as MLflow's page tokens are; "" begins. Errors: invalid.
 std::string page_token(std::int64_t offset);
 Result<std::int64_t> page_offset(const std::optional<std::string>& token);
+// Any other token: JSON in base64. Errors: invalid.
+std::string json_token(const Json& json);
+Result<Json> read_json_token(std::string_view token);
 
 // A metric's number as MLflow's JSON has it: "NaN" as a string, infinities as the largest double.
 Json metric_number(double value);
