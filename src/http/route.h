@@ -39,6 +39,8 @@ struct Route {
   // Media types a body may declare; "*/*" takes any. A form or text/plain must never be among those of a
   // route that changes things: a foreign page can send them without asking.
   std::vector<std::string> content_types = {"application/json"};
+  // Takes bodies of any announced length: a long one is written to a file on its way (Request::body_file).
+  bool takes_files = false;
 };
 
 class Router {

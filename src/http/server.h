@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -24,6 +25,8 @@ struct ServerOptions {
   int pool_threads = 2;
   int pool_queue_max = 1024;  // More waiting than this is answered 503.
   std::uint64_t body_bytes_max = 16u << 20;
+  // Where the bodies of routes that take files are kept meanwhile; empty: these are no longer than others.
+  std::filesystem::path body_folder;
   std::uint64_t received_bytes_max = 256u << 20;  // Of all large bodies being received at a time; then 503.
   std::uint64_t header_bytes_max = 32u << 10;
   base::TimeUs idle_timeout = 60 * base::kSecondUs;  // Between requests, and for a slow sender.

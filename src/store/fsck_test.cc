@@ -39,7 +39,8 @@ class FsckTest : public testing::Test {
             .with(rows_)
             .run());
     TRY(connection
-            .prepare("INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, gates, "
+            .prepare("INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, "
+                     "gates, "
                      "created_ms, updated_ms, source, location)"
                      " VALUES ('late', 1, 'r1', 'key', 'READY', ?, 'passed', 0, 0, 'x', 'x')")
             .with(manifest_)

@@ -63,7 +63,8 @@ Result<http::Answer> get(RecordRooms& rooms, Parameters parameters, Request requ
   return model_reply(registry::find_logged_model(rooms.home, request.path_values[0], also_deleted));
 }
 
-Result<http::Answer> finalize(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise promise) {
+Result<http::Answer> finalize(RecordRooms& rooms, Parameters parameters, Request,
+                              http::ReplyPromise promise) {
   std::string id = TRY(parameters.text("model_id"));
   TRY(parameters.require("status"));
   const Json& status = parameters.json()["status"];
@@ -138,8 +139,9 @@ Result<std::int64_t> token_offset(Parameters parameters) {
   const Json token = TRY(read_json_token(text));
   const std::int64_t offset = token.int_or("offset");
   if (token == token_json(parameters, offset) && offset >= 0) return offset;
-  return fail(ErrorCode::invalid,
-              "Invalid page token: it belongs to a search of other experiments, another filter or another order.");
+  return fail(
+      ErrorCode::invalid,
+      "Invalid page token: it belongs to a search of other experiments, another filter or another order.");
 }
 
 Result<http::Answer> search(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
@@ -170,7 +172,8 @@ constexpr Row kRows[] = {
     {"DELETE", "/mlflow/logged-models/{model_id}", "Marks a logged model as deleted", remove},
     {"POST", "/mlflow/logged-models/{model_id}/params", "Adds params to a logged model", log_params},
     {"PATCH", "/mlflow/logged-models/{model_id}/tags", "Sets tags of a logged model", set_tags},
-    {"DELETE", "/mlflow/logged-models/{model_id}/tags/{tag_key}", "Removes a tag of a logged model", delete_tag},
+    {"DELETE", "/mlflow/logged-models/{model_id}/tags/{tag_key}", "Removes a tag of a logged model",
+     delete_tag},
     {"POST", "/mlflow/logged-models/search", "Logged models that a filter matches", search},
 };
 
@@ -179,7 +182,8 @@ constexpr Row kRows[] = {
 std::vector<http::Route> logged_model_routes(RecordRooms& rooms) {
   RouteList routes;
   for (const Row& row : kRows) {
-    routes.add(mlflow_route(row.method, row.path, row.summary, http::Permission::open, with(rooms, row.body)));
+    routes.add(
+        mlflow_route(row.method, row.path, row.summary, http::Permission::open, with(rooms, row.body)));
   }
   return routes.take();
 }

@@ -1,5 +1,5 @@
-// MLflow's model registry: registered models, their versions, aliases and (deprecated) stages. Prompts need no
-// routes of their own: to the client they are registered models with reserved tags.
+// MLflow's model registry: registered models, their versions, aliases and (deprecated) stages. Prompts need
+// no routes of their own: to the client they are registered models with reserved tags.
 #include "api/mlflow/mlflow_routes.h"
 #include "api/mlflow/model_json.h"
 #include "api/mlflow/wire.h"
@@ -227,9 +227,8 @@ Result<http::Answer> search_versions(RecordRooms& rooms, Parameters parameters, 
   search.order_by = TRY(parameters.texts("order_by"));
   search.offset = TRY(page_offset(TRY(parameters.find_text("page_token"))));
   if (search.max_results < 1) {
-    return fail(ErrorCode::invalid,
-                "Invalid value for max_results. It must be a positive integer, but got " +
-                    std::to_string(search.max_results));
+    return fail(ErrorCode::invalid, "Invalid value for max_results. It must be a positive integer, but got " +
+                                        std::to_string(search.max_results));
   }
   const registry::VersionPage page = TRY(registry::search_versions(rooms.home, search));
   Json json = Json::object();
@@ -248,8 +247,8 @@ Result<http::Answer> set_version_tag(RecordRooms& rooms, Parameters parameters, 
 Result<http::Answer> delete_version_tag(RecordRooms& rooms, Parameters parameters,
                                         http::ReplyPromise promise) {
   VersionKey key = TRY(read_key(parameters));
-  registry::delete_version_tag(writer(rooms), std::move(key.model), key.version,
-                               TRY(parameters.text("key")), send_done(std::move(promise)));
+  registry::delete_version_tag(writer(rooms), std::move(key.model), key.version, TRY(parameters.text("key")),
+                               send_done(std::move(promise)));
   return http::Pending{};
 }
 
@@ -290,7 +289,8 @@ constexpr Row kRows[] = {
 std::vector<http::Route> model_routes(RecordRooms& rooms) {
   RouteList routes;
   for (const Row& row : kRows) {
-    routes.add(mlflow_route(row.method, row.path, row.summary, http::Permission::open, with(rooms, row.body)));
+    routes.add(
+        mlflow_route(row.method, row.path, row.summary, http::Permission::open, with(rooms, row.body)));
   }
   return routes.take();
 }
