@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace trimtab::registry {
@@ -19,8 +20,8 @@ struct KeyValue {
   bool operator==(const KeyValue&) const = default;
 };
 
-// One observation of a metric. Its identity is all of it: the same point again changes nothing. NaN is kept as
-// NaN; infinities are kept as the largest finite double of their sign, as MLflow does.
+// One observation of a metric. Its identity is all of it: the same point again changes nothing. NaN is kept
+// as NaN; infinities are kept as the largest finite double of their sign, as MLflow does.
 struct MetricPoint {
   std::string key;
   double value = 0;
@@ -49,6 +50,7 @@ struct RunInfo {
   bool is_deleted = false;
   std::int64_t start_ms = 0;
   std::optional<std::int64_t> end_ms;
+  std::string artifact_uri;  // The experiment's artifact location, "/", the id, "/artifacts".
 };
 
 struct RunFacts {
@@ -66,6 +68,8 @@ struct RunBatch {
   std::vector<MetricPoint> metrics;
   std::vector<KeyValue> params;
   std::vector<KeyValue> tags;
+  // The request was log-metric, log-parameter or set-tag: MLflow's messages then name no place in a list.
+  bool is_single = false;
 };
 
 }  // namespace trimtab::registry
