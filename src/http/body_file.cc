@@ -18,23 +18,24 @@ Result<std::unique_ptr<BodyFile>> BodyFile::create(const std::filesystem::path& 
   return std::unique_ptr<BodyFile>(new BodyFile(std::move(path), std::move(file)));
 }
 
-BodyFile::~BodyFile() { ::unlink(path_.c_str()); }
+BodyFile::~BodyFile() { ::unlink(received_.path.c_str()); }
 
 Status BodyFile::append(std::string_view bytes) {
   hash_.update(bytes);
-  size_ += bytes.size();
+  received_.size += bytes.size();
   while (!bytes.empty()) {
     const ssize_t count = ::write(file_.get(), bytes.data(), bytes.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail(base::errno_error(errno, "cannot write '" + path_.string() + "'"));
+    if (count < 0) return fail(base::errno_error(errno, "cannot write '" + received_.path.string() + "'"));
     bytes.remove_prefix(static_cast<std::size_t>(count));
   }
   return {};
 }
 
-ReceivedFile BodyFile::finish() {
+const ReceivedFile& BodyFile::finish() {
   file_ = base::Descriptor();
-  return {path_, size_, hash_.finish()};
+  received_.sha256 = hash_.finish();
+  return received_;
 }
 
 Result<std::string> read_part(ReplyFile& file, std::size_t count_max) {

@@ -24,17 +24,16 @@ class BodyFile {
   BodyFile& operator=(const BodyFile&) = delete;
 
   Status append(std::string_view bytes);
-  // Closes it; what it holds is then final. It is not yet on the disk for certain.
-  ReceivedFile finish();
+  // Closes it; what it holds is then final. It is not yet on the disk for certain. Once.
+  const ReceivedFile& finish();
 
  private:
   BodyFile(std::filesystem::path path, base::Descriptor file)
-      : path_(std::move(path)), file_(std::move(file)) {}
+      : received_{std::move(path), 0, {}}, file_(std::move(file)) {}
 
-  std::filesystem::path path_;
+  ReceivedFile received_;
   base::Descriptor file_;
   base::Sha256 hash_;
-  std::uint64_t size_ = 0;
 };
 
 // The next bytes of a reply's file, at most `count_max`; it then begins behind them. Errors: storage_broken

@@ -186,7 +186,6 @@ class Connection final : public Recipient {
   bool keep_alive_ = true;
 
   std::unique_ptr<BodyFile> body_file_;  // Of the present request.
-  ReceivedFile received_file_;
   std::optional<ReplyFile> reply_file_;  // What of it has not been read yet.
   Phase after_file_ = Phase::reading;
 
@@ -398,10 +397,7 @@ bool Connection::handle() {
   }
   phase_ = Phase::handling;
   deadline_ = 0;
-  if (body_file_) {
-    received_file_ = body_file_->finish();
-    reader_.request().body_file = &received_file_;
-  }
+  if (body_file_) reader_.request().body_file = &body_file_->finish();
   auto ticket = std::make_shared<Ticket>(io_.mailbox(), this);
   if (route_->placement == Placement::pool) return handle_in_pool(std::move(ticket));
   if (std::optional<Reply> reply = call_handler(*route_, reader_.request(), ticket)) {

@@ -120,9 +120,9 @@ TEST_F(RegisteredModels, AnAliasPointsAtAVersionThatExists) {
 TEST_F(RegisteredModels, APushMovesTheAliasAndNotTheEndpoint) {
   serve("late");
   ASSERT_TRUE(point("late", "champion", 2));
-  EXPECT_EQ(
-      history(1).at(0),
-      R"(model_alias.set model/late@champion {"alias":"champion","from":1,"to":2,"endpoint":"late","push":true})");
+  const std::string row = history(1).at(0);
+  EXPECT_EQ(row.substr(0, row.find('{')), "model_alias.set model/late@champion ");
+  EXPECT_NE(row.find(R"("from":1,"to":2,"endpoint":"late","push":true})"), std::string::npos) << row;
   EXPECT_EQ(find_endpoint(*home_, "late")->serving_version, 1);
   ASSERT_TRUE(change_health(*home_, clock_, "late", "degraded", "a test"));
   EXPECT_EQ(find_by_alias(*home_, "late", "champion")->version, 2);
