@@ -117,7 +117,7 @@ class KeptRuns(unittest.TestCase):
     def test_search_goes_through_pages(self):
         names = [f"r{i}" for i in range(7)]
         for i, name in enumerate(names):
-            self.client.create_run(self.experiment, run_name=name, start_time=i)
+            self.client.create_run(self.experiment, run_name=name, start_time=1000 + i)
         found, token = [], None
         while True:
             page = self.client.search_runs(

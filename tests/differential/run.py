@@ -123,7 +123,7 @@ class Server:
         path = self.filled(request.path)
         if not path.startswith("/"):
             path = "/api/2.0/mlflow/" + path
-        path = urllib.parse.quote(path, safe="/?&=%$*+:,;@!.~-_'()")
+        path = urllib.parse.quote(path, safe="/?&=$*+:,;@!.~-_'()")
         body = None if request.body is None else self.filled(request.body).encode()
         headers = {"Content-Type": "application/json"} if request.method in ("POST", "PATCH", "PUT") else {}
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -240,8 +240,13 @@ def answers_of(start, program, requests):
     with tempfile.TemporaryDirectory() as name:
         process, port = start(program, pathlib.Path(name))
         try:
-            server = Server(port)
-            return [server.send(request) for request in requests]
+            server, answers = Server(port), []
+            for request in requests:
+                try:
+                    answers.append(server.send(request))
+                except (OSError, http.client.HTTPException) as error:
+                    raise SystemExit(f"{request.place}: {request.text()}\nno answer: {error}") from error
+            return answers
         finally:
             process.terminate()
             process.wait(timeout=60)
