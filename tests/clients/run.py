@@ -163,6 +163,37 @@ class Served(unittest.TestCase):
                 self.assertLess(status, 500, f"{method} {path}: {text}")
 
 
+# Journeys of clients that are packages; each runs in the environment of bench/requirements.txt.
+JOURNEYS = ["mlflow_runs.py"]
+
+
+def run_journey(python, journey, program):
+    """(passed, failed) of a journey; one that says nothing has failed."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "results.json"
+        subprocess.run(
+            [python, ROOT / "tests/clients" / journey, "--program", program, "--json", out], check=False
+        )
+        totals = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"passed": 0, "failed": 1}
+    return totals["passed"], totals["failed"]
+
+
+def run_journeys(program):
+    """(passed, failed) over all journeys."""
+    made = subprocess.run(
+        ["python3", "cmake/dependencies.py", "venv", "bench", "bench/requirements.txt"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if made.returncode != 0:
+        print("the environment of bench/requirements.txt cannot be made")
+        return 0, len(JOURNEYS)
+    totals = [run_journey(made.stdout.strip(), journey, program) for journey in JOURNEYS]
+    return sum(passed for passed, _ in totals), sum(failed for _, failed in totals)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
@@ -171,9 +202,11 @@ def main():
     Served.program = os.path.abspath(options.program)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Served)
     result = unittest.TextTestRunner(verbosity=1).run(suite)
-    failed = len(result.failures) + len(result.errors)
+    passed, failed = run_journeys(Served.program)
+    failed_here = len(result.failures) + len(result.errors)
+    passed, failed = passed + result.testsRun - failed_here, failed + failed_here
     if options.json:
-        totals = {"passed": result.testsRun - failed, "failed": failed}
+        totals = {"passed": passed, "failed": failed}
         pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
     return 1 if failed else 0
 

@@ -51,9 +51,19 @@ bool walks_up(std::string_view query) {
   return true;
 }
 
+// "#x", and ";x" in the last step of a path or of a web address; buckets may have semicolons in their keys.
+bool has_fragment_or_parameters(std::string_view location) {
+  const std::size_t hash = location.find('#');
+  if (hash != std::string_view::npos && hash + 1 < location.size()) return true;
+  const std::string_view scheme = location.substr(0, location.find(':') + 1);
+  const bool has_parameters = scheme.empty() || scheme == "http:" || scheme == "https:" || scheme == "ftp:";
+  const std::size_t step = location.rfind('/') + 1;
+  return has_parameters && location.find(';', step) != std::string_view::npos;
+}
+
 // The location as it is kept: a relative path belongs to the folder that the server was started in.
 Result<std::string> check_location(std::string location) {
-  if (location.find_first_of("#;") != std::string::npos) {
+  if (has_fragment_or_parameters(location)) {
     return fail(ErrorCode::invalid, "'artifact_location' URL can't include fragments or params.");
   }
   const std::size_t query = location.find('?');

@@ -25,6 +25,10 @@ std::vector<http::Route> metric_routes(RecordRooms& rooms);  // History, bulk, s
 std::vector<http::Route> model_routes(RecordRooms& rooms);   // Registered models, versions, aliases, stages.
 std::vector<http::Route> logged_model_routes(RecordRooms& rooms);
 std::vector<http::Route> artifact_routes(RecordRooms& rooms);  // The proxy, and listing by run.
-std::vector<http::Route> server_routes(RecordRooms& rooms);  // server-info, health, version; "not supported".
+std::vector<http::Route> server_routes(RecordRooms& rooms);    // server-info, health.
+
+// How a path or method that no route has is refused to an MLflow client; nothing when the path is not of its
+// API. For http::ServerOptions::no_route.
+std::optional<http::Reply> mlflow_no_route(std::string_view path, const Error& error, int status);
 
 }  // namespace trimtab::api

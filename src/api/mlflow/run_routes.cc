@@ -1,5 +1,7 @@
 // MLflow's runs. A request is read into the registry's terms, handed to the book and answered when it is
 // durable: the handlers of writes keep no thread and no lock meanwhile.
+#include <algorithm>
+
 #include "api/mlflow/mlflow_routes.h"
 #include "api/mlflow/run_json.h"
 #include "api/mlflow/wire.h"
@@ -61,6 +63,7 @@ Result<std::optional<RunStatus>> find_run_status(const MlflowParameters& paramet
   if (value->is_int() && value->as_int() >= 1 && value->as_int() <= 5) {
     return std::optional(static_cast<RunStatus>(value->as_int() - 1));
   }
+  if (value->is_int()) return fail(parameters.wrong_type("status", *value));
   const std::string name = TRY(parameters.find_text("status")).value_or("");
   const std::optional<RunStatus> status = registry::find_status(name);
   if (status) return status;
@@ -227,6 +230,16 @@ Result<std::vector<registry::ModelLink>> read_links(const MlflowParameters& para
   return links;
 }
 
+// MLflow looks at the id itself here, and elsewhere says only that there is no such run.
+Status check_run_id(const std::string& id) {
+  const auto is_part = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
+  };
+  const bool is_id =
+      id.size() <= 256 && std::all_of(id.begin(), id.end(), is_part) && id[0] != '_' && id[0] != '-';
+  return is_id ? Status() : fail(invalid_parameter("run_id", id, ""));
+}
+
 Result<http::Answer> log_inputs(RecordRooms& rooms, const MlflowParameters& parameters,
                                 http::ReplyPromise promise) {
   std::string id = TRY(parameters.text("run_id"));
@@ -234,6 +247,7 @@ Result<http::Answer> log_inputs(RecordRooms& rooms, const MlflowParameters& para
   for (const MlflowParameters& entry : TRY(parameters.entries("datasets"))) {
     datasets.push_back(TRY(read_dataset(entry)));
   }
+  TRY(check_run_id(id));
   rooms.runs.add_inputs(std::move(id), std::move(datasets), TRY(read_links(parameters)),
                         send_status(std::move(promise)));
   return http::Pending{};
@@ -252,7 +266,8 @@ Result<registry::RunSearch> read_search(const MlflowParameters& parameters) {
   const std::vector<std::string> ids = TRY(parameters.texts("experiment_ids"));
   search.filter = TRY(parameters.find_text("filter")).value_or("");
   search.max_results = TRY(parameters.find_integer("max_results")).value_or(1000);
-  if (search.max_results > kResultsMax) return fail(parameters.wrong_type("max_results", search.max_results));
+  if (search.max_results > kResultsMax)
+    return fail(parameters.wrong_type("max_results", parameters.json()["max_results"]));
   search.order_by = TRY(parameters.texts("order_by"));
   const LifecycleView view = TRY(parameters.view("run_view_type"));
   search.with_active = view.active;

@@ -366,7 +366,7 @@ Result<LifecycleView> MlflowParameters::view(std::string_view name) const {
 
 Error invalid_parameter(std::string_view path, const Json& value, std::string_view why) {
   return invalid("Invalid value " + python_json(value) + " for parameter '" + std::string(path) +
-                 "' supplied: " + std::string(why));
+                 (why.empty() ? "' supplied." : "' supplied: " + std::string(why)));
 }
 
 Status check_max_results(std::int64_t max_results, std::int64_t limit) {

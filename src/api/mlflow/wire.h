@@ -80,8 +80,8 @@ class MlflowParameters {
   bool is_query_ = false;
 };
 
-// "Invalid value <value> for parameter '<path>' supplied: <why>", the value as Python's json module writes
-// it.
+// "Invalid value <value> for parameter '<path>' supplied: <why>", or "… supplied." for an empty why; the
+// value as Python's json module writes it.
 Error invalid_parameter(std::string_view path, const Json& value, std::string_view why);
 // Errors: invalid ("Invalid value 0 for parameter 'max_results' supplied. It must be a positive integer").
 Status check_max_results(std::int64_t max_results, std::int64_t limit);
