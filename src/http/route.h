@@ -53,6 +53,8 @@ class Router {
     const Route* route = nullptr;  // Null: see `other_methods`.
     std::vector<std::string> path_values;
     std::vector<std::string> other_methods;  // Not empty: the path exists with these methods (405).
+
+    std::string allowed() const;  // "GET, HEAD, PUT": them, for the header Allow.
   };
   // Takes the path as it was sent, because an encoded slash must not part two steps. A literal step wins over
   // {name}, and that over {name*}, which matches one step or more; HEAD finds the route of GET.

@@ -147,6 +147,7 @@ class Connection final : public Recipient {
   bool step();
   bool judge_head();
   std::optional<Reply> find_route();
+  Reply worded(const Error& error, int status) const;
   Reply no_route(const Router::Match& match) const;
   bool handle();
   bool handle_in_pool(std::shared_ptr<Ticket> ticket);
@@ -288,7 +289,7 @@ std::optional<Reply> Connection::find_route() {
     return refusal(ErrorCode::unsupported, "the method '" + shown(request.method) + "' is not known here");
   }
   Result<Router::Match> match = shared_.router.find(request.method, request.path);
-  if (!match) return error_reply(match.error());
+  if (!match) return worded(match.error(), 400);
   if (match->route == nullptr) return no_route(*match);
   route_ = match->route;
   request.path_values = std::move(match->path_values);
@@ -298,13 +299,14 @@ std::optional<Reply> Connection::find_route() {
   return shared_.guard.refuse_for_route(request, *route_);
 }
 
+Reply Connection::worded(const Error& error, int status) const {
+  std::optional<Reply> reply;
+  if (shared_.options.no_route) reply = shared_.options.no_route(reader_.request().path, error, status);
+  return reply ? *std::move(reply) : error_reply(error, status);
+}
+
 Reply Connection::no_route(const Router::Match& match) const {
   const Request& request = reader_.request();
-  const auto worded = [&](const Error& error, int status) {
-    std::optional<Reply> reply;
-    if (shared_.options.no_route) reply = shared_.options.no_route(request.path, error, status);
-    return reply ? *std::move(reply) : error_reply(error, status);
-  };
   if (match.other_methods.empty()) {
     const std::string nearest = shared_.router.nearest(request.path);
     return worded(
@@ -313,10 +315,7 @@ Reply Connection::no_route(const Router::Match& match) const {
          std::nullopt, nullptr},
         404);
   }
-  std::string allowed;
-  for (const std::string& method : match.other_methods) {
-    allowed += (allowed.empty() ? "" : ", ") + method + (method == "GET" ? ", HEAD" : "");
-  }
+  std::string allowed = match.allowed();
   Reply reply = worded({ErrorCode::unsupported,
                         "'" + shown(request.path) + "' does not answer to " + std::string(request.method),
                         "it answers to " + allowed, std::nullopt, nullptr},

@@ -34,8 +34,8 @@ struct ServerOptions {
   std::vector<std::string> hosts_allowed;  // Beside 127.0.0.1, localhost, [::1] and `host`.
   std::string token;                       // For Permission::token.
   bool clock_is_manual = false;            // For Permission::clock.
-  // Words the refusal (404, 405) of a path or method that no route has, for callers who expect another shape
-  // than ours; nothing leaves it as it is. Runs on the io threads.
+  // Words the refusal (400, 404, 405) of a path that is none, or of a path or method that no route has, for
+  // callers who expect another shape than ours; nothing leaves it as it is. Runs on the io threads.
   std::function<std::optional<Reply>(std::string_view path, const Error& error, int status)> no_route;
 };
 

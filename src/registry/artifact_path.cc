@@ -100,4 +100,26 @@ Result<ArtifactPath> parse_artifact_path(std::string_view path) {
   return ArtifactPath{"proxy", key};
 }
 
+Result<ArtifactPath> parse_artifact_uri(std::string_view uri) {
+  constexpr std::string_view kProxy = "mlflow-artifacts:/";
+  constexpr std::string_view kRuns = "runs:/";
+  if (uri.starts_with(kProxy) && !uri.substr(kProxy.size()).starts_with('/')) {
+    return parse_artifact_path(uri.substr(kProxy.size()));
+  }
+  if (uri.starts_with(kRuns) && uri.size() > kRuns.size()) {
+    const std::string path = TRY(check_artifact_path(uri.substr(kRuns.size())));
+    const std::size_t slash = std::min(path.find('/'), path.size());
+    return ArtifactPath{"run/" + path.substr(0, slash), path.substr(std::min(slash + 1, path.size()))};
+  }
+  return fail(ErrorCode::unsupported,
+              "the artifacts are at '" + std::string(uri) + "', which this server does not keep",
+              "read them from there, as MLflow's clients do");
+}
+
+ArtifactPath below(const ArtifactPath& folder, std::string_view path) {
+  ArtifactPath key = folder;
+  if (!path.empty()) key.path.append(key.path.empty() ? "" : "/").append(path);
+  return key;
+}
+
 }  // namespace trimtab::registry

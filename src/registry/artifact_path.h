@@ -24,4 +24,11 @@ Result<ArtifactPath> parse_artifact_path(std::string_view path);
 // The same for a path below a root that is known already; "" is the root.
 Result<std::string> check_artifact_path(std::string_view path);
 
+// Where the files of a run, a logged model or a version are: "mlflow-artifacts:/0/<run>/artifacts/model", or
+// "runs:/<run>/model". Errors: unsupported (a place that this server does not keep, "s3://…").
+Result<ArtifactPath> parse_artifact_uri(std::string_view uri);
+
+// A path below `folder`, both checked already.
+ArtifactPath below(const ArtifactPath& folder, std::string_view path);
+
 }  // namespace trimtab::registry

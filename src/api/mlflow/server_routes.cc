@@ -55,6 +55,12 @@ Json mlflow_refusal(std::string_view code, std::string message, const std::strin
 }  // namespace
 
 std::optional<http::Reply> mlflow_no_route(std::string_view path, const Error& error, int status) {
+  // The router refuses paths of artifacts that walk up or hold NUL before any route sees them.
+  const bool is_artifact =
+      path.starts_with("/api/2.0/mlflow-artifacts/") || path.starts_with("/ajax-api/2.0/mlflow-artifacts/");
+  if (is_artifact && status == 400) {
+    return http::Reply::json(mlflow_refusal("INVALID_PARAMETER_VALUE", "Invalid path", error.message), 400);
+  }
   const std::optional<std::string_view> below = below_mlflow(path);
   if (!below) return std::nullopt;
   for (const UnsupportedGroup& group : kUnsupported) {
