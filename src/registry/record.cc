@@ -1,14 +1,15 @@
 #include "registry/record.h"
 
 #include <array>
-#include <cmath>
-#include <limits>
 #include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "registry/run_name.h"
+#include "registry/run_rows.h"
+#include "registry/run_rules.h"
 #include "store/audit.h"
 
 namespace trimtab::registry {
@@ -57,61 +58,49 @@ Status own_model(store::Connection& connection, const std::string& project, cons
       .run();
 }
 
-// The project's experiment. Number 0 stays free for MLflow's "Default".
+// The project's experiment. Number 0, MLflow's "Default", is there from the start.
 Result<std::int64_t> experiment_of(store::Connection& connection, const std::string& project,
                                    std::int64_t now_ms) {
   store::Statement known = connection.prepare("SELECT id FROM experiment WHERE name = ?");
   if (TRY(known.with(project).step())) return known.integer(0);
   TRY(connection
-          .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms) "
-                   "SELECT 1 + max(0, coalesce(max(id), 0)), ?, ?, ? FROM experiment")
+          .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms, artifact_location) "
+                   "SELECT 1 + max(id), ?, ?, ?, 'mlflow-artifacts:/' || (1 + max(id)) FROM experiment")
           .with(project, now_ms, now_ms)
           .run());
   return connection.last_insert_id();
 }
 
-Status write_params(store::Connection& connection, const std::string& run_id, const Json& params) {
+Status write_params(store::Connection& connection, std::int64_t run, const Json& params) {
   for (const auto& [key, value] : params.as_object()) {
     const std::string text = value.is_string() ? value.as_string() : value.dump();
-    TRY(connection.prepare("INSERT INTO run_param (run_id, key, value) VALUES (?, ?, ?)")
-            .with(run_id, key, text)
-            .run());
+    TRY(put_param(connection, run, {key, text}));
   }
   return {};
 }
 
-// As MLflow keeps them: NaN is a flag, infinities are the largest number.
-Status write_metrics(store::Connection& connection, const std::string& run_id, const Json& metrics,
+// The run has ended when it is written, so its metrics are sealed at once.
+Status write_metrics(store::Connection& connection, std::int64_t run, const Json& metrics,
                      std::int64_t now_ms) {
-  constexpr double kLargest = std::numeric_limits<double>::max();
+  std::vector<MetricPoint> points;
   for (const auto& [key, value] : metrics.as_object()) {
     if (!value.is_number())
       return fail(ErrorCode::invalid, "metric '" + key + "' is no number: " + value.dump());
-    const double number = value.as_double();
-    const bool is_nan = std::isnan(number);
-    const double kept = is_nan ? 0 : std::fmax(-kLargest, std::fmin(kLargest, number));
-    TRY(connection
-            .prepare("INSERT INTO run_metric (run_id, key, step, timestamp_ms, value, is_nan) "
-                     "VALUES (?, ?, 0, ?, ?, ?)")
-            .with(run_id, key, now_ms, kept, is_nan ? 1 : 0)
-            .run());
+    points.push_back({key, value.as_double(), now_ms, 0});
   }
-  return {};
+  return write_sealed(connection, run, make_batch(points));
 }
 
-Status write_tags(store::Connection& connection, const std::string& run_id, const NewVersion& version) {
-  const std::array<std::pair<const char*, std::string>, 5> tags = {{
-      {"mlflow.runName", run_name(run_id)},
+Status write_tags(store::Connection& connection, std::int64_t run, const std::string& name,
+                  const NewVersion& version) {
+  const std::array<KeyValue, 5> tags = {{
+      {std::string(kRunNameTag), name},
       {"mlflow.source.type", "PROJECT"},
       {"mlflow.source.name", version.project},
       {"trimtab.step_key", version.step_key},
       {"trimtab.reason", version.reason},
   }};
-  for (const auto& [key, value] : tags) {
-    TRY(connection.prepare("INSERT INTO run_tag (run_id, key, value) VALUES (?, ?, ?)")
-            .with(run_id, key, value)
-            .run());
-  }
+  for (const KeyValue& tag : tags) TRY(put_tag(connection, run, tag));
   return {};
 }
 
@@ -179,14 +168,17 @@ Status write_gates(store::Connection& connection, const VersionFacts& made, cons
 
 Status write_run(store::Connection& connection, const VersionFacts& made, const NewVersion& version) {
   const std::int64_t experiment = TRY(experiment_of(connection, version.project, made.created_ms));
-  TRY(connection
-          .prepare("INSERT INTO run (id, experiment_id, name, status, start_ms, end_ms) "
-                   "VALUES (?, ?, ?, 'FINISHED', ?, ?)")
-          .with(made.run_id, experiment, run_name(made.run_id), made.created_ms, made.created_ms)
-          .run());
-  TRY(write_params(connection, made.run_id, version.params));
-  TRY(write_metrics(connection, made.run_id, version.metrics, made.created_ms));
-  TRY(write_tags(connection, made.run_id, version));
+  RunInfo info;
+  info.id = made.run_id;
+  info.experiment_id = experiment;
+  info.name = run_name(made.run_id);
+  info.status = RunStatus::finished;
+  info.start_ms = made.created_ms;
+  info.end_ms = made.created_ms;
+  const std::int64_t run = TRY(insert_run(connection, info));
+  TRY(write_params(connection, run, version.params));
+  TRY(write_metrics(connection, run, version.metrics, made.created_ms));
+  TRY(write_tags(connection, run, info.name, version));
   TRY(write_artifacts(connection, "run/" + made.run_id, version.reports));
   return write_lineages(connection, made, version);
 }
@@ -212,62 +204,6 @@ Status write_version(store::Connection& connection, VersionFacts& made, const Ne
   return connection.prepare("UPDATE registered_model SET updated_ms = ? WHERE name = ?")
       .with(made.created_ms, made.model)
       .run();
-}
-
-Json rows_json(store::Statement& row, Status& status) {
-  Json list = Json::array();
-  for (Result<bool> more = row.step();; more = row.step()) {
-    if (!more) status = fail(more.error());
-    if (!more || !*more) return list;
-    list.push(Json::object({{"key", row.text(0)}, {"value", row.text(1)}}));
-  }
-}
-
-// The latest value of each metric: the greatest of (step, time, value).
-Result<Json> latest_metrics(store::Connection& connection, const std::string& run_id) {
-  Json list = Json::array();
-  store::Statement row = connection.prepare(
-      "SELECT key, value, is_nan, timestamp_ms, step FROM run_metric WHERE run_id = ? "
-      "ORDER BY key, step, timestamp_ms, value");
-  row.with(run_id);
-  while (TRY(row.step())) {
-    Json metric = Json::object();
-    const double value = row.integer(2) != 0 ? std::numeric_limits<double>::quiet_NaN() : row.real(1);
-    metric.set("key", row.text(0)).set("value", value);
-    metric.set("timestamp", row.integer(3)).set("step", row.integer(4));
-    Json::Array& metrics = list.as_array();
-    if (!metrics.empty() && metrics.back().text_or("key") == row.text(0)) metrics.pop_back();
-    list.push(std::move(metric));
-  }
-  return list;
-}
-
-Result<Json> read_run(store::Connection& connection, const std::string& run_id) {
-  Json info = Json::object();
-  {
-    store::Statement row = connection.prepare(
-        "SELECT experiment_id, name, status, lifecycle_stage, start_ms, end_ms FROM run WHERE id = ?");
-    if (!TRY(row.with(run_id).step()))
-      return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
-    const std::string experiment = std::to_string(row.integer(0));
-    info.set("run_id", run_id).set("run_uuid", run_id).set("experiment_id", experiment);
-    info.set("run_name", row.text(1)).set("status", row.text(2)).set("start_time", row.integer(4));
-    if (!row.is_null(5)) info.set("end_time", row.integer(5));
-    info.set("lifecycle_stage", row.text(3));
-    info.set("artifact_uri", "mlflow-artifacts:/" + experiment + "/" + run_id + "/artifacts");
-  }
-  Status status;
-  store::Statement params =
-      connection.prepare("SELECT key, value FROM run_param WHERE run_id = ? ORDER BY key");
-  store::Statement tags = connection.prepare("SELECT key, value FROM run_tag WHERE run_id = ? ORDER BY key");
-  Json data = Json::object();
-  data.set("metrics", TRY(latest_metrics(connection, run_id)));
-  data.set("params", rows_json(params.with(run_id), status));
-  data.set("tags", rows_json(tags.with(run_id), status));
-  TRY(Status(status));
-  Json run = Json::object();
-  run.set("info", std::move(info)).set("data", std::move(data));
-  return run.set("inputs", Json::object()).set("outputs", Json::object());
 }
 
 }  // namespace
@@ -347,12 +283,18 @@ Result<std::vector<VersionFacts>> list_versions(store::Home& home, const std::st
 }
 
 Result<Json> run_json(store::Home& home, const std::string& run_id) {
-  Json run;
+  RunColumns columns;
+  std::int64_t number = 0;
   TRY(home.database().read([&](store::Connection& connection) -> Status {
-    run = TRY(read_run(connection, run_id));
-    return {};
+    const Result<RunKey> run = find_run(connection, run_id);
+    if (!run && run.error().code == ErrorCode::not_found) {
+      return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
+    }
+    number = TRY(Result<RunKey>(run)).number;
+    return load_run(connection, number, columns);
   }));
-  return run;
+  const Json reply = TRY(base::parse_json(columns.json(*columns.find_number(number))));
+  return reply["run"];
 }
 
 Result<Json> gates_json(store::Home& home, const std::string& model, std::int64_t version) {

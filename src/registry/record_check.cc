@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "base/json.h"
+#include "registry/metric_batch.h"
+#include "registry/metric_block.h"
 
 namespace trimtab::registry {
 namespace {
@@ -30,7 +33,8 @@ class RecordCheck {
     TRY(check_mirrors());
     TRY(check_aliases());
     TRY(check_versions());
-    return check_runs();
+    TRY(check_runs());
+    return check_metrics();
   }
 
  private:
@@ -133,7 +137,7 @@ class RecordCheck {
         "(SELECT l.sha256 FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'output' AND l.kind = "
         "'model' "
         "AND l.name = v.model || '/' || v.version) IS NOT v.manifest_sha256, "
-        "(SELECT t.value FROM run_tag t WHERE t.run_id = v.run_id AND t.key = 'trimtab.step_key') IS NOT "
+        "(SELECT t.value FROM run_tag t WHERE t.run = r.number AND t.key = 'trimtab.step_key') IS NOT "
         "v.step_key, "
         "(SELECT count(*) FROM audit a WHERE a.action = 'model_version.create' AND a.object = 'model/' || "
         "v.model || "
@@ -158,6 +162,46 @@ class RecordCheck {
     while (TRY(row.step())) {
       add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " +
           row.text(2));
+    }
+    return {};
+  }
+
+  // Points can be read, and belong to runs.
+  Status check_metrics() {
+    Statement journal = connection_.prepare(
+        "SELECT j.sequence, coalesce(r.id, ''), j.body FROM metric_journal j LEFT JOIN run r ON r.number = "
+        "j.run");
+    while (TRY(journal.step())) {
+      const std::string who = "row " + journal.text(0) + " of the metric journal ";
+      if (journal.text(1).empty()) add(who + "belongs to no run: restore meta.db from a backup");
+      if (!decode_batch(journal.blob(2))) {
+        add(who + "(run '" + journal.text(1) + "') cannot be read: restore meta.db from a backup");
+      }
+    }
+    Statement summary = connection_.prepare(
+        "SELECT r.id, s.body FROM metric_summary s JOIN run r ON r.number = s.run ORDER BY s.run");
+    while (TRY(summary.step())) {
+      if (decode_batch(summary.blob(1))) continue;
+      add("the latest metrics of run '" + summary.text(0) +
+          "' cannot be read: restore meta.db from a backup");
+    }
+    return check_blocks();
+  }
+
+  Status check_blocks() {
+    Statement block = connection_.prepare(
+        "SELECT r.id, b.key, b.points, b.body FROM metric_block b JOIN run r ON r.number = b.run "
+        "ORDER BY b.run, b.key, b.ordinal");
+    std::vector<MetricCell> points;
+    while (TRY(block.step())) {
+      points.clear();
+      const std::string who = "metric '" + block.text(1) + "' of run '" + block.text(0) + "': ";
+      const Status read = decode_block(block.blob(3), 0, points);
+      if (!read) {
+        add(who + read.error().message + ": restore meta.db from a backup");
+      } else if (static_cast<std::int64_t>(points.size()) != block.integer(2)) {
+        add(who + "a block does not have as many points as its row says: restore meta.db from a backup");
+      }
     }
     return {};
   }

@@ -85,7 +85,8 @@ class RunBook {
   // Errors: not_found (run). An unknown key has no points. `max_results` 0: all.
   Result<HistoryPage> history(std::string_view run_id, std::string_view key, std::int64_t max_results,
                               std::int64_t offset) const;
-  // At most `max_points` of a metric: the least and the greatest of each of max_points / 2 stretches of steps.
+  // At most `max_points` of a metric: the least and the greatest of each of max_points / 2 stretches of
+  // steps.
   Result<std::vector<MetricPoint>> sampled_history(std::string_view run_id, std::string_view key,
                                                    std::int64_t max_points) const;
 

@@ -29,11 +29,11 @@ class FsckTest : public testing::Test {
   Status fill(Connection& connection) {
     TRY(append_audit(connection, 1, "cli", "project.apply", "project/flights", "{}"));
     TRY(append_audit(connection, 2, "cli", "model_version.create", "model/late/1", "{}"));
-    TRY(
-        connection.run_script("INSERT INTO experiment VALUES (1, 'flights', 'active', 0, 0);"
-                              "INSERT INTO run (id, experiment_id, name, status, start_ms)"
-                              " VALUES ('r1', 1, 'r', 'FINISHED', 0);"
-                              "INSERT INTO registered_model VALUES ('late', 'flights', '', 0, 0);"));
+    TRY(connection.run_script(
+        "INSERT INTO experiment (id, name, created_ms, updated_ms) VALUES (1, 'flights', 0, 0);"
+        "INSERT INTO run (id, experiment_id, name, status, start_ms)"
+        " VALUES ('r1', 1, 'r', 'FINISHED', 0);"
+        "INSERT INTO registered_model VALUES ('late', 'flights', '', 0, 0);"));
     TRY(connection.prepare("INSERT INTO artifact VALUES ('run/r1', 'model.txt', ?, 5)").with(model_).run());
     TRY(connection.prepare("INSERT INTO dataset VALUES ('flights', 'source/flights', ?, 1, 0)")
             .with(rows_)
