@@ -5,6 +5,7 @@
 #include <unistd.h>
 #include <utility>
 
+#include "api/mlflow/mlflow_routes.h"
 #include "api/native/native_routes.h"
 #include "api/predict/predict_routes.h"
 #include "api/server_rooms.h"
@@ -18,6 +19,7 @@
 #include "heal/ward.h"
 #include "http/server.h"
 #include "plan/apply.h"
+#include "registry/run_book.h"
 #include "serve/lookups.h"
 #include "store/home.h"
 #include "table/engine.h"
@@ -30,7 +32,9 @@ constexpr TimeUs kTrainTakes = base::kHourUs;  // Until a training's result may 
 
 std::vector<std::string> source_folders(const std::vector<project::Project>& projects) {
   std::vector<std::string> folders;
-  for (const project::Project& project : projects) folders.push_back(project.folder.string());
+  for (const project::Project& project : projects) {
+    if (!project.folder.empty()) folders.push_back(project.folder.string());
+  }
   return folders;
 }
 
@@ -64,6 +68,7 @@ struct RunningServer::State {
   base::SystemClock system_clock;
   std::unique_ptr<base::ManualClock> manual_clock;
   std::unique_ptr<store::Home> home;
+  std::unique_ptr<registry::RunBook> runs;
   std::unique_ptr<table::Engine> engine;
   std::unique_ptr<flow::Executor> executor;
   std::unique_ptr<flow::Pipeline> pipeline;  // Of the first project; used by the healer's thread alone.
@@ -72,6 +77,7 @@ struct RunningServer::State {
   std::unique_ptr<heal::Rounds> rounds;
   std::unique_ptr<heal::Healer> healer;
   std::unique_ptr<api::ServerRooms> rooms;
+  std::unique_ptr<api::RecordRooms> record;
   std::unique_ptr<http::Server> server;
 
   const base::Clock& clock() const {
@@ -93,6 +99,7 @@ Status RunningServer::State::open_home(const ServerSettings& settings) {
   if (settings.manual_clock_from) {
     manual_clock = std::make_unique<base::ManualClock>(TRY(manual_start(*home, *settings.manual_clock_from)));
   }
+  runs = TRY(registry::RunBook::open(*home, clock()));
   table::EngineOptions options;
   options.folders_allowed = source_folders(projects);
   options.folders_allowed.push_back(home->blobs().folder().string());
@@ -139,12 +146,22 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
     under_care.push_back(wards.back().get());
   }
   rounds = std::make_unique<heal::Rounds>(*home, clock(), *pipeline, kTrainTakes);
-  healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, live_on,
+  // What a retraining registers, the book of runs has not seen.
+  const auto look_at = [this](heal::Rounds& of, heal::Ward& ward) -> Status {
+    const Status lived = live_on(of, ward);
+    TRY(runs->catch_up());
+    return lived;
+  };
+  healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, look_at,
                                           heal::HealerOptions{});
   return {};
 }
 
 Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
+  if (project().name.empty()) {
+    return fail(ErrorCode::invalid, "this server has no project to apply",
+                "start it with the folder of a trimtab.yaml");
+  }
   flow::ExecutorOptions execution;
   execution.program = own_program();
   execution.folders_allowed = source_folders(projects);
@@ -158,6 +175,7 @@ Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
   };
   const plan::ApplyReport report =
       TRY(live_until_served(workplace, plan::as_of_for(project(), as_of, clock()), silent, reload));
+  TRY(runs->catch_up());
   return report.to_json();
 }
 
@@ -172,8 +190,11 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
       .lookups = *lookups,
       .source_schema = [this](const std::string& source) { return source_schema(source); },
       .apply = [this](std::optional<TimeUs> as_of) { return apply(as_of); }});
+  record = std::unique_ptr<api::RecordRooms>(new api::RecordRooms{*home, clock(), *runs});
   std::vector<http::Route> routes = api::predict_routes(*rooms);
-  for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms)}) {
+  for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms),
+                    api::experiment_routes(*record), api::run_routes(*record), api::metric_routes(*record),
+                    api::server_routes(*record)}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }
   const std::vector<http::Route> service = api::service_routes(routes, TRIMTAB_VERSION);
@@ -184,6 +205,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   options.hosts_allowed = settings.hosts_allowed;
   options.token = home->token();
   options.clock_is_manual = manual_clock != nullptr;
+  options.no_route = api::mlflow_no_route;
   server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
   return home->publish_address(settings.host, server->port());
 }

@@ -97,8 +97,9 @@ TEST_F(RunBookTest, RefusalsAreMlflowsWords) {
   const std::string id = create();
   EXPECT_EQ(message(log_metric(std::string(32, '0'), {"m", 1, 1, 1})),
             "Run with id=" + std::string(32, '0') + " not found");
-  EXPECT_EQ(message(log_metric("no/run", {"m", 1, 1, 1})),
-            "Invalid value \"no/run\" for parameter 'run_id' supplied.");
+  EXPECT_EQ(message(log_metric("no/run", {"m", 1, 1, 1})), "Run with id=no/run not found");
+  RunBatch nothing;
+  EXPECT_EQ(message(log("no/run", nothing)), "Invalid value \"no/run\" for parameter 'run_id' supplied.");
   EXPECT_EQ(message(log_metric(id, {"a;b", 1, 1, 1})),
             "Invalid value \"a;b\" for parameter 'name' supplied: Names may only contain alphanumerics, "
             "underscores (_), dashes (-), periods (.), spaces ( ), colon(:) and slashes (/).");

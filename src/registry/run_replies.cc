@@ -58,7 +58,7 @@ void append_info(std::string& out, const RunInfo& info) {
   append_member(out, "user_id", info.user_id);
   append_member(out, "status", status_name(info.status));
   out += R"(,"start_time":)" + std::to_string(info.start_ms);
-  if (info.end_ms) out += R"(,"end_time":)" + std::to_string(*info.end_ms);
+  if (info.end_ms.value_or(0) != 0) out += R"(,"end_time":)" + std::to_string(*info.end_ms);
   append_member(out, "artifact_uri", info.artifact_uri);
   append_member(out, "lifecycle_stage", info.is_deleted ? "deleted" : "active");
   append_member(out, "run_id", info.id);
@@ -66,9 +66,9 @@ void append_info(std::string& out, const RunInfo& info) {
 }
 
 void append_dataset(std::string& out, const DatasetInput& input) {
-  out += R"({"tags":)";
-  append_list(out, input.tags, [&](const KeyValue& tag) { append_pair(out, tag.key, tag.value); });
-  out += R"(,"dataset":{"name":)";
+  out += '{';
+  append_listed(out, "tags", input.tags, [&](const KeyValue& tag) { append_pair(out, tag.key, tag.value); });
+  out += out.back() == '{' ? R"("dataset":{"name":)" : R"(,"dataset":{"name":)";
   append_json_string(out, input.name);
   append_member(out, "digest", input.digest);
   append_member(out, "source_type", input.source_type);

@@ -156,7 +156,8 @@ bool is_run_id(std::string_view id) {
 }  // namespace
 
 Status check_batch(std::string_view run_id, RunBatch& batch) {
-  if (!is_run_id(run_id)) return invalid_value("run_id", run_id, "");
+  // Of a single thing MLflow says only that there is no such run.
+  if (!batch.is_single && !is_run_id(run_id)) return invalid_value("run_id", run_id, "");
   for (std::size_t i = 0; i < batch.metrics.size(); ++i) {
     TRY(check_metric(batch.metrics[i], place(batch, "metrics", i)));
   }

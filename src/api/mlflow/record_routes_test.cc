@@ -212,9 +212,8 @@ TEST(MlflowNoRoute, IsWordedForItsClientsAlone) {
   EXPECT_FALSE(mlflow_no_route("/api/v1/nothing", error, 404));
   const std::optional<http::Reply> unknown = mlflow_no_route("/api/2.0/mlflow/nothing", error, 404);
   ASSERT_TRUE(unknown);
-  EXPECT_EQ(
-      unknown->body,
-      R"({"error_code":"ENDPOINT_NOT_FOUND","message":"there is nothing at 'x'","hint":"did you mean 'y'?"})");
+  EXPECT_EQ(unknown->body, R"({"error_code":"ENDPOINT_NOT_FOUND","message":"there is nothing at 'x'",)"
+                           R"("hint":"did you mean 'y'?"})");
   const std::optional<http::Reply> scorers = mlflow_no_route("/api/3.0/mlflow/scorers/list", error, 404);
   ASSERT_TRUE(scorers);
   EXPECT_EQ(scorers->body, R"({"error_code":"ENDPOINT_NOT_FOUND",)"

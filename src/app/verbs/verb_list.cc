@@ -32,8 +32,8 @@ const std::vector<Verb>& verbs() {
        apply_verb},
       {"serve",
        "answer requests, watch and heal, until stopped",
-       "Prints one line with its address when it is ready; SIGTERM lets requests in flight finish, then ends "
-       "with 0.\n"
+       "Prints its address when it is ready; SIGTERM lets requests in flight finish, then ends with 0.\n"
+       "With --home and no trimtab.yaml here it keeps the runs of MLflow's clients, and serves no project.\n"
        "Example: trimtab serve examples/flights --port 7700\n"
        "         curl -s localhost:7700/endpoints/late/invocations -H 'Content-Type: application/json' \\\n"
        "              -d '{\"dataframe_records\":[{...}]}'",
