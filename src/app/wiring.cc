@@ -194,6 +194,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   std::vector<http::Route> routes = api::predict_routes(*rooms);
   for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms),
                     api::experiment_routes(*record), api::run_routes(*record), api::metric_routes(*record),
+                    api::model_routes(*record), api::logged_model_routes(*record), api::artifact_routes(*record),
                     api::server_routes(*record)}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }
@@ -206,6 +207,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   options.token = home->token();
   options.clock_is_manual = manual_clock != nullptr;
   options.no_route = api::mlflow_no_route;
+  options.body_folder = TRY(home->make_staging("bodies"));
   server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
   return home->publish_address(settings.host, server->port());
 }
