@@ -100,7 +100,7 @@ CREATE TABLE logged_model_tag (
   PRIMARY KEY (model_id, key)
 ) WITHOUT ROWID;
 
--- A metric that was logged with a model's id: the latest of each (run, key, dataset).
+-- A point of a metric that was logged with a model's id. NaN is kept as 0, for want of anything better.
 CREATE TABLE logged_model_metric (
   model_id       TEXT NOT NULL REFERENCES logged_model (id),
   key            TEXT NOT NULL,
@@ -110,5 +110,5 @@ CREATE TABLE logged_model_metric (
   value          REAL NOT NULL,
   timestamp_ms   INTEGER NOT NULL,
   step           INTEGER NOT NULL,
-  PRIMARY KEY (model_id, key, run_id, dataset_name, dataset_digest)
+  PRIMARY KEY (model_id, key, timestamp_ms, step, run_id, dataset_name, dataset_digest)
 ) WITHOUT ROWID;

@@ -194,8 +194,8 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   std::vector<http::Route> routes = api::predict_routes(*rooms);
   for (auto part : {api::endpoint_routes(*rooms), api::table_routes(*rooms), api::operation_routes(*rooms),
                     api::experiment_routes(*record), api::run_routes(*record), api::metric_routes(*record),
-                    api::model_routes(*record), api::logged_model_routes(*record), api::artifact_routes(*record),
-                    api::server_routes(*record)}) {
+                    api::model_routes(*record), api::logged_model_routes(*record),
+                    api::artifact_routes(*record), api::server_routes(*record)}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }
   const std::vector<http::Route> service = api::service_routes(routes, TRIMTAB_VERSION);

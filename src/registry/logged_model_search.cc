@@ -228,11 +228,14 @@ Status fill_logged_model(Connection& connection, LoggedModel& model) {
       connection, "SELECT key, value FROM logged_model_tag WHERE model_id = ? ORDER BY key", model.id));
   Statement row = connection.prepare(
       "SELECT key, value, timestamp_ms, step, run_id, dataset_name, dataset_digest FROM logged_model_metric "
-      "WHERE model_id = ? ORDER BY key, run_id, dataset_name, dataset_digest");
+      "WHERE model_id = ? ORDER BY key, timestamp_ms, step, run_id");
   row.with(model.id);
   while (TRY(row.step())) {
-    model.metrics.push_back(
-        {{row.text(0), row.real(1), row.integer(2), row.integer(3)}, row.text(4), row.text(5), row.text(6)});
+    model.metrics.push_back({model.id,
+                             {row.text(0), row.real(1), row.integer(2), row.integer(3)},
+                             row.text(4),
+                             row.text(5),
+                             row.text(6)});
   }
   return {};
 }

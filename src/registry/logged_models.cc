@@ -82,17 +82,14 @@ Result<LoggedModel> insert_logged_model(Connection& connection, const RegistryWr
   return select_logged_model(connection, id);
 }
 
-// Whether `metric` is later than what is known of its (model, key, run, dataset).
-Status write_metric(Connection& connection, const std::string& id, const LoggedModelMetric& metric) {
+Status write_metric(Connection& connection, const LoggedModelMetric& metric) {
   const double value = std::isnan(metric.point.value) ? 0 : metric.point.value;
   return connection
       .prepare(
-          "INSERT INTO logged_model_metric (model_id, key, run_id, dataset_name, dataset_digest, value, "
-          "timestamp_ms, step) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = "
-          "excluded.value, timestamp_ms = excluded.timestamp_ms, step = excluded.step WHERE (excluded.step, "
-          "excluded.timestamp_ms, excluded.value) >= (step, timestamp_ms, value)")
-      .with(id, metric.point.key, metric.run_id, metric.dataset_name, metric.dataset_digest, value,
-            metric.point.timestamp_ms, metric.point.step)
+          "INSERT OR REPLACE INTO logged_model_metric (model_id, key, run_id, dataset_name, dataset_digest, "
+          "value, timestamp_ms, step) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
+      .with(metric.model_id, metric.point.key, metric.run_id, metric.dataset_name, metric.dataset_digest,
+            value, metric.point.timestamp_ms, metric.point.step)
       .run();
 }
 
@@ -188,13 +185,13 @@ void log_logged_model_params(const RegistryWriter& by, std::string id, std::vect
       std::move(done));
 }
 
-void log_logged_model_metrics(store::Home& home, std::string id, std::vector<LoggedModelMetric> metrics,
-                              Written<bool> done) {
+void log_logged_model_metrics(store::Home& home, std::vector<LoggedModelMetric> metrics, Written<bool> done) {
   write_value<bool>(
       home,
-      [id = std::move(id), metrics = std::move(metrics)](Connection& connection) -> Result<bool> {
-        if (!require_logged_model(connection, id)) return false;
-        for (const LoggedModelMetric& metric : metrics) TRY(write_metric(connection, id, metric));
+      [metrics = std::move(metrics)](Connection& connection) -> Result<bool> {
+        for (const LoggedModelMetric& metric : metrics) {
+          if (require_logged_model(connection, metric.model_id)) TRY(write_metric(connection, metric));
+        }
         return true;
       },
       std::move(done));

@@ -21,6 +21,7 @@ LoggedModelStatus read_logged_model_status(std::string_view text);
 
 // A metric that was logged with the model's id, on a dataset or on none.
 struct LoggedModelMetric {
+  std::string model_id;
   MetricPoint point;
   std::string run_id;
   std::string dataset_name;
@@ -65,10 +66,9 @@ void delete_logged_model_tag(const RegistryWriter& by, std::string id, std::stri
 // Errors: malformed (a key that has another value already).
 void log_logged_model_params(const RegistryWriter& by, std::string id, std::vector<KeyValue> params,
                              Written<bool> done);
-// Metrics that a run logged with the model's id; of each (run, key, dataset) the latest is kept. Unknown
-// models are passed over: the run's own metric is logged all the same.
-void log_logged_model_metrics(store::Home& home, std::string id, std::vector<LoggedModelMetric> metrics,
-                              Written<bool> done);
+// Metrics that a run logged with a model's id; the same point again changes nothing. Unknown models are
+// passed over: the run's own metric is logged all the same.
+void log_logged_model_metrics(store::Home& home, std::vector<LoggedModelMetric> metrics, Written<bool> done);
 
 Result<LoggedModel> find_logged_model(store::Home& home, const std::string& id, bool also_deleted = false);
 

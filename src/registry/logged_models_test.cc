@@ -17,8 +17,8 @@ class LoggedModels : public RegistryTest {
     return written<LoggedModel>([&](auto done) { create_logged_model(by(), model, done); }).value();
   }
   void measure(const std::string& id, const std::string& key, double value, const std::string& dataset = "") {
-    const LoggedModelMetric metric{{key, value, 1, 1}, "run", dataset, dataset.empty() ? "" : "d"};
-    ASSERT_TRUE(written<bool>([&](auto done) { log_logged_model_metrics(*home_, id, {metric}, done); }));
+    const LoggedModelMetric metric{id, {key, value, 1, 1}, "run", dataset, dataset.empty() ? "" : "d"};
+    ASSERT_TRUE(written<bool>([&](auto done) { log_logged_model_metrics(*home_, {metric}, done); }));
   }
   std::string names(LoggedModelSearch search) {
     search.experiment_ids = {0};

@@ -164,7 +164,7 @@ class Served(unittest.TestCase):
 
 
 # Journeys of clients that are packages; each runs in the environment of bench/requirements.txt.
-JOURNEYS = ["mlflow_runs.py"]
+JOURNEYS = ["mlflow_runs.py", "mlflow_models.py"]
 
 
 def run_journey(python, journey, program):

@@ -66,7 +66,7 @@ Json logged_model_json(const registry::LoggedModel& model) {
       if (!metric.dataset_name.empty()) {
         one.set("dataset_name", metric.dataset_name).set("dataset_digest", metric.dataset_digest);
       }
-      metrics.push(one.set("model_id", model.id).set("run_id", metric.run_id));
+      metrics.push(one.set("model_id", metric.model_id).set("run_id", metric.run_id));
     }
     data.set("metrics", std::move(metrics));
   }

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "api/mlflow/mlflow_routes.h"
+#include "api/mlflow/model_metrics.h"
 #include "api/mlflow/run_json.h"
 #include "api/mlflow/wire.h"
 
@@ -111,7 +112,9 @@ Result<http::Answer> log_metric(RecordRooms& rooms, const MlflowParameters& para
   std::string id = TRY(parameters.run_id());
   registry::RunBatch batch{.is_single = true};
   batch.metrics.push_back(TRY(read_metric(parameters)));
-  rooms.runs.log(std::move(id), std::move(batch), send_status(std::move(promise)));
+  auto of_model = TRY(read_model_metrics({&parameters, 1}, id));
+  rooms.runs.log(std::move(id), std::move(batch),
+                 send_with_models(rooms, std::move(of_model), std::move(promise)));
   return http::Pending{};
 }
 
@@ -154,7 +157,9 @@ Result<http::Answer> log_batch(RecordRooms& rooms, const MlflowParameters& param
   for (const MlflowParameters& metric : metrics) batch.metrics.push_back(TRY(read_metric(metric)));
   batch.params = TRY(parameters.key_values("params"));
   batch.tags = TRY(parameters.key_values("tags"));
-  rooms.runs.log(std::move(id), std::move(batch), send_status(std::move(promise)));
+  auto of_models = TRY(read_model_metrics(metrics, id));
+  rooms.runs.log(std::move(id), std::move(batch),
+                 send_with_models(rooms, std::move(of_models), std::move(promise)));
   return http::Pending{};
 }
 
