@@ -160,7 +160,8 @@ class Served(unittest.TestCase):
         for path, methods in paths.items():
             for method in methods:
                 status, text = self.ask(method.upper(), path.replace("{name}", "late"), "")
-                self.assertLess(status, 500, f"{method} {path}: {text}")
+                # 501 is an answer: some of MLflow's paths are there only to say that they are not offered.
+                self.assertTrue(status < 500 or status == 501, f"{method} {path}: {text}")
 
 
 # Journeys of clients that are packages; each runs in the environment of bench/requirements.txt.
