@@ -53,7 +53,7 @@ class Splitter {
     if (peek() == '`' && !take_quoted('`')) return TokenKind::unknown;
     while (at_ < text_.size()) {
       const char c = peek();
-      const bool follows_dot = text_[at_ - 1] == '.';
+      const bool follows_dot = at_ > 0 && text_[at_ - 1] == '.';
       if (follows_dot && (c == '`' || c == '"')) {
         if (!take_quoted(c)) return TokenKind::unknown;
       } else if (c != '`' && (starts_name(c) || is_digit(c) || c == '.')) {
