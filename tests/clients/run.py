@@ -126,7 +126,9 @@ class Served(unittest.TestCase):
         self.assertNotEqual(calm[1]["predictions"], storm[1]["predictions"])
 
     def runs_of_project(self):
-        found = json.loads(self.ask("GET", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=flights")[1])
+        found = json.loads(
+            self.ask("GET", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=flights")[1]
+        )
         search = {"experiment_ids": [found["experiment"]["experiment_id"]], "filter": "metrics.auc > 0.5"}
         return json.loads(self.ask("POST", "/api/2.0/mlflow/runs/search", search)[1])["runs"]
 
