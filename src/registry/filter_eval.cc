@@ -18,6 +18,22 @@ void each_bit(const RunBits& bits, const Visit& visit) {
 
 void set_bit(RunBits& bits, std::uint32_t place) { bits[place / 64] |= std::uint64_t{1} << (place % 64); }
 
+// Metrics are scanned in columns, attributes lie in the run, texts and links must be fetched.
+int cost(const FilterTerm& term) {
+  switch (term.field) {
+    case FilterField::metric:
+      return 0;
+    case FilterField::number_attribute:
+    case FilterField::text_attribute:
+      return 1;
+    case FilterField::param:
+    case FilterField::tag:
+      return 2;
+    default:
+      return 3;
+  }
+}
+
 bool is_equality(FilterOperator comparison) {
   return comparison == FilterOperator::equal || comparison == FilterOperator::not_equal;
 }
@@ -55,10 +71,24 @@ FilterEval::FilterEval(const RunColumns& columns, const Filter& filter) : column
       bound.known.assign(columns.texts().size(), -1);
     }
   }
+  const auto is_either = [](const FilterStep& step) { return step.kind == FilterStep::Kind::either; };
+  if (std::any_of(filter.steps.begin(), filter.steps.end(), is_either)) return;
+  for (std::uint32_t term = 0; term < terms_.size(); ++term) conjunction_.push_back(term);
+  std::stable_sort(conjunction_.begin(), conjunction_.end(), [&](std::uint32_t a, std::uint32_t b) {
+    return cost(filter.terms[a]) < cost(filter.terms[b]);
+  });
 }
 
 void FilterEval::keep_matching(std::uint32_t number, RunBits& bits) {
   if (filter_.steps.empty()) return;
+  if (!conjunction_.empty()) {
+    // Each term looks only at what the ones before it have left.
+    for (const std::uint32_t term : conjunction_) {
+      const RunBits matching = match(terms_[term], number, bits);
+      for (std::size_t word = 0; word < bits.size(); ++word) bits[word] &= matching[word];
+    }
+    return;
+  }
   std::vector<RunBits> stack;
   for (const FilterStep& step : filter_.steps) {
     if (step.kind == FilterStep::Kind::term) {

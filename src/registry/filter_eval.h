@@ -43,6 +43,8 @@ class FilterEval {
   const RunColumns& columns_;
   const Filter& filter_;
   std::vector<BoundTerm> terms_;
+  // Of a filter without OR: its terms, those that cost least first.
+  std::vector<std::uint32_t> conjunction_;
 };
 
 // Whether `comparison` (one of = != < <= > >=) holds between two numbers.

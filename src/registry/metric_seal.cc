@@ -40,6 +40,7 @@ bool has_ended(const HeldRun& run) {
 struct SealJob {
   std::uint32_t place = 0;
   std::int64_t run = 0;
+  bool has_blocks = false;
   std::map<std::string, std::vector<MetricCell>> points;
   std::size_t point_count = 0;
   std::vector<std::int64_t> sequences;
@@ -52,6 +53,7 @@ SealJob copy_tail(const RunColumns& columns, std::uint32_t place) {
   SealJob job;
   job.place = place;
   job.run = run.number;
+  job.has_blocks = run.has_blocks;
   job.point_count = run.tail->points.size();
   job.sequences = run.tail->sequences;
   std::map<std::uint32_t, std::vector<MetricCell>*> by_id;
@@ -71,7 +73,7 @@ SealJob copy_tail(const RunColumns& columns, std::uint32_t place) {
 // Only sealing writes blocks of a run that the book knows, so what is read here is still so at the commit.
 Status make_job_blocks(store::Connection& connection, SealJob& job) {
   for (auto& [key, points] : job.points) {
-    for (BlockRow& block : TRY(make_blocks(connection, job.run, key, std::move(points)))) {
+    for (BlockRow& block : TRY(make_blocks(connection, job.run, key, std::move(points), job.has_blocks))) {
       job.blocks.push_back(std::move(block));
     }
   }

@@ -36,6 +36,7 @@ std::uint32_t RunColumns::add(const RunRow& row) {
   run.user_id = texts_.intern(row.info.user_id);
   run.status = row.info.status;
   run.is_deleted = row.info.is_deleted;
+  scan_rows_.push_back({run.experiment_id, run.start_ms, run.is_deleted});
   places_.emplace(run.id, place);
   const auto number = static_cast<std::size_t>(row.number);
   if (number >= places_by_number_.size()) places_by_number_.resize(number + 1);
@@ -50,6 +51,8 @@ void RunColumns::set_location(std::int64_t experiment_id, std::string location) 
 
 template <class Item>
 auto RunColumns::lower(std::vector<Item>& items, std::string_view key) {
+  // What is loaded comes in order.
+  if (items.empty() || texts_.text(items.back().key) < key) return items.end();
   return std::lower_bound(items.begin(), items.end(), key, [this](const Item& item, std::string_view wanted) {
     return texts_.text(item.key) < wanted;
   });

@@ -68,6 +68,13 @@ struct HeldRun {
   std::unique_ptr<MetricTail> tail;
 };
 
+// What every search looks at in every run, packed.
+struct ScanRow {
+  std::int64_t experiment_id = 0;
+  std::int64_t start_ms = 0;
+  bool is_deleted = false;
+};
+
 // Runs are found by a place: 0, 1, 2, … in the order in which they were added. Not thread-safe.
 class RunColumns {
  public:
@@ -77,6 +84,7 @@ class RunColumns {
   std::uint32_t size() const { return static_cast<std::uint32_t>(runs_.size()); }
   std::int64_t greatest_number() const { return greatest_number_; }
   const HeldRun& run(std::uint32_t place) const { return runs_[place]; }
+  const ScanRow& scan_row(std::uint32_t place) const { return scan_rows_[place]; }
   const StringPool& texts() const { return texts_; }
   // Null: no run has ever logged that metric.
   const ValueColumn* column(std::uint32_t key) const;
@@ -86,7 +94,9 @@ class RunColumns {
   void set_status(std::uint32_t place, RunStatus status) { runs_[place].status = status; }
   void set_end(std::uint32_t place, std::int64_t end_ms) { runs_[place].end_ms = end_ms; }
   void set_name(std::uint32_t place, std::string_view name) { runs_[place].name = texts_.intern(name); }
-  void set_deleted(std::uint32_t place, bool deleted) { runs_[place].is_deleted = deleted; }
+  void set_deleted(std::uint32_t place, bool deleted) {
+    runs_[place].is_deleted = scan_rows_[place].is_deleted = deleted;
+  }
   void set_param(std::uint32_t place, std::string_view key, std::string_view value);
   void set_tag(std::uint32_t place, std::string_view key, std::string_view value);
   void delete_tag(std::uint32_t place, std::string_view key);
@@ -116,6 +126,7 @@ class RunColumns {
 
   StringPool texts_;
   std::deque<HeldRun> runs_;
+  std::vector<ScanRow> scan_rows_;
   std::unordered_map<std::string_view, std::uint32_t> places_;
   std::vector<std::uint32_t> places_by_number_;  // Place + 1; 0: none.
   std::int64_t greatest_number_ = 0;

@@ -105,9 +105,9 @@ Status put_block(Connection& connection, std::int64_t run, const BlockRow& block
 }
 
 Result<std::vector<BlockRow>> make_blocks(Connection& connection, std::int64_t run, const std::string& key,
-                                          std::vector<MetricCell> points) {
+                                          std::vector<MetricCell> points, bool has_blocks) {
   std::int64_t ordinal = 1;
-  {
+  if (has_blocks) {
     Statement last = connection.prepare(
         "SELECT ordinal, points, body FROM metric_block WHERE run = ? AND key = ? ORDER BY ordinal DESC "
         "LIMIT 1");
@@ -148,7 +148,7 @@ Status write_sealed(Connection& connection, std::int64_t run, const MetricBatch&
     }
     latest.points.push_back(last);
     const std::vector<BlockRow> blocks =
-        TRY(make_blocks(connection, run, batch.keys[key], std::move(by_key[key])));
+        TRY(make_blocks(connection, run, batch.keys[key], std::move(by_key[key]), false));
     for (const BlockRow& block : blocks) TRY(put_block(connection, run, block));
   }
   return put_summary(connection, run, latest);

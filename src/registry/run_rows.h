@@ -53,7 +53,8 @@ Status put_block(store::Connection& connection, std::int64_t run, const BlockRow
 // Makes the blocks that keep `points` (one metric's, in any order) after the last block of the metric, which
 // is made anew when it is small. Reads only. Each point is kept once.
 Result<std::vector<BlockRow>> make_blocks(store::Connection& connection, std::int64_t run,
-                                          const std::string& key, std::vector<MetricCell> points);
+                                          const std::string& key, std::vector<MetricCell> points,
+                                          bool has_blocks);
 Status put_summary(store::Connection& connection, std::int64_t run, const MetricBatch& latest);
 
 // Adds to `columns` every run that it lacks and whose number is greater than `after`, with all that belongs

@@ -31,7 +31,7 @@ std::vector<std::uint32_t> matching_places(const RunColumns& columns, const RunS
     RunBits bits{};
     const std::uint32_t count = std::min(kBlockRuns, columns.size() - start);
     for (std::uint32_t i = 0; i < count; ++i) {
-      const HeldRun& run = columns.run(start + i);
+      const ScanRow& run = columns.scan_row(start + i);
       if (!(run.is_deleted ? search.with_deleted : search.with_active)) continue;
       if (!std::binary_search(experiments.begin(), experiments.end(), run.experiment_id)) continue;
       bits[i / 64] |= std::uint64_t{1} << (i % 64);
@@ -63,10 +63,10 @@ class RunOrder {
       const int order = compare(column, a, b);
       if (order != 0) return order < 0;
     }
-    const HeldRun& run_a = columns_.run(places_[a]);
-    const HeldRun& run_b = columns_.run(places_[b]);
-    if (!has_start_ && run_a.start_ms != run_b.start_ms) return run_a.start_ms > run_b.start_ms;
-    return run_a.id < run_b.id;
+    const std::int64_t start_a = columns_.scan_row(places_[a]).start_ms;
+    const std::int64_t start_b = columns_.scan_row(places_[b]).start_ms;
+    if (!has_start_ && start_a != start_b) return start_a > start_b;
+    return columns_.run(places_[a]).id < columns_.run(places_[b]).id;
   }
 
  private:

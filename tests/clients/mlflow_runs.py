@@ -232,6 +232,9 @@ class KeptRuns(unittest.TestCase):
             mlflow.log_metric("acc", 0.6, step=2)
             mlflow.log_param("p", "1")
         type(self).stop()
+        command = [self.program, "fsck", "--home", "home"]
+        done = subprocess.run(command, cwd=self.folder.name, capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, "The home is whole.\n"), done.stderr)
         type(self).start()
         kept = mlflow.get_run(run.info.run_id)
         self.assertEqual((kept.info.run_name, kept.info.status), ("before", "FINISHED"))

@@ -125,6 +125,21 @@ class Served(unittest.TestCase):
         self.assertEqual((calm[0], storm[0]), (200, 200), storm)
         self.assertNotEqual(calm[1]["predictions"], storm[1]["predictions"])
 
+    def runs_of_project(self):
+        found = json.loads(
+            self.ask("GET", "/api/2.0/mlflow/experiments/get-by-name?experiment_name=flights")[1]
+        )
+        search = {"experiment_ids": [found["experiment"]["experiment_id"]], "filter": "metrics.auc > 0.5"}
+        return json.loads(self.ask("POST", "/api/2.0/mlflow/runs/search", search)[1])["runs"]
+
+    def test_what_the_project_trains_is_found_by_mlflows_search(self):
+        before = self.runs_of_project()
+        status, answer = self.ask("POST", "/api/v1/apply", {"as_of": "2013-01-07"})
+        self.assertEqual(status, 200, answer)
+        after = self.runs_of_project()
+        self.assertEqual(len(after), len(before) + 1)
+        self.assertIn("trimtab.step_key", {tag["key"] for tag in after[0]["data"]["tags"]})
+
     def test_deep_json_is_refused_at_once(self):
         started = time.monotonic()
         status, answer = self.predict("[" * 100_000)

@@ -194,6 +194,8 @@ Result<http::Answer> search_datasets(RecordRooms& rooms, const MlflowParameters&
   registry::RunSearch search;
   for (const std::string& id : ids) search.experiment_ids.push_back(TRY(parse_experiment_id(id)));
   search.with_deleted = true;
+  search.filter = "datasets.name LIKE '%'";
+  search.max_results = kResultsMax;
   std::set<Summary> summaries;
   for (bool has_more = true; has_more && summaries.size() < kDatasetsMax;) {
     const registry::RunPage page = TRY(rooms.runs.search(search));

@@ -1,12 +1,9 @@
 #include <csignal>
 #include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
 #include "app/wiring.h"
-#include "project/load.h"
 
 namespace trimtab::app {
 namespace {
@@ -23,14 +20,6 @@ Status read_policy(const std::string& text, ServerSettings& settings) {
   return {};
 }
 
-// A named home is enough for a server of the record: it then has no project, and keeps other people's runs.
-Result<project::Project> load_or_none(const Arguments& arguments) {
-  const bool home_is_named = !arguments.home.empty() || std::getenv("TRIMTAB_HOME") != nullptr;
-  const bool is_default = arguments.project == Arguments().project;
-  if (home_is_named && is_default && !std::filesystem::exists("trimtab.yaml")) return project::Project{};
-  return project::load(arguments.project);
-}
-
 }  // namespace
 
 Status serve_verb(const Arguments& arguments) {
@@ -40,7 +29,7 @@ Status serve_verb(const Arguments& arguments) {
   sigaddset(&stop_signals, SIGTERM);
   sigaddset(&stop_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
-  project::Project project = TRY(load_or_none(arguments));
+  project::Project project = TRY(load_project_or_none(arguments));
   ServerSettings settings;
   settings.home = home_folder(arguments, project);
   settings.host = arguments.host;
