@@ -60,22 +60,21 @@ Status insert_row(Connection& connection, const ModelVersion& version) {
   return insert.run();
 }
 
-// The logged model remembers what it became: the tag is a JSON list of names and versions, as MLflow writes
-// it.
+// The logged model remembers what it became: the tag is a JSON list of names and versions, laid out as MLflow
+// does.
 Status remember_in_logged_model(Connection& connection, const std::string& model_id,
                                 const ModelVersion& version) {
   constexpr std::string_view kTag = "mlflow.modelVersions";
-  Json list = Json::array();
+  std::string list = "[";
   {
     Statement row = connection.prepare("SELECT value FROM logged_model_tag WHERE model_id = ? AND key = ?");
-    if (TRY(row.with(model_id, kTag).step())) {
-      const Result<Json> known = base::parse_json(row.text(0));
-      if (known && known->is_array()) list = *known;
-    }
+    const bool has_list = TRY(row.with(model_id, kTag).step()) && row.text(0).ends_with("}]");
+    if (has_list) list = row.text(0).substr(0, row.text(0).size() - 1) + ", ";
   }
-  list.push(Json::object({{"name", version.model}, {"version", version.version}}));
+  list +=
+      "{\"name\": " + Json(version.model).dump() + ", \"version\": " + std::to_string(version.version) + "}]";
   return connection.prepare("INSERT OR REPLACE INTO logged_model_tag (model_id, key, value) VALUES (?, ?, ?)")
-      .with(model_id, kTag, list.dump())
+      .with(model_id, kTag, list)
       .run();
 }
 

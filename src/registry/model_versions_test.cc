@@ -74,15 +74,19 @@ TEST_F(ModelVersions, ASourceIsNeverAPlaceOnThisMachine) {
            {"s3://b/../x", relative},
            {"s3://b/%252e%252e/x", relative},
            {"s3://b/x%00", relative},
-           {"http://h/api/2.0/mlflow-artifacts/artifacts/../../x", relative},
+           {"mlflow-artifacts:/../../x", relative},
            {"s3://b/a\\..\\x", relative},
            {"s3:relative", relative},
            {"runs:/abc/m", foreign},
            {"mlflow-artifacts:/0/" + kRun + "/artifacts/m", foreign},
-           {"mlflow-artifacts://host/0/" + kRun + "/artifacts/m", foreign},
-           {"http://h/api/2.0/mlflow-artifacts/artifacts/0/x", foreign}}) {
+           {"mlflow-artifacts:/0/x", foreign}}) {
     EXPECT_EQ(message_of(create(source)), "Invalid model version source: '" + source + why);
   }
+  EXPECT_EQ(
+      message_of(create("http://h/api/2.0/mlflow-artifacts/artifacts/0/x")),
+      "'source' cannot use the 'http' scheme: the 'http' scheme addresses a host other than the tracking "
+      "server's configured artifact storage, so the server would connect to the host named in the URI.");
+  EXPECT_FALSE(create("mlflow-artifacts://host/0/" + kRun + "/artifacts/m", kRun));
   EXPECT_EQ(message_of(create("runs:/abc/m", "other")),
             "Invalid model version source: 'runs:/abc/m" + foreign);
   EXPECT_TRUE(create("runs:/abc/m", "abc"));
@@ -105,7 +109,7 @@ TEST_F(ModelVersions, ALoggedModelBecomesAVersionAndRemembersIt) {
   EXPECT_EQ(made->location, "mlflow-artifacts:/0/models/" + id + "/artifacts");
   EXPECT_EQ(made->run_id, kRun);
   EXPECT_EQ(find_logged_model(*home_, id)->tags,
-            (std::vector<KeyValue>{{"mlflow.modelVersions", R"([{"name":"late","version":1}])"}}));
+            (std::vector<KeyValue>{{"mlflow.modelVersions", R"([{"name": "late", "version": 1}])"}}));
   EXPECT_TRUE(create("mlflow-artifacts:/0/models/" + id + "/artifacts/sub", {}, id));
   EXPECT_FALSE(create("mlflow-artifacts:/0/models/" + log_model("") + "/artifacts", {}, id));
 }

@@ -193,7 +193,11 @@ void describe_model(const RegistryWriter& by, std::string name, std::string desc
 
 void rename_model(const RegistryWriter& by, std::string name, std::string new_name,
                   Written<RegisteredModel> done) {
-  if (const Status valid = check_model_name(new_name); !valid) return done(fail(valid.error()));
+  Status valid = check_model_name(new_name);
+  if (new_name.find_first_not_of(" \t\r\n") == std::string::npos) {
+    valid = fail(ErrorCode::invalid, "Missing value for required parameter 'new_name'.");
+  }
+  if (!valid) return done(fail(valid.error()));
   write_value<RegisteredModel>(
       by.home,
       [by, name = std::move(name), new_name = std::move(new_name)](Connection& connection) {

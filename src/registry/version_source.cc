@@ -1,6 +1,7 @@
 #include "registry/version_source.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <utility>
 
@@ -96,11 +97,20 @@ tl::unexpected<Error> local_source(const std::string& source, const std::string&
 
 bool is_local(const Uri& uri) { return uri.scheme.empty() || uri.scheme == "file"; }
 
-// Whether the source lies in the artifacts of this very server.
-bool is_own_artifact(const Uri& uri) {
-  if (uri.scheme == "mlflow-artifacts") return true;
-  const bool is_web = uri.scheme == "http" || uri.scheme == "https";
-  return is_web && uri.path.find("/api/2.0/mlflow-artifacts/artifacts") != std::string::npos;
+// Whether the source lies in the artifacts of this very server; it names no host then.
+bool is_own_artifact(const Uri& uri) { return uri.scheme == "mlflow-artifacts"; }
+
+// Whoever reads such a source would connect to a host that a stranger has named.
+Status check_host(const Uri& uri) {
+  constexpr std::array<std::string_view, 10> kSchemes = {
+      "ftp", "sftp", "hdfs", "viewfs", "http", "https", "mlflow-artifacts", "r2", "b2", "abfss"};
+  const bool names_host = std::find(kSchemes.begin(), kSchemes.end(), uri.scheme) != kSchemes.end() &&
+                          (uri.scheme != "mlflow-artifacts" || !uri.host.empty());
+  if (!names_host) return {};
+  return fail(ErrorCode::invalid,
+              "'source' cannot use the '" + uri.scheme + "' scheme: the '" + uri.scheme +
+                  "' scheme addresses a host other than the tracking server's configured "
+                  "artifact storage, so the server would connect to the host named in the URI.");
 }
 
 // A reference to a model: "models:/late/3", "models:/late@champion", "models:/late/Production",
@@ -275,6 +285,7 @@ Result<VersionSource> resolve_source(Connection& connection, const NewModelVersi
     return VersionSource{version.source, version.source, version.run_id, std::nullopt};
   }
   const Uri uri = split_uri(version.source);
+  TRY(check_host(uri));
   ModelReference reference;
   const bool is_reference = uri.scheme == "models";
   if (is_reference) {

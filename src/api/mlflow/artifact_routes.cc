@@ -75,6 +75,13 @@ Result<http::Answer> send_file(RecordRooms& rooms, Request request, const Artifa
                                         .name = key.path.substr(key.path.rfind('/') + 1)}));
 }
 
+// A file of a run, a version or a logged model, whose artifacts are at `uri`.
+Result<http::Answer> send_at(RecordRooms& rooms, Request request, const std::string& uri,
+                             const std::string& path) {
+  const ArtifactPath key = registry::below(TRY(registry::parse_artifact_uri(uri)), path);
+  return send_file(rooms, request, key, uri.substr(uri.find('/') + 1) + "/" + path);
+}
+
 Result<http::Answer> get(RecordRooms& rooms, Request request, http::ReplyPromise) {
   const std::string& path = request.path_values[0];
   return send_file(rooms, request, TRY(registry::parse_artifact_path(path)), path);
@@ -132,7 +139,7 @@ Result<http::Answer> list_logged_model(RecordRooms& rooms, Parameters parameters
 Result<http::Answer> get_of_run(RecordRooms& rooms, Parameters parameters, Request request) {
   const std::string path = TRY(registry::check_artifact_path(TRY(parameters.text("path"))));
   const std::string uri = TRY(rooms.runs.find(TRY(parameters.run_id()))).info.artifact_uri;
-  return send_file(rooms, request, registry::below(TRY(registry::parse_artifact_uri(uri)), path), path);
+  return send_at(rooms, request, uri, path);
 }
 
 Result<http::Answer> get_of_version(RecordRooms& rooms, Parameters parameters, Request request) {
@@ -140,7 +147,7 @@ Result<http::Answer> get_of_version(RecordRooms& rooms, Parameters parameters, R
   const std::string name = TRY(parameters.text("name"));
   const std::int64_t version = TRY(registry::parse_version(TRY(parameters.text("version"))));
   const std::string uri = TRY(registry::find_model_version(rooms.home, name, version)).location;
-  return send_file(rooms, request, registry::below(TRY(registry::parse_artifact_uri(uri)), path), path);
+  return send_at(rooms, request, uri, path);
 }
 
 Result<http::Answer> get_of_logged_model(RecordRooms& rooms, Parameters parameters, Request request) {
@@ -150,7 +157,7 @@ Result<http::Answer> get_of_logged_model(RecordRooms& rooms, Parameters paramete
   }
   const std::string path = TRY(registry::check_artifact_path(given));
   const std::string uri = TRY(registry::find_logged_model(rooms.home, request.path_values[0])).location;
-  return send_file(rooms, request, registry::below(TRY(registry::parse_artifact_uri(uri)), path), path);
+  return send_at(rooms, request, uri, path);
 }
 
 // What server-info says is not offered: clients that ask all the same are told so in MLflow's words.
