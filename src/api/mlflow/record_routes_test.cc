@@ -2,6 +2,7 @@
 // tests/differential compares many more answers with MLflow's own.
 #include <future>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "api/mlflow/mlflow_routes.h"
 #include "store/scratch_folder.h"
@@ -109,6 +110,28 @@ TEST_F(RecordRoutes, ANumberThatIsNoneIsNotTakenForZero) {
     EXPECT_TRUE(reply.text_or("message").starts_with("Invalid value " + std::string(wrong))) << reply.dump();
   }
   EXPECT_EQ(get("metrics/get-history?run_id=" + id + "&metric_key=m").dump(), "{}");
+}
+
+TEST_F(RecordRoutes, ManyClientsAtATimeLoseNothing) {
+  const std::string id = new_run();
+  std::vector<std::jthread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([this, &id, client] {
+      for (int i = 0; i < 50; ++i) {
+        const std::string step = std::to_string(client * 50 + i);
+        post("runs/log-metric",
+             R"({"run_id":")" + id + R"(","key":"m","value":1,"timestamp":1,"step":)" + step + "}");
+        get("runs/get?run_id=" + id);
+        post("runs/search", R"({"experiment_ids":["0"],"filter":"metrics.m > 0"})");
+      }
+    });
+  }
+  clients.clear();
+  const Json history = get("metrics/get-history?run_id=" + id + "&metric_key=m")["metrics"];
+  ASSERT_EQ(history.as_array().size(), 400u);
+  for (std::int64_t step = 0; step < 400; ++step) {
+    EXPECT_EQ(history.as_array()[static_cast<std::size_t>(step)].int_or("step"), step);
+  }
 }
 
 TEST_F(RecordRoutes, AStatusThatIsNoneIsRefused) {
