@@ -64,8 +64,12 @@ struct RunBook::State {
   const base::Clock& clock;
 
   mutable FairLock lock;
-  RunColumns columns;               // Guarded by lock; written on the commit thread alone.
-  std::int64_t loaded_through = 0;  // Runs up to this number are in the columns. Of the commit thread.
+  RunColumns columns;  // Guarded by lock; written on the commit thread alone.
+  // Of the commit thread. Runs up to this number are in the columns.
+  std::int64_t loaded_through = 0;
+  // Of the commit thread. Rows of the journal are deleted by their sequence, so while the book is open none
+  // is given twice; SQLite by itself gives that of a deleted last row again.
+  std::int64_t last_sequence = 0;
 
   std::mutex pass_mutex;  // One pass of sealing at a time.
   std::mutex sealer_mutex;

@@ -73,6 +73,10 @@ RunBook::RunBook(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Result<std::unique_ptr<RunBook>> RunBook::open(store::Home& home, const base::Clock& clock) {
   auto state = std::make_unique<State>(home, clock);
   TRY(state->load_new());
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    state->last_sequence = TRY(last_journal_sequence(connection));
+    return {};
+  }));
   watch_experiments(home, [book = state.get()](std::int64_t experiment_id, bool is_deleted) {
     const std::unique_lock guard(book->lock);
     for (std::uint32_t place = 0; place < book->columns.size(); ++place) {

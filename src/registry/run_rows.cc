@@ -89,11 +89,17 @@ Result<std::optional<std::string>> put_param(Connection& connection, std::int64_
   return std::optional(std::move(value));
 }
 
-Result<std::int64_t> append_journal(Connection& connection, std::int64_t run, std::string_view body) {
-  Statement insert = connection.prepare("INSERT INTO metric_journal (run, body) VALUES (?, ?)");
-  insert.bind(0, run).bind_blob(1, body);
-  TRY(insert.run());
-  return connection.last_insert_id();
+Status append_journal(Connection& connection, std::int64_t sequence, std::int64_t run,
+                      std::string_view body) {
+  Statement insert = connection.prepare("INSERT INTO metric_journal (sequence, run, body) VALUES (?, ?, ?)");
+  insert.bind(0, sequence).bind(1, run).bind_blob(2, body);
+  return insert.run();
+}
+
+Result<std::int64_t> last_journal_sequence(Connection& connection) {
+  Statement row = connection.prepare("SELECT coalesce(max(sequence), 0) FROM metric_journal");
+  TRY(row.step());
+  return row.integer(0);
 }
 
 Status put_block(Connection& connection, std::int64_t run, const BlockRow& block) {

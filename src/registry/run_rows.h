@@ -38,8 +38,10 @@ Status put_tag(store::Connection& connection, std::int64_t run, const KeyValue& 
 // A param that is there with the same value is left alone. Returns the value it has when that is another.
 Result<std::optional<std::string>> put_param(store::Connection& connection, std::int64_t run,
                                              const KeyValue& param);
-// Returns the row's sequence.
-Result<std::int64_t> append_journal(store::Connection& connection, std::int64_t run, std::string_view body);
+// `sequence` is greater than that of any row before.
+Status append_journal(store::Connection& connection, std::int64_t sequence, std::int64_t run,
+                      std::string_view body);
+Result<std::int64_t> last_journal_sequence(store::Connection& connection);
 // Writes points straight into blocks, with their summary: for a run that ends as it is written.
 Status write_sealed(store::Connection& connection, std::int64_t run, const MetricBatch& batch);
 // A block of a metric; one that is there under the same ordinal is replaced.

@@ -96,7 +96,10 @@ struct LogBatch {
     TRY(Status(rule));
     run = TRY(find_active_run(connection, run_id)).number;
     TRY(write_params(connection));
-    if (!points.points.empty()) sequence = TRY(append_journal(connection, run, journal_row));
+    if (!points.points.empty()) {
+      sequence = ++book->last_sequence;
+      TRY(append_journal(connection, sequence, run, journal_row));
+    }
     for (const KeyValue& tag : batch.tags) {
       if (tag.key != kRunNameTag) TRY(put_tag(connection, run, tag));
     }
@@ -137,6 +140,7 @@ struct LogBatch {
     book.seal_when_long(place);
   }
 
+  State* book = nullptr;
   std::string run_id;
   RunBatch batch;
   Status rule;
@@ -150,6 +154,7 @@ struct LogBatch {
 
 void RunBook::log(std::string run_id, RunBatch batch, Done done) {
   auto change = std::make_shared<LogBatch<State>>();
+  change->book = state_.get();
   change->rule = check_batch(run_id, batch);
   // What the commit thread need not do is done here.
   change->points = make_batch(batch.metrics);
