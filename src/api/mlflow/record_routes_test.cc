@@ -196,6 +196,13 @@ TEST_F(RecordRoutes, AChartOfAnImpossibleWidthIsRefused) {
   }
 }
 
+TEST_F(RecordRoutes, AChartOfARunThatIsNotThereSaysSo) {
+  const http::Reply reply = ask("GET", "/api/v1/runs/nobody/metrics/m");
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(base::parse_json(reply.body).value()["error"].text_or("message"), "Run with id=nobody not found");
+  EXPECT_EQ(ask("GET", "/api/v1/runs/" + new_run() + "/metrics/m").body, R"({"metrics":[]})");
+}
+
 TEST_F(RecordRoutes, AModelOfAnOldClientIsNotedInTheRunsTag) {
   const std::string id = new_run();
   const auto log = [&](const std::string& model) {
