@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/json.h"
-#include "registry/experiment_watch.h"
+#include "registry/record_watch.h"
 #include "registry/run_rules.h"
 #include "store/audit.h"
 
@@ -148,7 +148,7 @@ void set_experiment_deleted(store::Home& home, const base::Clock& clock, std::in
   const TimeUs now = clock.now();
   home.database().submit([=](Connection& connection) { return mark(connection, now, id, deleted); },
                          [&home, id, deleted, done = std::move(done)](Status status) {
-                           if (status) tell_experiment_watch(home, id, deleted);
+                           if (status) tell_experiment_changed(home, id, deleted);
                            done(std::move(status));
                          });
 }

@@ -18,6 +18,9 @@ void each_bit(const RunBits& bits, const Visit& visit) {
 
 void set_bit(RunBits& bits, std::uint32_t place) { bits[place / 64] |= std::uint64_t{1} << (place % 64); }
 
+// A byte a text of the pool, for each of them.
+constexpr int kRememberingMax = 8;
+
 // Metrics are scanned in columns, attributes lie in the run, texts and links must be fetched.
 int cost(const FilterTerm& term) {
   switch (term.field) {
@@ -58,6 +61,7 @@ bool compare_numbers(FilterOperator comparison, double a, double b) {
 }
 
 FilterEval::FilterEval(const RunColumns& columns, const Filter& filter) : columns_(columns), filter_(filter) {
+  int remembering = 0;
   for (const FilterTerm& term : filter.terms) {
     BoundTerm& bound = terms_.emplace_back();
     bound.term = &term;
@@ -68,7 +72,8 @@ FilterEval::FilterEval(const RunColumns& columns, const Filter& filter) : column
     const bool ignores_case = term.comparison == FilterOperator::ilike;
     if (ignores_case || term.comparison == FilterOperator::like) {
       bound.pattern = LikePattern(term.texts.front(), ignores_case);
-      bound.known.assign(columns.texts().size(), -1);
+      // Terms beyond the first few compute each time what they could remember.
+      if (++remembering <= kRememberingMax) bound.known.assign(columns.texts().size(), -1);
     }
   }
   const auto is_either = [](const FilterStep& step) { return step.kind == FilterStep::Kind::either; };

@@ -1,12 +1,14 @@
 #include "registry/record.h"
 
 #include <array>
+#include <future>
 #include <utility>
 #include <vector>
 
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "registry/record_watch.h"
 #include "registry/run_name.h"
 #include "registry/run_rows.h"
 #include "registry/run_rules.h"
@@ -206,6 +208,16 @@ Status write_version(store::Connection& connection, VersionFacts& made, const Ne
       .run();
 }
 
+// A write that adds a run, which the book of runs hears of before we return.
+Status write_and_tell(store::Home& home, store::WriteWork work) {
+  std::promise<Status> written;
+  home.database().submit(std::move(work), [&](Status status) {
+    if (status) tell_runs_added(home);
+    written.set_value(std::move(status));
+  });
+  return written.get_future().get();
+}
+
 }  // namespace
 
 Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock,
@@ -218,7 +230,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
   }
   const TimeUs now = clock.now();
   VersionFacts made;
-  TRY(home.database().write([&](store::Connection& connection) -> Status {
+  TRY(write_and_tell(home, [&](store::Connection& connection) -> Status {
     TRY(own_model(connection, version.project, version.model, now / kUsPerMs));
     if (auto known = TRY(select_by_step(connection, version.model, version.step_key))) {
       made = std::move(*known);

@@ -41,7 +41,6 @@ class RecordTest : public BookTest {
 TEST_F(RecordTest, ARunOfTrainingIsARunOfTheBook) {
   const VersionFacts made = register_version(*home_, clock_, candidate("k1")).value();
   EXPECT_TRUE(made.is_new);
-  ASSERT_TRUE(book_->catch_up());
   for (int round = 0; round < 2; ++round) {
     const RunFacts run = book_->find(made.run_id).value();
     EXPECT_EQ(run.info.status, RunStatus::finished);
@@ -69,10 +68,21 @@ TEST_F(RecordTest, AStepRegistersOnce) {
   EXPECT_EQ(register_version(*home_, clock_, broken).error().message, "metric 'auc' is no number: \"high\"");
 }
 
-// The book learns of a run that was written beside it when somebody writes to that run.
-TEST_F(RecordTest, ATagOnARunThatTheBookHasNotSeenYetIsKept) {
+// Written without a word to the book, which then learns of it when somebody writes to that run, or asks it to
+// look.
+TEST_F(RecordTest, ARunThatTheBookHasNotSeenYetIsLoadedWhole) {
   const VersionFacts made = register_version(*home_, clock_, candidate("k1")).value();
   const std::string other = create();
+  run_script(
+      "INSERT INTO run (id, experiment_id, name, status, start_ms) VALUES ('quiet', 0, 'q', 'RUNNING', 1)");
+  EXPECT_FALSE(book_->find("quiet"));
+  ASSERT_TRUE(log_metric("quiet", {"m", 1, 1, 1}));
+  EXPECT_EQ(book_->find("quiet")->metrics.size(), 1u);
+  EXPECT_EQ(history("quiet", "m").size(), 1u);
+  run_script(
+      "INSERT INTO run (id, experiment_id, name, status, start_ms) VALUES ('silent', 0, 's', 'RUNNING', 1)");
+  ASSERT_TRUE(book_->catch_up());
+  EXPECT_EQ(book_->find("silent")->info.name, "s");
   ASSERT_TRUE(set_tag(made.run_id, "note", "good"));
   ASSERT_TRUE(log_metric(made.run_id, {"auc", 0.8, base::kDayUs, 7}));
   EXPECT_EQ(book_->find(made.run_id)->metrics[0].value, 0.8);

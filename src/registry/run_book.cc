@@ -9,7 +9,7 @@
 
 #include "base/log.h"
 #include "registry/book_state.h"
-#include "registry/experiment_watch.h"
+#include "registry/record_watch.h"
 #include "registry/run_rows.h"
 #include "registry/run_search.h"
 
@@ -77,20 +77,28 @@ Result<std::unique_ptr<RunBook>> RunBook::open(store::Home& home, const base::Cl
     state->last_sequence = TRY(last_journal_sequence(connection));
     return {};
   }));
-  watch_experiments(home, [book = state.get()](std::int64_t experiment_id, bool is_deleted) {
+  RecordWatch watch;
+  watch.experiment_changed = [book = state.get()](std::int64_t experiment_id, bool is_deleted) {
     const std::unique_lock guard(book->lock);
     for (std::uint32_t place = 0; place < book->columns.size(); ++place) {
       if (book->columns.run(place).experiment_id == experiment_id)
         book->columns.set_deleted(place, is_deleted);
     }
-  });
+  };
+  watch.runs_added = [book = state.get()] {
+    const std::unique_lock guard(book->lock);
+    if (const Status loaded = book->load_new(); !loaded) {
+      base::log_error("registry", "loading runs: " + base::render(loaded.error()));
+    }
+  };
+  set_record_watch(home, std::move(watch));
   state->sealer = std::thread([book = state.get()] { book->run_sealer(); });
   return std::unique_ptr<RunBook>(new RunBook(std::move(state)));
 }
 
 RunBook::~RunBook() {
   state_->stop_sealer();
-  watch_experiments(state_->home, {});
+  remove_record_watch(state_->home);
   // What was submitted refers to the book: behind this write, all of it is done.
   static_cast<void>(state_->home.database().write([](store::Connection&) -> Status { return {}; }));
 }
@@ -111,14 +119,23 @@ Result<std::string> RunBook::find_json(std::string_view run_id) const {
 
 Result<RunPage> RunBook::search(const RunSearch& search) const {
   const ParsedSearch parsed = TRY(parse_search(search));
-  const std::shared_lock guard(state_->lock);
-  std::vector<std::uint32_t> places = find_places(state_->columns, search, parsed);
+  std::vector<std::uint32_t> places;
+  {
+    const std::shared_lock guard(state_->lock);
+    places = TRY(find_places(state_->columns, search, parsed));
+  }
   RunPage page;
   const auto max_results = static_cast<std::size_t>(std::max<std::int64_t>(0, search.max_results));
   page.has_more = places.size() > max_results;
   if (page.has_more) places.resize(max_results);
   page.runs.reserve(places.size());
-  for (const std::uint32_t place : places) page.runs.push_back(state_->columns.facts(place));
+  // Runs never leave their places. A large page lets the commit thread pass now and then.
+  constexpr std::size_t kRunsAtOnce = 256;
+  for (std::size_t start = 0; start < places.size(); start += kRunsAtOnce) {
+    const std::shared_lock guard(state_->lock);
+    const std::size_t end = std::min(places.size(), start + kRunsAtOnce);
+    for (std::size_t i = start; i < end; ++i) page.runs.push_back(state_->columns.facts(places[i]));
+  }
   return page;
 }
 

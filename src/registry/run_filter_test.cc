@@ -1,6 +1,7 @@
 #include "registry/run_filter.h"
 
 #include <gtest/gtest.h>
+#include <random>
 
 namespace trimtab::registry {
 namespace {
@@ -106,6 +107,25 @@ TEST(RunFilter, HostileFiltersAreRefused) {
   EXPECT_EQ(refusal("(metrics.a > 1"), "Invalid clause(s) in filter string: '(', 'metrics.a', '>', '1'");
   EXPECT_EQ(refusal("metrics.a > 1)"), "Invalid clause(s) in filter string: ')'");
   EXPECT_EQ(refusal("metrics.a > 1 OR"), "Invalid clause(s) in filter string: it ends too soon");
+}
+
+// Pieces of filters in any order are taken or refused, and nothing else happens.
+TEST(RunFilter, AnyTextIsAnswered) {
+  const std::vector<std::string> pieces = {
+      "metrics.", "a",      " ",      "`", "'", "\"",  "(",    ")",    ",",   "=",    "!=", ">",
+      "<",        "1",      "-.5e3",  "-", "e", "AND", " OR ", " IN ", "NOT", "LIKE", "IS", "NULL",
+      "params.p", "run_id", "status", ".", "ü", "%",   "_",    ";",    "\\",  "\n"};
+  std::mt19937 random(6);
+  int taken = 0;
+  for (int round = 0; round < 50'000; ++round) {
+    std::string text;
+    for (std::size_t count = random() % 12; count > 0; --count) text += pieces[random() % pieces.size()];
+    const Result<Filter> parsed = parse_filter(text, SearchSubject::runs);
+    if (parsed) ++taken;
+    EXPECT_TRUE(parsed || parsed.error().code == ErrorCode::invalid);
+    static_cast<void>(parse_order({text}, SearchSubject::experiments));
+  }
+  EXPECT_GT(taken, 0);
 }
 
 TEST(RunFilter, OrdersAreReadAsMlflowReadsThem) {

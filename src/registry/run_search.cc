@@ -11,6 +11,9 @@
 namespace trimtab::registry {
 namespace {
 
+// Writes wait while a search looks through the columns, so it may not take for ever, whatever the filter is.
+constexpr TimeUs kSearchUsMax = 2 * base::kSecondUs;
+
 // What runs are put in order by. Values first, then NaN, then nothing, whatever the direction.
 struct SortColumn {
   bool is_ascending = true;
@@ -21,13 +24,18 @@ struct SortColumn {
 };
 
 // Runs of the asked experiments and lifecycle, block by block, through the filter.
-std::vector<std::uint32_t> matching_places(const RunColumns& columns, const RunSearch& search,
-                                           const Filter& filter) {
+Result<std::vector<std::uint32_t>> matching_places(const RunColumns& columns, const RunSearch& search,
+                                                   const Filter& filter) {
   FilterEval eval(columns, filter);
   std::vector<std::int64_t> experiments = search.experiment_ids;
   std::sort(experiments.begin(), experiments.end());
   std::vector<std::uint32_t> places;
+  const TimeUs began = base::steady_now();
   for (std::uint32_t start = 0; start < columns.size(); start += kBlockRuns) {
+    if (base::steady_now() - began > kSearchUsMax) {
+      return fail(ErrorCode::deadline, "the search took longer than " + base::format_duration(kSearchUsMax),
+                  "search fewer experiments, or ask for less in the filter");
+    }
     RunBits bits{};
     const std::uint32_t count = std::min(kBlockRuns, columns.size() - start);
     for (std::uint32_t i = 0; i < count; ++i) {
@@ -164,11 +172,13 @@ Result<ParsedSearch> parse_search(const RunSearch& search) {
   return parsed;
 }
 
-std::vector<std::uint32_t> find_places(const RunColumns& columns, const RunSearch& search,
-                                       const ParsedSearch& parsed) {
-  const std::vector<std::uint32_t> places = matching_places(columns, search, parsed.filter);
+Result<std::vector<std::uint32_t>> find_places(const RunColumns& columns, const RunSearch& search,
+                                               const ParsedSearch& parsed) {
+  const std::vector<std::uint32_t> places = TRY(matching_places(columns, search, parsed.filter));
   const auto count = static_cast<std::int64_t>(places.size());
-  if (search.offset < 0 || search.offset >= count || search.max_results < 0) return {};
+  if (search.offset < 0 || search.offset >= count || search.max_results < 0) {
+    return std::vector<std::uint32_t>();
+  }
   const std::int64_t end = std::min(count, search.offset + std::min(count, search.max_results) + 1);
   std::vector<std::uint32_t> indexes(places.size());
   std::iota(indexes.begin(), indexes.end(), 0U);

@@ -20,8 +20,9 @@ struct ParsedSearch {
 
 // Errors: invalid, as parse_filter and parse_order.
 Result<ParsedSearch> parse_search(const RunSearch& search);
-// The places of the runs of the page and one more, when there are more.
-std::vector<std::uint32_t> find_places(const RunColumns& columns, const RunSearch& search,
-                                       const ParsedSearch& parsed);
+// The places of the runs of the page and one more, when there are more. Errors: deadline (it took more than
+// two seconds, in which nothing could be written).
+Result<std::vector<std::uint32_t>> find_places(const RunColumns& columns, const RunSearch& search,
+                                               const ParsedSearch& parsed);
 
 }  // namespace trimtab::registry

@@ -56,10 +56,9 @@ class RunSearchTest : public testing::Test {
   std::vector<std::string> find(const RunSearch& search) {
     Result<ParsedSearch> parsed = parse_search(search);
     CHECK(parsed.has_value());
+    const std::vector<std::uint32_t> places = find_places(columns_, search, *parsed).value();
     std::vector<std::string> ids;
-    for (const std::uint32_t place : find_places(columns_, search, *parsed)) {
-      ids.emplace_back(columns_.run(place).id);
-    }
+    for (const std::uint32_t place : places) ids.emplace_back(columns_.run(place).id);
     return ids;
   }
 
