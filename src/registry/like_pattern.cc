@@ -49,6 +49,7 @@ LikePattern::LikePattern(std::string_view pattern, bool ignores_case)
     const std::size_t end = std::min(text.find('%', at), text.size());
     Piece& piece = pieces_.emplace_back();
     piece.bytes = text.substr(at, end - at);
+    shortest_ += has_any_ ? characters_of(piece.bytes).size() : piece.bytes.size();
     if (has_any_) prepare(piece);
     at = end + 1;
   }
@@ -68,6 +69,7 @@ void LikePattern::prepare(Piece& piece) {
 }
 
 bool LikePattern::matches(std::string_view text) const {
+  if (text.size() < shortest_) return false;
   const std::string lowered = ignores_case_ ? lower(text) : std::string();
   const std::string_view seen = ignores_case_ ? std::string_view(lowered) : text;
   return has_any_ ? matches_characters(characters_of(seen)) : matches_bytes(seen);

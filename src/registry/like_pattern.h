@@ -35,6 +35,7 @@ class LikePattern {
 
   bool ignores_case_ = false;
   bool has_any_ = false;
+  std::size_t shortest_ = 0;   // No text of fewer bytes can match.
   std::vector<Piece> pieces_;  // At least one; one: there is no %.
 };
 

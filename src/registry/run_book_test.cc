@@ -1,5 +1,6 @@
 #include "registry/run_book.h"
 
+#include <chrono>
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
@@ -291,6 +292,39 @@ TEST_F(RunBookTest, WhatWasAcknowledgedIsThereAfterARestart) {
   reopen();
   EXPECT_EQ(book_->find_json(id).value(), before);
   EXPECT_EQ(history(id, "m").size(), 2u);
+}
+
+TEST_F(RunBookTest, WhatHasEndedOrIsQuietIsSealedByItself) {
+  const auto wait_for_empty_journal = [&] {
+    for (std::int64_t rows = 1; rows > 0; std::this_thread::sleep_for(std::chrono::milliseconds(20))) {
+      ASSERT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
+        store::Statement row = connection.prepare("SELECT count(*) FROM metric_journal");
+        TRY(row.step());
+        rows = row.integer(0);
+        return {};
+      }));
+    }
+  };
+  const std::string quiet = create();
+  const std::string ended = create();
+  ASSERT_TRUE(log_metric(quiet, {"m", 1, 1, 1}));
+  ASSERT_TRUE(log_metric(ended, {"m", 1, 1, 1}));
+  clock_.advance_to(clock_.now() + 2 * base::kMinuteUs);
+  RunChange finish;
+  finish.status = RunStatus::finished;
+  ASSERT_TRUE(change(ended, finish));
+  wait_for_empty_journal();
+  EXPECT_EQ(history(quiet, "m").size(), 1u);
+  // A tail of very many points is sealed while its run goes on.
+  for (int request = 0; request < 10; ++request) {
+    RunBatch batch;
+    for (int i = 0; i < 1'000; ++i) batch.metrics.push_back({"long", i * 0.1, request, i});
+    ASSERT_TRUE(log(quiet, batch));
+  }
+  clock_.advance_to(clock_.now() + 2 * base::kMinuteUs);
+  ASSERT_TRUE(log_metric(ended, {"m", 2, 2, 2}));
+  wait_for_empty_journal();
+  EXPECT_EQ(history(quiet, "long").size(), 10'000u);
 }
 
 TEST_F(RunBookTest, SixtyFourWritersLoseNothing) {

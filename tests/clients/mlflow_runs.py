@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.error
+import urllib.request
 
 # So that a failure shows at once and the client tells nobody about it; neither changes what is sent.
 os.environ.update({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_DISABLE_TELEMETRY": "true"})
@@ -242,6 +244,20 @@ class KeptRuns(unittest.TestCase):
         history = MlflowClient().get_metric_history(run.info.run_id, "acc")
         self.assertEqual([point.value for point in history], [0.5, 0.6])
         self.assertEqual(len(mlflow.search_runs(filter_string="metrics.acc > 0.55")), 1)
+
+    def test_there_is_no_project_to_apply(self):
+        token = (pathlib.Path(self.folder.name) / "home/token").read_text(encoding="utf-8").strip()
+        request = urllib.request.Request(
+            os.environ["MLFLOW_TRACKING_URI"] + "/api/v1/apply",
+            method="POST",
+            headers={"Authorization": "Bearer " + token},
+        )
+        with self.assertRaises(urllib.error.HTTPError) as caught:
+            urllib.request.urlopen(request)
+        with caught.exception as refused:
+            error = json.loads(refused.read())["error"]
+        self.assertEqual(error["message"], "this server has no project to apply")
+        self.assertEqual(error["hint"], "start it with the folder of a trimtab.yaml")
 
     def test_the_command_line_lists_runs(self):
         with mlflow.start_run(run_name="listed"):

@@ -20,18 +20,11 @@ constexpr std::int64_t kScreenPointsMax = 100'000;
 
 http::Reply json_text(std::string text) { return {200, "application/json", std::move(text), {}}; }
 
-void append_points(std::string& out, const std::vector<MetricPoint>& points, const std::string& run_id) {
-  for (const MetricPoint& point : points) {
-    append_metric(out, point, run_id);
-    out += ',';
-  }
-}
-
 // {"metrics":[…]}; without the member when there are none, as protobuf's JSON has it.
 std::string close_list(std::string text) {
   if (text.empty()) return "{";
   text.back() = ']';
-  return "{\"metrics\":[" + text;
+  return text.insert(0, "{\"metrics\":[");
 }
 
 // MLflow knows no history of a run that it does not know, and says so with an empty list.
@@ -57,7 +50,7 @@ Result<http::Answer> get_history(RecordRooms& rooms, const MlflowParameters& par
   const registry::HistoryPage page =
       TRY(history_or_none(rooms, run_id, key, max_results.value_or(0), offset));
   std::string points;
-  append_points(points, page.points, "");
+  append_history(points, page.points, "");
   std::string text = close_list(std::move(points));
   if (page.has_more && max_results) {
     text += ",\"next_page_token\":\"" + page_token(offset + *max_results) + '"';
@@ -131,7 +124,7 @@ Result<http::Answer> get_bulk_interval(RecordRooms& rooms, const MlflowParameter
     });
     std::sort(points.begin(), points.end(),
               [](const MetricPoint& a, const MetricPoint& b) { return by_step(a) < by_step(b); });
-    append_points(text, sample_evenly(std::move(points), static_cast<std::size_t>(max_results)), run_id);
+    append_history(text, sample_evenly(std::move(points), static_cast<std::size_t>(max_results)), run_id);
   }
   return json_text(close_list(std::move(text)) + "}");
 }
@@ -157,7 +150,7 @@ Result<http::Answer> get_bulk(RecordRooms& rooms, const MlflowParameters& parame
   for (const std::string& run_id : run_ids) {
     if (wanted == 0) break;
     const registry::HistoryPage page = TRY(history_or_none(rooms, run_id, *key, wanted, 0));
-    append_points(text, page.points, run_id);
+    append_history(text, page.points, run_id);
     wanted -= static_cast<std::int64_t>(page.points.size());
   }
   return json_text(text.empty() ? "{\"metrics\":[]}" : close_list(std::move(text)) + "}");
@@ -178,7 +171,7 @@ Result<std::string> sampled(RecordRooms& rooms, const http::Request& request) {
                 "leave it out for " + std::to_string(kScreenPoints));
   }
   std::string text;
-  append_points(
+  append_history(
       text, TRY(rooms.runs.sampled_history(request.path_values[0], request.path_values[1], max_points)), "");
   return text.empty() ? "{\"metrics\":[]}" : close_list(std::move(text)) + "}";
 }

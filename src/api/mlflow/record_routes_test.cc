@@ -2,6 +2,7 @@
 // tests/differential compares many more answers with MLflow's own.
 #include <future>
 #include <gtest/gtest.h>
+#include <thread>
 
 #include "api/mlflow/mlflow_routes.h"
 #include "store/scratch_folder.h"
@@ -111,6 +112,28 @@ TEST_F(RecordRoutes, ANumberThatIsNoneIsNotTakenForZero) {
   EXPECT_EQ(get("metrics/get-history?run_id=" + id + "&metric_key=m").dump(), "{}");
 }
 
+TEST_F(RecordRoutes, ManyClientsAtATimeLoseNothing) {
+  const std::string id = new_run();
+  std::vector<std::jthread> clients;
+  for (int client = 0; client < 8; ++client) {
+    clients.emplace_back([this, &id, client] {
+      for (int i = 0; i < 50; ++i) {
+        const std::string step = std::to_string(client * 50 + i);
+        post("runs/log-metric",
+             R"({"run_id":")" + id + R"(","key":"m","value":1,"timestamp":1,"step":)" + step + "}");
+        get("runs/get?run_id=" + id);
+        post("runs/search", R"({"experiment_ids":["0"],"filter":"metrics.m > 0"})");
+      }
+    });
+  }
+  clients.clear();
+  const Json history = get("metrics/get-history?run_id=" + id + "&metric_key=m")["metrics"];
+  ASSERT_EQ(history.as_array().size(), 400u);
+  for (std::int64_t step = 0; step < 400; ++step) {
+    EXPECT_EQ(history.as_array()[static_cast<std::size_t>(step)].int_or("step"), step);
+  }
+}
+
 TEST_F(RecordRoutes, AStatusThatIsNoneIsRefused) {
   const std::string id = new_run();
   EXPECT_EQ(post("runs/update", R"({"run_id":")" + id + R"(","status":"DONE"})").text_or("message"),
@@ -171,6 +194,13 @@ TEST_F(RecordRoutes, AChartOfAnImpossibleWidthIsRefused) {
     EXPECT_EQ(base::parse_json(reply.body).value()["error"].text_or("message"),
               "max_points is no whole number from 2 to 100000");
   }
+}
+
+TEST_F(RecordRoutes, AChartOfARunThatIsNotThereSaysSo) {
+  const http::Reply reply = ask("GET", "/api/v1/runs/nobody/metrics/m");
+  EXPECT_EQ(reply.status, 404);
+  EXPECT_EQ(base::parse_json(reply.body).value()["error"].text_or("message"), "Run with id=nobody not found");
+  EXPECT_EQ(ask("GET", "/api/v1/runs/" + new_run() + "/metrics/m").body, R"({"metrics":[]})");
 }
 
 TEST_F(RecordRoutes, AModelOfAnOldClientIsNotedInTheRunsTag) {

@@ -1,5 +1,7 @@
 #include "api/mlflow/run_json.h"
 
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <limits>
 
@@ -17,6 +19,25 @@ void append_member(std::string& out, std::string_view name, std::string_view val
 
 void append_member(std::string& out, std::string_view name, std::int64_t value) {
   out.append(",\"").append(name).append("\":").append(std::to_string(value));
+}
+
+void append_number(std::string& out, std::int64_t number) {
+  std::array<char, 24> digits;
+  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), number).ptr;
+  out.append(digits.data(), end);
+}
+
+// What stands between the key and the end of a point.
+void append_values(std::string& out, const registry::MetricPoint& point) {
+  out += ",\"value\":";
+  // JSON has no infinity; MLflow keeps the largest double in its place.
+  const bool is_infinite = std::isinf(point.value);
+  base::append_json_double(
+      out, is_infinite ? std::copysign(std::numeric_limits<double>::max(), point.value) : point.value);
+  out += ",\"timestamp\":";
+  append_number(out, point.timestamp_ms);
+  out += ",\"step\":";
+  append_number(out, point.step);
 }
 
 // "name":[…], and nothing at all for an empty list, as protobuf's JSON does. `is_first` is of the object.
@@ -58,8 +79,12 @@ void append_dataset(std::string& out, const registry::DatasetInput& input) {
 void append_data(std::string& out, const registry::RunFacts& run) {
   bool is_first = true;
   out += "\"data\":{";
-  append_list(out, "metrics", run.metrics, is_first,
-              [&](const registry::MetricPoint& point) { append_metric(out, point); });
+  append_list(out, "metrics", run.metrics, is_first, [&](const registry::MetricPoint& point) {
+    out += "{\"key\":";
+    append_json_string(out, point.key);
+    append_values(out, point);
+    out += '}';
+  });
   append_list(out, "params", run.params, is_first,
               [&](const registry::KeyValue& param) { append_pair(out, param); });
   append_list(out, "tags", run.tags, is_first, [&](const registry::KeyValue& tag) { append_pair(out, tag); });
@@ -78,18 +103,22 @@ void append_links(std::string& out, std::string_view name, const std::vector<reg
 
 }  // namespace
 
-void append_metric(std::string& out, const registry::MetricPoint& point, const std::string& run_id) {
-  out += "{\"key\":";
-  append_json_string(out, point.key);
-  out += ",\"value\":";
-  // JSON has no infinity; MLflow keeps the largest double in its place.
-  const bool is_infinite = std::isinf(point.value);
-  base::append_json_double(
-      out, is_infinite ? std::copysign(std::numeric_limits<double>::max(), point.value) : point.value);
-  append_member(out, "timestamp", point.timestamp_ms);
-  append_member(out, "step", point.step);
-  if (!run_id.empty()) append_member(out, "run_id", run_id);
-  out += '}';
+void append_history(std::string& out, std::span<const registry::MetricPoint> points,
+                    const std::string& run_id) {
+  if (points.empty()) return;
+  // A history can be a million points long: what is the same in each is written once.
+  std::string begin = "{\"key\":";
+  append_json_string(begin, points.front().key);
+  std::string end;
+  if (!run_id.empty()) append_member(end, "run_id", run_id);
+  end += "},";
+  constexpr std::size_t kValuesLength = 72;
+  out.reserve(out.size() + points.size() * (begin.size() + end.size() + kValuesLength));
+  for (const registry::MetricPoint& point : points) {
+    out += begin;
+    append_values(out, point);
+    out += end;
+  }
 }
 
 void append_run_info(std::string& out, const registry::RunInfo& info) {

@@ -2,6 +2,7 @@
 // them.
 #pragma once
 
+#include <span>
 #include <string>
 
 #include "registry/run_facts.h"
@@ -17,7 +18,9 @@ struct RunParts {
 void append_run_info(std::string& out, const registry::RunInfo& info);
 // {"info":{…},"data":{…},"inputs":{…},"outputs":{…}}
 void append_run(std::string& out, const registry::RunFacts& run, RunParts parts = {});
-// {"key","value","timestamp","step"}, and "run_id" when it is not empty.
-void append_metric(std::string& out, const registry::MetricPoint& point, const std::string& run_id = {});
+// Points of one metric, with a comma behind each: {"key","value","timestamp","step"}, and "run_id" when it is
+// not empty.
+void append_history(std::string& out, std::span<const registry::MetricPoint> points,
+                    const std::string& run_id);
 
 }  // namespace trimtab::api
