@@ -279,7 +279,8 @@ void RequestReader::forget() {
 
 std::uint64_t RequestReader::large_bytes() const {
   const std::uint64_t held = buffer_.capacity() + head_.chunked_body.capacity();
-  // Every upload has a large buffer, however slowly it comes: so many at a time are counted from their first byte.
+  // Every upload has a large buffer, however slowly it comes: so many at a time are counted from their first
+  // byte.
   if (stage_ == Stage::stream) return held;
   return held > 2 * kKeptBytes ? held - 2 * kKeptBytes : 0;
 }

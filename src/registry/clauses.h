@@ -5,10 +5,10 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <variant>
 #include <vector>
 
 #include "base/result.h"
+#include "registry/like_pattern.h"
 
 namespace trimtab::registry {
 
@@ -23,6 +23,7 @@ struct Clause {
   std::string text;  // Without quotes.
   double number = 0;
   std::vector<std::string> texts;
+  LikePattern pattern;  // Of LIKE and ILIKE.
   std::string written;  // The value as written, for messages.
 };
 
@@ -36,9 +37,6 @@ bool holds_for_number(const Clause& clause, double value);
 
 bool is_text_operation(std::string_view operation);
 bool is_number_operation(std::string_view operation);
-
-// SQL's LIKE: "%" for any text, "_" for one character.
-bool is_like(std::string_view pattern, std::string_view text);
 
 // "name DESC" → key and direction. Errors: invalid ("Invalid order_by clause '…'. Could not be parsed.").
 struct OrderBy {

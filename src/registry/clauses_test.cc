@@ -50,15 +50,6 @@ TEST(Clauses, AnyTextIsReadOrRefused) {
       [](const std::string& text) { RC_ASSERT(parse_clauses(text).has_value() || !refusal(text).empty()); });
 }
 
-TEST(Clauses, LikeKnowsAnyTextAndOneCharacter) {
-  EXPECT_TRUE(is_like("a%c", "abbc"));
-  EXPECT_TRUE(is_like("_b%", "äb"));
-  EXPECT_TRUE(is_like("%a%a%", "xaya"));
-  EXPECT_TRUE(is_like("", ""));
-  EXPECT_FALSE(is_like("a_", "a"));
-  EXPECT_FALSE(is_like("A%", "abc"));
-}
-
 TEST(Clauses, OrderIsAKeyAndADirection) {
   EXPECT_EQ(parse_order_by("name").value().is_ascending, true);
   EXPECT_EQ(parse_order_by("name desc").value().is_ascending, false);

@@ -8,6 +8,7 @@
 #include "registry/clauses.h"
 #include "registry/logged_model_rows.h"
 #include "registry/model_rules.h"
+#include "registry/run_rules.h"
 
 namespace trimtab::registry {
 
@@ -56,14 +57,14 @@ Status check_clause(Clause& clause) {
   }
   const std::string& entity = clause.entity;
   if (entity != "attributes" && entity != "metrics" && entity != "params" && entity != "tags") {
-    return invalid("Invalid entity type: " + python_quoted(entity) +
+    return invalid("Invalid entity type: " + python_repr(entity) +
                    ". Expected one of ['attributes', 'metrics', 'params', 'tags'].");
   }
   const bool fits =
       is_numeric(clause) ? is_number_operation(clause.operation) : is_text_operation(clause.operation);
   if (!fits) {
     return invalid("Invalid comparison operator for " + entity + "." + clause.key + ": " +
-                   python_quoted(clause.operation) + ". Expected one of " +
+                   python_repr(clause.operation) + ". Expected one of " +
                    (is_numeric(clause) ? "('<', '<=', '>', '>=', '=', '!=')."
                                        : "('=', '!=', 'LIKE', 'ILIKE', 'IN', 'NOT IN')."));
   }
@@ -74,7 +75,7 @@ Status check_clause(Clause& clause) {
   // There an unquoted value is a text, too.
   if (!is_numeric(clause) && is_number) clause.text = clause.written;
   if (entity == "attributes" && !is_attribute(clause.key)) {
-    return invalid("Invalid attribute in filter string: " + python_quoted(clause.key) + ".");
+    return invalid("Invalid attribute in filter string: " + python_repr(clause.key) + ".");
   }
   return {};
 }
@@ -83,7 +84,7 @@ Result<Clauses> read_filter(const std::string& filter) {
   Result<Clauses> clauses = parse_clauses(filter);
   if (!clauses) {
     return invalid(
-        "Invalid filter string: " + python_quoted(filter.substr(0, 1000)) +
+        "Invalid filter string: " + python_repr(filter.substr(0, 1000)) +
         ". Expected a list of comparisons separated by 'AND' (e.g. 'metrics.loss > 0.1 AND params.lr = "
         "0.01').");
   }

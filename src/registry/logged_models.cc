@@ -9,6 +9,7 @@
 #include "registry/model_rows.h"
 #include "registry/model_rules.h"
 #include "registry/run_name.h"
+#include "registry/run_rules.h"
 
 namespace trimtab::registry {
 
@@ -167,8 +168,8 @@ void delete_logged_model_tag(const RegistryWriter& by, std::string id, std::stri
                 .with(id, key)
                 .run());
         if (connection.changes() > 0) return true;
-        return fail(ErrorCode::not_found, "No tag with key " + python_quoted(key) +
-                                              " found for model with ID " + python_quoted(id) + ".");
+        return fail(ErrorCode::not_found, "No tag with key " + python_repr(key) +
+                                              " found for model with ID " + python_repr(id) + ".");
       },
       std::move(done));
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "registry/run_rules.h"
 
 namespace trimtab::registry {
 namespace {
@@ -25,7 +26,7 @@ tl::unexpected<Error> invalid_value(std::string_view parameter, std::string_view
 }
 
 Status check_length(std::string_view parameter, std::size_t limit, std::string_view value) {
-  if (character_count(value) <= limit) return {};
+  if (count_characters(value) <= limit) return {};
   return invalid("'" + std::string(parameter) + "' exceeds the maximum length of " + std::to_string(limit) +
                  " characters");
 }
@@ -48,7 +49,7 @@ Status check_resolves_to_itself(std::string_view parameter, std::string_view nam
   return invalid_value(parameter, name,
                        "Names may be treated as files in certain cases, and must not resolve to other names "
                        "when treated as such. This name would resolve to " +
-                           python_quoted(normal));
+                           python_repr(normal));
 }
 
 bool is_blank(std::string_view text) {
@@ -64,27 +65,6 @@ std::string lower(std::string_view text) {
 }
 
 }  // namespace
-
-std::size_t character_count(std::string_view text) {
-  return static_cast<std::size_t>(std::count_if(
-      text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
-}
-
-std::string python_quoted(std::string_view text) {
-  const bool has_single = text.find('\'') != std::string_view::npos;
-  const bool has_double = text.find('"') != std::string_view::npos;
-  const char quote = has_single && !has_double ? '"' : '\'';
-  std::string out(1, quote);
-  for (const char c : text) {
-    if (c == quote || c == '\\') out += '\\';
-    if (c == '\n') {
-      out += "\\n";
-      continue;
-    }
-    out += c;
-  }
-  return out + quote;
-}
 
 std::string normal_path(std::string_view path) {
   if (path.empty()) return ".";
@@ -157,7 +137,7 @@ Status check_model_tag(const KeyValue& tag) {
 Status check_version_tag(const KeyValue& tag) {
   TRY(check_tag_key(tag.key));
   TRY(check_length("key", kTagKeyMax, tag.key));
-  if (tag.key == kPromptTextTag && character_count(tag.value) > kTagValueMax) {
+  if (tag.key == kPromptTextTag && count_characters(tag.value) > kTagValueMax) {
     return invalid("Prompt text exceeds max length of " + std::to_string(kTagValueMax) + " characters.");
   }
   return check_length("value", kTagValueMax, tag.value);
@@ -167,7 +147,7 @@ Status check_logged_model_name(std::string_view name) {
   if (!name.empty() && name.find_first_of(std::string_view("/:.%\"'\0", 7)) == std::string_view::npos)
     return {};
   return invalid(
-      "Invalid model name (" + python_quoted(name) +
+      "Invalid model name (" + python_repr(name) +
       ") provided. Model name must be a non-empty string and cannot contain the following characters: "
       "('/', ':', '.', '%', '\"', \"'\")");
 }

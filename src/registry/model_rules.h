@@ -31,11 +31,7 @@ Result<std::string> canonical_stage(std::string_view stage);
 
 bool says_prompt(const KeyValue& tag);
 
-// A text as Python's repr shows it: 'x', or "it's".
-std::string python_quoted(std::string_view text);
 // The path without ".", ".." and doubled slashes, as POSIX would resolve it.
 std::string normal_path(std::string_view path);
-// Characters, not bytes, of UTF-8.
-std::size_t character_count(std::string_view text);
 
 }  // namespace trimtab::registry

@@ -10,6 +10,7 @@
 #include "registry/model_rules.h"
 #include "registry/model_versions.h"
 #include "registry/registered_models.h"
+#include "registry/run_rules.h"
 
 namespace trimtab::registry {
 
@@ -68,8 +69,7 @@ Status check_number_clause(Clause& clause) {
   if (clause.kind == Clause::Kind::text) {
     const Result<std::int64_t> number = parse_version(clause.text);
     if (!number) {
-      return invalid("Invalid value for numeric attribute '" + clause.key +
-                     "': " + python_quoted(clause.text));
+      return invalid("Invalid value for numeric attribute '" + clause.key + "': " + python_repr(clause.text));
     }
     clause.number = static_cast<double>(*number);
   } else if (clause.kind != Clause::Kind::whole_number) {
@@ -164,7 +164,7 @@ Result<std::vector<OrderBy>> read_order(const std::vector<std::string>& order_by
     }
     if (part.key == "timestamp") part.key = "last_updated_timestamp";
     if (!seen.insert(part.key).second)
-      return invalid("`order_by` contains duplicate fields: " + python_quoted(text));
+      return invalid("`order_by` contains duplicate fields: " + python_repr(text));
     order.push_back(std::move(part));
   }
   return order;

@@ -5,6 +5,7 @@
 
 #include "registry/model_rows.h"
 #include "registry/model_rules.h"
+#include "registry/run_rules.h"
 
 namespace trimtab::registry {
 
@@ -32,7 +33,7 @@ Error name_exists(const std::string& name, bool old_is_prompt, bool new_is_promp
   std::string message =
       std::string(new_is_prompt ? "Prompt" : "Registered Model") + " (name=" + name + ") already exists.";
   if (old_is_prompt != new_is_prompt) {
-    message = std::string("Tried to create a ") + kind(new_is_prompt) + " with name " + python_quoted(name) +
+    message = std::string("Tried to create a ") + kind(new_is_prompt) + " with name " + python_repr(name) +
               ", but the name is already taken by a " + kind(old_is_prompt) +
               ". MLflow does not allow creating a model and a prompt with the same name.";
   }

@@ -156,6 +156,44 @@ class Served(unittest.TestCase):
             status, answer = self.predict({"dataframe_records": [ROW]}, **headers)
             self.assertEqual((status, answer["error"]["code"]), (403, "forbidden"), headers)
 
+    def champion(self):
+        return str(json.loads(self.ask("GET", "/api/v1/endpoints/late")[1])["champion"])
+
+    def test_the_registry_shows_what_was_trained(self):
+        champion = self.champion()
+        alias = "/api/2.0/mlflow/registered-models/alias"
+        status, text = self.ask("GET", alias + "?name=late&alias=champion")
+        version = json.loads(text)["model_version"]
+        self.assertEqual((status, version["version"]), (200, champion))
+        path = version["source"].removeprefix("mlflow-artifacts:/")
+        files = json.loads(self.ask("GET", "/api/2.0/mlflow-artifacts/artifacts?path=" + path)[1])["files"]
+        self.assertIn("manifest.json", [file["path"] for file in files])
+        proxy = "/api/2.0/mlflow-artifacts/artifacts/" + path + "/manifest.json"
+        self.assertEqual(self.ask("GET", proxy)[0], 200)
+        # Nobody changes what was trained, and nobody deletes what is served.
+        status, text = self.ask("PUT", proxy, "{}")
+        self.assertEqual((status, json.loads(text)["error_code"]), (403, "PERMISSION_DENIED"))
+        for what, body in (
+            ("model-versions/delete", {"name": "late", "version": champion}),
+            ("registered-models/delete", {"name": "late"}),
+        ):
+            status, text = self.ask("DELETE", "/api/2.0/mlflow/" + what, body)
+            self.assertEqual(status, 409, text)
+
+    def test_a_push_moves_the_alias_and_not_the_endpoint(self):
+        mlflow, champion = "/api/2.0/mlflow/", self.champion()
+        made = self.ask(
+            "POST", mlflow + "model-versions/create", {"name": "late", "source": "s3://bucket/mine"}
+        )
+        pushed = json.loads(made[1])["model_version"]["version"]
+        alias = {"name": "late", "alias": "champion", "version": pushed}
+        self.assertEqual(self.ask("POST", mlflow + "registered-models/alias", alias), (200, "{}"))
+        found = self.ask("GET", mlflow + "registered-models/alias?name=late&alias=champion")[1]
+        self.assertEqual(json.loads(found)["model_version"]["version"], pushed)
+        self.assertEqual(self.predict({"dataframe_records": [ROW]})[1]["model_version"], champion)
+        back = {**alias, "version": champion}
+        self.assertEqual(self.ask("POST", mlflow + "registered-models/alias", back)[0], 200)
+
     def test_description_lists_every_route(self):
         status, text = self.ask("GET", "/openapi.json")
         self.assertEqual(status, 200)
