@@ -21,7 +21,7 @@ PROGRAM = "bin/trimtab"
 RELEASE_TESTS = "build/release/tests"
 TIME_LIMIT_S = 30 * 60
 # Suites that are programs of their own: tests/<name>/run.py --program PROGRAM --json OUT
-FOLDERS = ["scenarios", "clients", "faults"]
+FOLDERS = ["scenarios", "clients", "differential", "faults"]
 
 # command: what to run, {out} being the file for its results; results: reads (passed, failed) from that file
 # and from the output; preset: what to build before.
@@ -182,7 +182,9 @@ def choose(names, want_tsan):
 def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__.splitlines()[0])
     parser.add_argument("suite", nargs="*", help="run these suites only (test_base, or base for short)")
-    parser.add_argument("--tsan", action="store_true", help="look for data races (base, store, http)")
+    parser.add_argument(
+        "--tsan", action="store_true", help="look for data races (base, store, http, registry)"
+    )
     parser.add_argument("--list", action="store_true", help="name the suites")
     options = parser.parse_args()
     chosen = choose(options.suite, options.tsan)

@@ -20,6 +20,7 @@
 #include "http/server.h"
 #include "plan/apply.h"
 #include "project/load.h"
+#include "registry/run_book.h"
 #include "serve/lookups.h"
 #include "store/home.h"
 #include "table/engine.h"
@@ -32,7 +33,9 @@ constexpr TimeUs kTrainTakes = base::kHourUs;  // Until a training's result may 
 
 std::vector<std::string> source_folders(const std::vector<project::Project>& projects) {
   std::vector<std::string> folders;
-  for (const project::Project& project : projects) folders.push_back(project.folder.string());
+  for (const project::Project& project : projects) {
+    if (!project.folder.empty()) folders.push_back(project.folder.string());
+  }
   return folders;
 }
 
@@ -76,6 +79,7 @@ struct RunningServer::State {
   base::SystemClock system_clock;
   std::unique_ptr<base::ManualClock> manual_clock;
   std::unique_ptr<store::Home> home;
+  std::unique_ptr<registry::RunBook> runs;
   std::unique_ptr<table::Engine> engine;
   flow::ExecutorOptions execution;  // Of every step, whoever asks for it.
   std::unique_ptr<flow::Executor> executor;
@@ -85,6 +89,7 @@ struct RunningServer::State {
   std::unique_ptr<heal::Rounds> rounds;
   std::unique_ptr<heal::Healer> healer;
   std::unique_ptr<api::ServerRooms> rooms;
+  std::unique_ptr<api::RecordRooms> record;
   std::unique_ptr<http::Server> server;
   std::function<void()> on_project_changed;
 
@@ -109,6 +114,7 @@ Status RunningServer::State::open_home(const ServerSettings& settings) {
   if (settings.manual_clock_from) {
     manual_clock = std::make_unique<base::ManualClock>(TRY(manual_start(*home, *settings.manual_clock_from)));
   }
+  runs = TRY(registry::RunBook::open(*home, clock()));
   table::EngineOptions options;
   options.folders_allowed = source_folders(projects);
   options.folders_allowed.push_back(home->blobs().folder().string());
@@ -193,6 +199,10 @@ Result<Json> RunningServer::State::preview(const api::PlanWish& wish) {
 }
 
 Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
+  if (project().name.empty()) {
+    return fail(ErrorCode::invalid, "this server has no project to apply",
+                "start it with the folder of a trimtab.yaml");
+  }
   const Result<project::Project> now = project::load(project().file);
   if (!now && now.error().code != ErrorCode::not_found) return fail(now.error());
   if (now && now->text != project().text) return apply_changed(*now, as_of);
@@ -225,13 +235,16 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
         flow::ProgressListener silent;
         return flow::profile_dataset(project(), *home, *executor, silent, name);
       }});
-  std::vector<http::Route> routes = api::all_routes(*rooms, TRIMTAB_VERSION);
+  record = std::unique_ptr<api::RecordRooms>(new api::RecordRooms{*home, clock(), *runs});
+  std::vector<http::Route> routes = api::all_routes(*rooms, *record, TRIMTAB_VERSION);
   http::ServerOptions options;
   options.host = settings.host;
   options.port = settings.port;
   options.hosts_allowed = settings.hosts_allowed;
   options.token = home->token();
   options.clock_is_manual = manual_clock != nullptr;
+  options.no_route = api::mlflow_no_route;
+  options.body_folder = TRY(home->make_staging("bodies"));
   server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
   return home->publish_address(settings.host, server->port());
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <atomic>
+#include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -11,17 +13,27 @@
 #include <variant>
 #include <vector>
 
+#include "base/file.h"
 #include "base/json.h"
 #include "base/result.h"
 
 namespace trimtab::http {
 
+// A body that was written to a file. The file is removed after the handler has returned, unless it has been
+// moved.
+struct ReceivedFile {
+  std::filesystem::path path;
+  std::uint64_t size = 0;
+  std::string sha256;
+};
+
 // Its views live until the handler has returned: copy what a later answer needs.
 struct Request {
-  std::string_view method;  // "GET", "POST", ...
-  std::string_view path;    // Decoded, without the query.
-  std::string_view query;   // Raw, without '?'.
-  std::string_view body;
+  std::string_view method;                  // "GET", "POST", ...
+  std::string_view path;                    // Decoded, without the query.
+  std::string_view query;                   // Raw, without '?'.
+  std::string_view body;                    // Empty when there is a body_file.
+  const ReceivedFile* body_file = nullptr;  // Of a long body of a route that takes files.
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // As sent; names compare without case.
   std::vector<std::string> path_values;  // Of the route's {placeholders}, decoded, in order.
   bool from_loopback = false;
@@ -32,11 +44,19 @@ struct Request {
   Result<std::optional<std::string>> query_value(std::string_view name) const;
 };
 
+// A stretch of an open file.
+struct ReplyFile {
+  std::shared_ptr<base::Descriptor> file;
+  std::uint64_t offset = 0;
+  std::uint64_t size = 0;
+};
+
 struct Reply {
   int status = 200;
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
+  std::optional<ReplyFile> file = {};  // Instead of `body`.
 
   static Reply json(const Json& value, int status = 200) {
     return {status, "application/json", value.dump(), {}};

@@ -79,7 +79,7 @@ void append_reply_head(std::string& out, const Reply& reply, ReplyStyle style) {
       out.append("\r\nContent-Type: ").append(reply.content_type);
     }
     out += "\r\nContent-Length: ";
-    append_number(out, reply.body.size());
+    append_number(out, reply.file ? static_cast<std::size_t>(reply.file->size) : reply.body.size());
   }
   out += "\r\nX-Content-Type-Options: nosniff";
   bool has_cache_control = false;

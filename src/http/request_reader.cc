@@ -19,6 +19,7 @@ constexpr std::size_t kTargetMax = 8u << 10;
 constexpr std::size_t kHeadersMax = 256;
 constexpr std::size_t kBufferBytes = 8u << 10;  // Of a new connection.
 constexpr std::size_t kKeptBytes = 64u << 10;   // What a connection may keep between requests.
+constexpr std::size_t kPartBytes = 128u << 10;  // Of a streamed body.
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -121,6 +122,8 @@ RequestReader::Progress RequestReader::advance() {
       return read_body();
     case Stage::chunks:
       return read_chunks();
+    case Stage::stream:
+      return part().empty() ? Progress::wants_bytes : Progress::has_part;
     case Stage::complete:
       break;
   }
@@ -166,9 +169,8 @@ RequestReader::Progress RequestReader::finish_head() {
   const std::size_t question = head_.target.find('?');
   request_.path = head_.target.substr(0, question);
   if (question != std::string_view::npos) request_.query = head_.target.substr(question + 1);
-  const std::uint64_t length = parser_->parser->content_length().value_or(0);
-  if (length > limits_.body_bytes_max) return refuse_large_body();
-  body_size_ = static_cast<std::size_t>(length);
+  // Whether that is too long depends on the route.
+  body_size_ = parser_->parser->content_length().value_or(0);
   if (head_.is_chunked) parser_->parser->eager(true);
   stage_ = head_.is_chunked ? Stage::chunks : Stage::body;
   return Progress::has_head;
@@ -176,7 +178,7 @@ RequestReader::Progress RequestReader::finish_head() {
 
 RequestReader::Progress RequestReader::read_body() {
   if (!has_whole_body()) return Progress::wants_bytes;
-  request_.body = {buffer_.data() + parsed_, body_size_};
+  request_.body = {buffer_.data() + parsed_, static_cast<std::size_t>(body_size_)};
   stage_ = Stage::complete;
   return Progress::has_request;
 }
@@ -228,8 +230,27 @@ void RequestReader::set_decoded_path(std::string path) {
   request_.path = decoded_path_;
 }
 
+void RequestReader::stream_body() {
+  CHECK(stage_ == Stage::body);
+  stage_ = Stage::stream;
+  move_buffer(std::max(kPartBytes, buffer_.capacity()));
+}
+
+std::string_view RequestReader::part() const {
+  const std::size_t held = buffer_.size() - parsed_;
+  return {buffer_.data() + parsed_,
+          static_cast<std::size_t>(std::min<std::uint64_t>(held, body_size_ - streamed_))};
+}
+
+void RequestReader::take_part() {
+  const std::size_t count = part().size();
+  streamed_ += count;
+  buffer_.cut(parsed_, count);
+  if (streamed_ == body_size_) stage_ = Stage::complete;
+}
+
 void RequestReader::next() {
-  buffer_.consume(parsed_ + body_size_);
+  buffer_.consume(parsed_ + static_cast<std::size_t>(body_size_ - streamed_));
   forget();
 }
 
@@ -241,11 +262,13 @@ void RequestReader::discard() {
 void RequestReader::forget() {
   parser_->parser.reset();
   stage_ = Stage::head;
-  parsed_ = body_size_ = 0;
+  parsed_ = 0;
+  body_size_ = streamed_ = 0;
   chunk_wire_bytes_ = 0;
   request_.headers.clear();
   request_.path_values.clear();
   request_.method = request_.path = request_.query = request_.body = {};
+  request_.body_file = nullptr;
   std::string chunked_body = std::move(head_.chunked_body);
   chunked_body.clear();
   if (chunked_body.capacity() > kKeptBytes) chunked_body = std::string();
@@ -256,11 +279,15 @@ void RequestReader::forget() {
 
 std::uint64_t RequestReader::large_bytes() const {
   const std::uint64_t held = buffer_.capacity() + head_.chunked_body.capacity();
+  // Every upload has a large buffer, however slowly it comes: so many at a time are counted from their first
+  // byte.
+  if (stage_ == Stage::stream) return held;
   return held > 2 * kKeptBytes ? held - 2 * kKeptBytes : 0;
 }
 
 std::span<char> RequestReader::room() {
-  const std::size_t wanted = stage_ == Stage::body ? parsed_ + body_size_ : buffer_.size() + 1;
+  const std::size_t wanted =
+      stage_ == Stage::body ? parsed_ + static_cast<std::size_t>(body_size_) : buffer_.size() + 1;
   if (buffer_.size() + buffer_.free_size() < wanted) {
     if (buffer_.capacity() >= wanted) {
       move_buffer(buffer_.capacity());

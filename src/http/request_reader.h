@@ -24,6 +24,7 @@ class RequestReader {
   enum class Progress : std::uint8_t {
     wants_bytes,  // Give it more with room() and received().
     has_head,     // Comes once for each request, which then lacks only its body.
+    has_part,     // Of a streamed body: see part().
     has_request,  // request() is complete, and stays so until next().
     refused,      // refusal() says why; nothing more can be read from this connection.
   };
@@ -47,13 +48,24 @@ class RequestReader {
   bool keep_alive() const;
   bool is_chunked() const { return head_.is_chunked; }
   bool expects_continue() const { return head_.expects_continue; }
-  std::uint64_t body_size() const { return body_size_; }  // As announced; 0 when chunked.
-  bool has_whole_body() const { return !head_.is_chunked && buffer_.size() >= parsed_ + body_size_; }
+  std::uint64_t body_size() const {
+    return body_size_;
+  }  // As announced; 0 when chunked. It may be over the limit.
+  bool has_whole_body() const {
+    return !head_.is_chunked && buffer_.size() >= parsed_ && buffer_.size() - parsed_ >= body_size_;
+  }
 
   // HTTP/1.0 must be told that a connection stays open. True also before a head could be read.
   bool is_old() const { return head_.version < 11; }
   bool is_between_requests() const { return buffer_.size() == 0 && stage_ == Stage::head; }
   bool is_in_head() const { return stage_ == Stage::head; }
+
+  // The body is taken in parts from now on, and request() will have none. Only for a head with a length.
+  void stream_body();
+  // What has come in of a streamed body and was not taken yet. Stays where it is until take_part() or room().
+  std::string_view part() const;
+  void take_part();
+  Progress refuse_large_body();
 
   // Forgets the present request and goes on behind it.
   void next();
@@ -63,7 +75,7 @@ class RequestReader {
   std::uint64_t large_bytes() const;
 
  private:
-  enum class Stage : std::uint8_t { head, body, chunks, complete };
+  enum class Stage : std::uint8_t { head, body, chunks, stream, complete };
 
   // What the parser finds out about one request, beside what belongs into Request.
   struct Head {
@@ -85,7 +97,6 @@ class RequestReader {
   Progress read_chunks();
   Progress refuse(ErrorCode code, std::string message, std::string hint = {}, int status = 0);
   Progress refuse_parse(const std::string& parser_says);
-  Progress refuse_large_body();
   void forget();
   void move_buffer(std::size_t capacity);
 
@@ -98,7 +109,8 @@ class RequestReader {
   Reply refusal_;
   std::string decoded_path_;
   std::size_t parsed_ = 0;  // Bytes of the buffer that the parser has taken: the head's, in the end.
-  std::size_t body_size_ = 0;
+  std::uint64_t body_size_ = 0;
+  std::uint64_t streamed_ = 0;  // Of a streamed body.
   std::uint64_t chunk_wire_bytes_ = 0;
 };
 

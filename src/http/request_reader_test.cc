@@ -68,6 +68,7 @@ std::string meaning_of(const Request& request) {
 std::vector<std::string> read_all(std::string_view bytes, Random& random, std::size_t piece_max) {
   RequestReader reader({1u << 20, 32u << 10});
   std::vector<std::string> found;
+  std::string streamed;
   while (true) {
     switch (reader.advance()) {
       case RequestReader::Progress::wants_bytes: {
@@ -81,9 +82,14 @@ std::vector<std::string> read_all(std::string_view bytes, Random& random, std::s
         break;
       }
       case RequestReader::Progress::has_head:
+        if (reader.body_size() > 0 && below(random, 2) == 0) reader.stream_body();
+        break;
+      case RequestReader::Progress::has_part:
+        streamed += reader.part();
+        reader.take_part();
         break;
       case RequestReader::Progress::has_request:
-        found.push_back(meaning_of(reader.request()));
+        found.push_back(meaning_of(reader.request()) + std::exchange(streamed, {}));
         reader.next();
         break;
       case RequestReader::Progress::refused:

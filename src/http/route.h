@@ -39,6 +39,8 @@ struct Route {
   // Media types a body may declare; "*/*" takes any. A form or text/plain must never be among those of a
   // route that changes things: a foreign page can send them without asking.
   std::vector<std::string> content_types = {"application/json"};
+  // Takes bodies of any announced length: a long one is written to a file on its way (Request::body_file).
+  bool takes_files = false;
 };
 
 class Router {
@@ -51,6 +53,8 @@ class Router {
     const Route* route = nullptr;  // Null: see `other_methods`.
     std::vector<std::string> path_values;
     std::vector<std::string> other_methods;  // Not empty: the path exists with these methods (405).
+
+    std::string allowed() const;  // "GET, HEAD, PUT": them, for the header Allow.
   };
   // Takes the path as it was sent, because an encoded slash must not part two steps. A literal step wins over
   // {name}, and that over {name*}, which matches one step or more; HEAD finds the route of GET.

@@ -228,6 +228,14 @@ Result<Router::Match> Router::find(std::string_view method, std::string_view pat
   return match;
 }
 
+std::string Router::Match::allowed() const {
+  std::string methods;
+  for (const std::string& method : other_methods) {
+    methods += (methods.empty() ? "" : ", ") + method + (method == "GET" ? ", HEAD" : "");
+  }
+  return methods;
+}
+
 std::string Router::nearest(std::string_view path) const {
   const std::vector<std::string_view> steps = split_steps(path);
   std::vector<std::string> candidates;

@@ -28,8 +28,10 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "http/body_file.h"
 #include "http/guard.h"
 #include "http/handler_pool.h"
+#include "http/listen_error.h"
 #include "http/percent.h"
 #include "http/reply_text.h"
 #include "http/reply_ticket.h"
@@ -48,6 +50,8 @@ constexpr std::size_t kSkippedBody = 64u << 10;  // A refused body up to here is
 constexpr int kRefusedConnectionsMax = 64;       // Beyond connections_max, that are told so at a time.
 constexpr base::TimeUs kLingerUs = 2 * base::kSecondUs;
 constexpr std::uint64_t kReaderBytesPerSecond = 64u << 10;  // Slower readers of large replies are cut off.
+constexpr std::size_t kPartBytes = 128u << 10;              // Of a reply's file.
+constexpr int kDiskThreads = 2;
 
 Reply refusal(ErrorCode code, std::string message, std::string hint = {}, int status = 0) {
   return error_reply({code, std::move(message), std::move(hint), std::nullopt, nullptr}, status);
@@ -61,12 +65,15 @@ struct Shared {
       : options(std::move(the_options)),
         router(std::move(the_router)),
         guard(options),
-        pool(options.pool_threads, static_cast<std::size_t>(options.pool_queue_max)) {}
+        pool(options.pool_threads, static_cast<std::size_t>(options.pool_queue_max)),
+        disk(kDiskThreads, 2 * static_cast<std::size_t>(options.connections_max)) {}
 
   const ServerOptions options;
   const Router router;
   const Guard guard;
   HandlerPool pool;
+  HandlerPool
+      disk;  // Writes parts of bodies to files and reads them; a connection has one part there at most.
   std::atomic<bool> stopping = false;
   std::atomic<int> connections = 0;
   std::atomic<std::uint64_t> large_bytes = 0;  // Held by connections beyond what each may keep.
@@ -130,6 +137,8 @@ class Connection final : public Recipient {
   enum class Phase : std::uint8_t {
     reading,   // Between requests, or in one.
     handling,  // The handler or its promise has the request.
+    storing,   // A part of the body is on its way to a file.
+    sending,   // A reply's file is on its way, part by part.
     ending,    // The last reply is on its way; whatever still comes in is thrown away.
     closed,
   };
@@ -138,9 +147,15 @@ class Connection final : public Recipient {
   bool step();
   bool judge_head();
   std::optional<Reply> find_route();
+  Reply worded(const Error& error, int status) const;
   Reply no_route(const Router::Match& match) const;
   bool handle();
   bool handle_in_pool(std::shared_ptr<Ticket> ticket);
+  std::optional<Reply> receive_file();
+  bool store_part();
+  void stored(const Status& status);
+  void send_part();
+  void part_read(Result<std::string> bytes, ReplyFile rest);
   void answer(Reply reply);
   bool answer_and_end(Reply reply);
 
@@ -154,6 +169,11 @@ class Connection final : public Recipient {
   void retire_when_over();
   bool account_for(std::uint64_t large_bytes);
   base::TimeUs after(base::TimeUs duration) const { return io_.now() + duration; }
+  // The time that so many bytes may take at the slowest pace that is still fair.
+  base::TimeUs after_moving(std::uint64_t bytes) const {
+    const auto patience = static_cast<base::TimeUs>(bytes / kReaderBytesPerSecond) * base::kSecondUs;
+    return after(shared_.options.idle_timeout + patience);
+  }
 
   Shared& shared_;
   IoThread& io_;
@@ -165,6 +185,10 @@ class Connection final : public Recipient {
   const Route* route_ = nullptr;  // Of the present request.
   std::optional<Reply> refusal_;  // Given once its body has been read over.
   bool keep_alive_ = true;
+
+  std::unique_ptr<BodyFile> body_file_;  // Of the present request.
+  std::optional<ReplyFile> reply_file_;  // What of it has not been read yet.
+  Phase after_file_ = Phase::reading;
 
   std::string output_;           // Heads and small bodies of replies.
   std::string large_body_;       // Of the last reply in output_.
@@ -212,6 +236,7 @@ void Connection::advance() {
     if (!flush()) return;
     if (!more) break;
   }
+  if (phase_ == Phase::sending && !is_awaited_) send_part();
   if (phase_ == Phase::ending) linger();
   if (phase_ == Phase::reading) receive();
 }
@@ -224,6 +249,8 @@ bool Connection::step() {
       return false;
     case RequestReader::Progress::has_head:
       return judge_head();
+    case RequestReader::Progress::has_part:
+      return store_part();
     case RequestReader::Progress::has_request:
       return handle();
     case RequestReader::Progress::refused:
@@ -239,6 +266,13 @@ bool Connection::judge_head() {
   keep_alive_ = reader_.keep_alive();
   refusal_ = shared_.guard.refuse_caller(request);
   if (!refusal_) refusal_ = find_route();
+  const bool goes_to_file = !refusal_ && route_->takes_files && !shared_.options.body_folder.empty() &&
+                            reader_.body_size() > kSkippedBody;
+  if (!goes_to_file && reader_.body_size() > shared_.options.body_bytes_max) {
+    reader_.refuse_large_body();
+    return answer_and_end(refusal_ ? *std::move(refusal_) : std::move(reader_.refusal()));
+  }
+  if (goes_to_file && (refusal_ = receive_file())) return answer_and_end(*std::move(refusal_));
   if (reader_.has_whole_body()) return true;
   const bool is_long = reader_.is_chunked() || reader_.body_size() > kSkippedBody;
   if (refusal_ && (is_long || reader_.expects_continue())) return answer_and_end(*std::move(refusal_));
@@ -255,7 +289,7 @@ std::optional<Reply> Connection::find_route() {
     return refusal(ErrorCode::unsupported, "the method '" + shown(request.method) + "' is not known here");
   }
   Result<Router::Match> match = shared_.router.find(request.method, request.path);
-  if (!match) return error_reply(match.error());
+  if (!match) return worded(match.error(), 400);
   if (match->route == nullptr) return no_route(*match);
   route_ = match->route;
   request.path_values = std::move(match->path_values);
@@ -265,23 +299,93 @@ std::optional<Reply> Connection::find_route() {
   return shared_.guard.refuse_for_route(request, *route_);
 }
 
+Reply Connection::worded(const Error& error, int status) const {
+  std::optional<Reply> reply;
+  if (shared_.options.no_route) reply = shared_.options.no_route(reader_.request().path, error, status);
+  return reply ? *std::move(reply) : error_reply(error, status);
+}
+
 Reply Connection::no_route(const Router::Match& match) const {
   const Request& request = reader_.request();
   if (match.other_methods.empty()) {
     const std::string nearest = shared_.router.nearest(request.path);
-    return refusal(
-        ErrorCode::not_found, "there is nothing at '" + shown(request.path) + "'",
-        nearest.empty() ? "GET /openapi.json lists every path" : "did you mean '" + shown(nearest) + "'?");
+    return worded(
+        {ErrorCode::not_found, "there is nothing at '" + shown(request.path) + "'",
+         nearest.empty() ? "GET /openapi.json lists every path" : "did you mean '" + shown(nearest) + "'?",
+         std::nullopt, nullptr},
+        404);
   }
-  std::string allowed;
-  for (const std::string& method : match.other_methods) {
-    allowed += (allowed.empty() ? "" : ", ") + method + (method == "GET" ? ", HEAD" : "");
-  }
-  Reply reply = refusal(ErrorCode::unsupported,
+  std::string allowed = match.allowed();
+  Reply reply = worded({ErrorCode::unsupported,
                         "'" + shown(request.path) + "' does not answer to " + std::string(request.method),
-                        "it answers to " + allowed, 405);
+                        "it answers to " + allowed, std::nullopt, nullptr},
+                       405);
   reply.headers.emplace_back("Allow", std::move(allowed));
   return reply;
+}
+
+// Makes the file that the body goes to, and gives the body the time it needs at a fair pace.
+std::optional<Reply> Connection::receive_file() {
+  Result<std::unique_ptr<BodyFile>> file = BodyFile::create(shared_.options.body_folder);
+  if (!file) return error_reply(file.error());
+  body_file_ = *std::move(file);
+  deadline_ = after_moving(reader_.body_size());
+  is_timed_ = true;
+  reader_.stream_body();
+  return std::nullopt;
+}
+
+// Nothing is received meanwhile, so the part stays where it is, and the sender waits for the disk.
+bool Connection::store_part() {
+  phase_ = Phase::storing;
+  is_awaited_ = true;
+  const bool is_taken = shared_.disk.submit([this, part = reader_.part()] {
+    Status status = body_file_->append(part);
+    io_.post([this, status = std::move(status)] { stored(status); });
+  });
+  if (!is_taken) stored(fail(ErrorCode::busy, "the server is stopping"));
+  return false;
+}
+
+void Connection::stored(const Status& status) {
+  is_awaited_ = false;
+  if (phase_ == Phase::closed) return retire_when_over();
+  phase_ = Phase::reading;
+  if (status) {
+    reader_.take_part();
+  } else {
+    answer_and_end(error_reply(status.error()));
+  }
+  advance();
+}
+
+void Connection::send_part() {
+  is_awaited_ = true;
+  const bool is_taken = shared_.disk.submit([this, file = *reply_file_]() mutable {
+    Result<std::string> bytes = read_part(file, kPartBytes);
+    io_.post(
+        [this, bytes = std::move(bytes), file]() mutable { part_read(std::move(bytes), std::move(file)); });
+  });
+  if (is_taken) return;
+  is_awaited_ = false;
+  close();
+}
+
+void Connection::part_read(Result<std::string> bytes, ReplyFile rest) {
+  is_awaited_ = false;
+  if (phase_ == Phase::closed) return retire_when_over();
+  // The status is on its way already: only the end of the connection can still say that this is not all.
+  if (!bytes) {
+    base::log_error("http", base::render(bytes.error()));
+    return close();
+  }
+  large_body_ = *std::move(bytes);
+  reply_file_ = std::move(rest);
+  if (reply_file_->size == 0) {
+    reply_file_.reset();
+    phase_ = after_file_;
+  }
+  advance();
 }
 
 // The request is complete. True when it has its answer already.
@@ -292,6 +396,7 @@ bool Connection::handle() {
   }
   phase_ = Phase::handling;
   deadline_ = 0;
+  if (body_file_) reader_.request().body_file = &body_file_->finish();
   auto ticket = std::make_shared<Ticket>(io_.mailbox(), this);
   if (route_->placement == Placement::pool) return handle_in_pool(std::move(ticket));
   if (std::optional<Reply> reply = call_handler(*route_, reader_.request(), ticket)) {
@@ -336,7 +441,9 @@ bool Connection::answer_and_end(Reply reply) {
 void Connection::answer(Reply reply) {
   const bool is_last = !keep_alive_ || shared_.stopping;
   append_reply_head(output_, reply, {.close = is_last, .say_keep = reader_.is_old()});
-  if (reader_.request().method != "HEAD" && status_has_body(reply.status)) {
+  const bool has_body = reader_.request().method != "HEAD" && status_has_body(reply.status);
+  if (has_body && reply.file) reply_file_ = std::move(reply.file);
+  if (has_body && !reply_file_) {
     if (reply.body.size() <= kCopiedBody) {
       output_ += reply.body;
     } else {
@@ -346,7 +453,13 @@ void Connection::answer(Reply reply) {
   is_write_timed_ = is_timed_ = false;
   refusal_.reset();
   route_ = nullptr;
-  phase_ = is_last ? Phase::ending : Phase::reading;
+  body_file_.reset();
+  after_file_ = is_last ? Phase::ending : Phase::reading;
+  phase_ = reply_file_ ? Phase::sending : after_file_;
+  if (reply_file_) {
+    deadline_ = after_moving(reply_file_->size);
+    is_write_timed_ = true;
+  }
   if (is_last) return;
   reader_.next();
   account_for(reader_.large_bytes());
@@ -372,8 +485,11 @@ bool Connection::flush() {
       return false;
     }
   }
-  if (is_write_timed_) deadline_ = 0;
-  is_write_timed_ = false;
+  // A file has one deadline for all its parts.
+  if (phase_ != Phase::sending) {
+    if (is_write_timed_) deadline_ = 0;
+    is_write_timed_ = false;
+  }
   output_.clear();
   if (output_.capacity() > 2 * kFlushBytes) output_ = std::string();
   if (!large_body_.empty()) large_body_ = std::string();
@@ -384,8 +500,7 @@ bool Connection::flush() {
 void Connection::wait_until_writable(std::size_t left) {
   // One deadline for all that is to be written, so that reading slowly gains nothing.
   if (!is_write_timed_) {
-    const auto patience = static_cast<base::TimeUs>(left / kReaderBytesPerSecond) * base::kSecondUs;
-    deadline_ = after(shared_.options.idle_timeout + patience);
+    deadline_ = after_moving(left);
     is_write_timed_ = true;
     is_timed_ = false;
   }
@@ -559,11 +674,6 @@ struct Server::State {
 
 namespace {
 
-std::string address_text(const ServerOptions& options) {
-  const bool is_ipv6 = options.host.find(':') != std::string::npos;
-  return (is_ipv6 ? "[" + options.host + "]" : options.host) + ":" + std::to_string(options.port);
-}
-
 Result<tcp::endpoint> resolve(const ServerOptions& options, asio::io_context& context) {
   if (options.port < 0 || options.port > 65535) {
     return fail(ErrorCode::invalid,
@@ -578,20 +688,6 @@ Result<tcp::endpoint> resolve(const ServerOptions& options, asio::io_context& co
   return fail(ErrorCode::invalid,
               "the host '" + shown(options.host) + "' cannot be found: " + error.message(),
               "pass --host 127.0.0.1, or an address of this machine");
-}
-
-Error listen_error(const ServerOptions& options, const error_code& error) {
-  if (error == asio::error::address_in_use) {
-    return {ErrorCode::address_in_use, "the address " + address_text(options) + " is in use",
-            "stop the other program or pass --port 0 for any free port", std::nullopt, nullptr};
-  }
-  const bool is_callers =
-      error == boost::system::errc::address_not_available || error == asio::error::access_denied;
-  return {is_callers ? ErrorCode::invalid : ErrorCode::internal,
-          "cannot listen at " + address_text(options) + ": " + error.message(),
-          {},
-          std::nullopt,
-          nullptr};
 }
 
 }  // namespace
@@ -679,6 +775,7 @@ void Server::State::stop(base::TimeUs drain) {
   }
   for (const auto& thread : threads) thread->drain(true);
   shared.pool.stop();
+  shared.disk.stop();
   for (const auto& thread : threads) thread->stop();
 }
 

@@ -4,9 +4,12 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -22,6 +25,8 @@ struct ServerOptions {
   int pool_threads = 2;
   int pool_queue_max = 1024;  // More waiting than this is answered 503.
   std::uint64_t body_bytes_max = 16u << 20;
+  // Where the bodies of routes that take files are kept meanwhile; empty: these are no longer than others.
+  std::filesystem::path body_folder;
   std::uint64_t received_bytes_max = 256u << 20;  // Of all large bodies being received at a time; then 503.
   std::uint64_t header_bytes_max = 32u << 10;
   base::TimeUs idle_timeout = 60 * base::kSecondUs;  // Between requests, and for a slow sender.
@@ -29,6 +34,9 @@ struct ServerOptions {
   std::vector<std::string> hosts_allowed;  // Beside 127.0.0.1, localhost, [::1] and `host`.
   std::string token;                       // For Permission::token.
   bool clock_is_manual = false;            // For Permission::clock.
+  // Words the refusal (400, 404, 405) of a path that is none, or of a path or method that no route has, for
+  // callers who expect another shape than ours; nothing leaves it as it is. Runs on the io threads.
+  std::function<std::optional<Reply>(std::string_view path, const Error& error, int status)> no_route;
 };
 
 // Thread-safe.

@@ -184,6 +184,22 @@ TEST_F(Refusals, UnknownPaths) {
   EXPECT_EQ(ask(get("http://localhost/echo")).status, 400);
 }
 
+// Clients of another server's API expect its words, under the paths of that API alone.
+TEST_F(Refusals, UnknownPathsInTheWordsOfWhoeverWiresTheServer) {
+  ServerOptions options;
+  options.no_route = [](std::string_view path, const Error& error, int status) -> std::optional<Reply> {
+    if (!path.starts_with("/theirs/") && path != "/echo") return std::nullopt;
+    return Reply::text("theirs: " + error.message, status);
+  };
+  server_ = start(options);
+  EXPECT_EQ(ask(get("/theirs/x")).body, "theirs: there is nothing at '/theirs/x'");
+  const RawReply method = ask("PATCH /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  EXPECT_EQ(method.status, 405);
+  EXPECT_EQ(method.body, "theirs: '/echo' does not answer to PATCH");
+  EXPECT_TRUE(method.has("Allow: DELETE, GET, HEAD, POST\r\n")) << method.head;
+  EXPECT_EQ(ask(get("/ours/x")).message(), "there is nothing at '/ours/x'");
+}
+
 TEST_F(Refusals, OtherMethods) {
   const RawReply reply = ask("PATCH /echo HTTP/1.1\r\nHost: localhost\r\n\r\n");
   EXPECT_EQ(reply.status, 405);

@@ -87,7 +87,8 @@ void bind_version(Statement& statement, int index, std::optional<std::int64_t> v
   }
 }
 
-// Writes the endpoint as it now is, with its aliases and the audit row.
+// Writes the endpoint as it now is, with the audit row. Its aliases are the caller's to mirror, and only when
+// the role they stand for has changed: a client may have pushed another version to the alias meanwhile.
 Status keep(Connection& connection, const EndpointFacts& facts, TimeUs now, const std::string& actor,
             const std::string& action, const Json& detail) {
   {
@@ -101,14 +102,13 @@ Status keep(Connection& connection, const EndpointFacts& facts, TimeUs now, cons
     update.bind(4, facts.health).bind(5, now).bind(6, facts.name);
     TRY(update.run());
   }
-  TRY(mirror(connection, facts, "champion", facts.serving_version));
-  TRY(mirror(connection, facts, "challenger", facts.challenger_version));
   return store::append_audit(connection, now, actor, action, "endpoint/" + facts.name, detail.dump());
 }
 
 // The gates' outcome of a version. Errors: not_found.
 Result<std::string> gates_of(Connection& connection, const std::string& model, std::int64_t version) {
-  Statement row = connection.prepare("SELECT gates FROM model_version WHERE model = ? AND version = ?");
+  Statement row = connection.prepare(
+      "SELECT gates FROM model_version WHERE model = ? AND version = ? AND deleted_ms IS NULL");
   if (TRY(row.with(model, version).step())) return row.text(0);
   Statement newest = connection.prepare("SELECT max(version) FROM model_version WHERE model = ?");
   const bool has_any = TRY(newest.with(model).step()) && !newest.is_null(0);
@@ -231,7 +231,11 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
     detail.set("from", version_json(facts.serving_version)).set("to", version).set("why", reason);
     facts.previous_version = facts.serving_version;
     facts.serving_version = version;
-    if (facts.challenger_version == version) facts.challenger_version = std::nullopt;
+    if (facts.challenger_version == version) {
+      facts.challenger_version = std::nullopt;
+      TRY(mirror(connection, facts, "challenger", std::nullopt));
+    }
+    TRY(mirror(connection, facts, "champion", version));
     return keep(connection, facts, now, actor, action, detail);
   });
 }
@@ -282,6 +286,7 @@ Status change_challenger(store::Home& home, const base::Clock& clock, const std:
         .set("to", version_json(version))
         .set("why", reason);
     facts.challenger_version = version;
+    TRY(mirror(connection, facts, "challenger", version));
     return keep(connection, facts, now, actor, "endpoint.challenge", detail);
   });
 }

@@ -1,14 +1,17 @@
 #include "registry/record.h"
 
 #include <array>
-#include <cmath>
-#include <limits>
+#include <future>
 #include <utility>
+#include <vector>
 
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "registry/record_watch.h"
 #include "registry/run_name.h"
+#include "registry/run_rows.h"
+#include "registry/run_rules.h"
 #include "store/audit.h"
 
 namespace trimtab::registry {
@@ -32,7 +35,7 @@ Result<std::optional<VersionFacts>> select_by_step(store::Connection& connection
                                                    const std::string& step_key) {
   store::Statement row = connection.prepare(
       "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
-      "WHERE model = ? AND step_key = ?");
+      "WHERE model = ? AND step_key = ? AND deleted_ms IS NULL");
   if (!TRY(row.with(model, step_key).step())) return std::optional<VersionFacts>();
   return std::optional(read_version(row));
 }
@@ -46,6 +49,12 @@ Status own_model(store::Connection& connection, const std::string& project, cons
       "WHERE m.name = ?");
   if (TRY(owner.with(model).step())) {
     if (owner.text(0) == project) return {};
+    // A client made it; whoever declares it in a project owns it from now on.
+    if (owner.is_null(0)) {
+      return connection.prepare("UPDATE registered_model SET project = ? WHERE name = ?")
+          .with(project, model)
+          .run();
+    }
     const std::string folder = owner.text(1).empty() ? "" : " (folder " + owner.text(1) + ")";
     return fail(ErrorCode::name_taken,
                 "the model name '" + model + "' belongs to project '" + owner.text(0) + "'" + folder,
@@ -57,61 +66,49 @@ Status own_model(store::Connection& connection, const std::string& project, cons
       .run();
 }
 
-// The project's experiment. Number 0 stays free for MLflow's "Default".
+// The project's experiment. Number 0, MLflow's "Default", is there from the start.
 Result<std::int64_t> experiment_of(store::Connection& connection, const std::string& project,
                                    std::int64_t now_ms) {
   store::Statement known = connection.prepare("SELECT id FROM experiment WHERE name = ?");
   if (TRY(known.with(project).step())) return known.integer(0);
   TRY(connection
-          .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms) "
-                   "SELECT 1 + max(0, coalesce(max(id), 0)), ?, ?, ? FROM experiment")
+          .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms, artifact_location) "
+                   "SELECT 1 + max(id), ?, ?, ?, 'mlflow-artifacts:/' || (1 + max(id)) FROM experiment")
           .with(project, now_ms, now_ms)
           .run());
   return connection.last_insert_id();
 }
 
-Status write_params(store::Connection& connection, const std::string& run_id, const Json& params) {
+Status write_params(store::Connection& connection, std::int64_t run, const Json& params) {
   for (const auto& [key, value] : params.as_object()) {
     const std::string text = value.is_string() ? value.as_string() : value.dump();
-    TRY(connection.prepare("INSERT INTO run_param (run_id, key, value) VALUES (?, ?, ?)")
-            .with(run_id, key, text)
-            .run());
+    TRY(put_param(connection, run, {key, text}));
   }
   return {};
 }
 
-// As MLflow keeps them: NaN is a flag, infinities are the largest number.
-Status write_metrics(store::Connection& connection, const std::string& run_id, const Json& metrics,
+// The run has ended when it is written, so its metrics are sealed at once.
+Status write_metrics(store::Connection& connection, std::int64_t run, const Json& metrics,
                      std::int64_t now_ms) {
-  constexpr double kLargest = std::numeric_limits<double>::max();
+  std::vector<MetricPoint> points;
   for (const auto& [key, value] : metrics.as_object()) {
     if (!value.is_number())
       return fail(ErrorCode::invalid, "metric '" + key + "' is no number: " + value.dump());
-    const double number = value.as_double();
-    const bool is_nan = std::isnan(number);
-    const double kept = is_nan ? 0 : std::fmax(-kLargest, std::fmin(kLargest, number));
-    TRY(connection
-            .prepare("INSERT INTO run_metric (run_id, key, step, timestamp_ms, value, is_nan) "
-                     "VALUES (?, ?, 0, ?, ?, ?)")
-            .with(run_id, key, now_ms, kept, is_nan ? 1 : 0)
-            .run());
+    points.push_back({key, value.as_double(), now_ms, 0});
   }
-  return {};
+  return write_sealed(connection, run, make_batch(points));
 }
 
-Status write_tags(store::Connection& connection, const std::string& run_id, const NewVersion& version) {
-  const std::array<std::pair<const char*, std::string>, 5> tags = {{
-      {"mlflow.runName", run_name(run_id)},
+Status write_tags(store::Connection& connection, std::int64_t run, const std::string& name,
+                  const NewVersion& version) {
+  const std::array<KeyValue, 5> tags = {{
+      {std::string(kRunNameTag), name},
       {"mlflow.source.type", "PROJECT"},
       {"mlflow.source.name", version.project},
       {"trimtab.step_key", version.step_key},
       {"trimtab.reason", version.reason},
   }};
-  for (const auto& [key, value] : tags) {
-    TRY(connection.prepare("INSERT INTO run_tag (run_id, key, value) VALUES (?, ?, ?)")
-            .with(run_id, key, value)
-            .run());
-  }
+  for (const KeyValue& tag : tags) TRY(put_tag(connection, run, tag));
   return {};
 }
 
@@ -179,14 +176,17 @@ Status write_gates(store::Connection& connection, const VersionFacts& made, cons
 
 Status write_run(store::Connection& connection, const VersionFacts& made, const NewVersion& version) {
   const std::int64_t experiment = TRY(experiment_of(connection, version.project, made.created_ms));
-  TRY(connection
-          .prepare("INSERT INTO run (id, experiment_id, name, status, start_ms, end_ms) "
-                   "VALUES (?, ?, ?, 'FINISHED', ?, ?)")
-          .with(made.run_id, experiment, run_name(made.run_id), made.created_ms, made.created_ms)
-          .run());
-  TRY(write_params(connection, made.run_id, version.params));
-  TRY(write_metrics(connection, made.run_id, version.metrics, made.created_ms));
-  TRY(write_tags(connection, made.run_id, version));
+  RunInfo info;
+  info.id = made.run_id;
+  info.experiment_id = experiment;
+  info.name = run_name(made.run_id);
+  info.status = RunStatus::finished;
+  info.start_ms = made.created_ms;
+  info.end_ms = made.created_ms;
+  const std::int64_t run = TRY(insert_run(connection, info));
+  TRY(write_params(connection, run, version.params));
+  TRY(write_metrics(connection, run, version.metrics, made.created_ms));
+  TRY(write_tags(connection, run, info.name, version));
   TRY(write_artifacts(connection, "run/" + made.run_id, version.reports));
   return write_lineages(connection, made, version);
 }
@@ -199,14 +199,15 @@ Status write_version(store::Connection& connection, VersionFacts& made, const Ne
     made.version = last.integer(0);
   }
   TRY(write_run(connection, made, version));
+  const std::string root = "model/" + made.model + "/" + std::to_string(made.version);
+  const std::string location = "mlflow-artifacts:/models" + root.substr(root.find('/'));
   TRY(connection
           .prepare(
               "INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, gates, "
-              "created_ms) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?)")
+              "created_ms, updated_ms, source, location) VALUES (?, ?, ?, ?, 'READY', ?, ?, ?, ?, ?, ?)")
           .with(made.model, made.version, made.run_id, made.step_key, made.manifest_sha256, made.gates,
-                made.created_ms)
+                made.created_ms, made.created_ms, location, location)
           .run());
-  const std::string root = "model/" + made.model + "/" + std::to_string(made.version);
   TRY(write_artifacts(connection, root, version.files));
   TRY(write_gates(connection, made, version.gates));
   return connection.prepare("UPDATE registered_model SET updated_ms = ? WHERE name = ?")
@@ -214,60 +215,14 @@ Status write_version(store::Connection& connection, VersionFacts& made, const Ne
       .run();
 }
 
-Json rows_json(store::Statement& row, Status& status) {
-  Json list = Json::array();
-  for (Result<bool> more = row.step();; more = row.step()) {
-    if (!more) status = fail(more.error());
-    if (!more || !*more) return list;
-    list.push(Json::object({{"key", row.text(0)}, {"value", row.text(1)}}));
-  }
-}
-
-// The latest value of each metric: the greatest of (step, time, value).
-Result<Json> latest_metrics(store::Connection& connection, const std::string& run_id) {
-  Json list = Json::array();
-  store::Statement row = connection.prepare(
-      "SELECT key, value, is_nan, timestamp_ms, step FROM run_metric WHERE run_id = ? "
-      "ORDER BY key, step, timestamp_ms, value");
-  row.with(run_id);
-  while (TRY(row.step())) {
-    Json metric = Json::object();
-    const double value = row.integer(2) != 0 ? std::numeric_limits<double>::quiet_NaN() : row.real(1);
-    metric.set("key", row.text(0)).set("value", value);
-    metric.set("timestamp", row.integer(3)).set("step", row.integer(4));
-    Json::Array& metrics = list.as_array();
-    if (!metrics.empty() && metrics.back().text_or("key") == row.text(0)) metrics.pop_back();
-    list.push(std::move(metric));
-  }
-  return list;
-}
-
-Result<Json> read_run(store::Connection& connection, const std::string& run_id) {
-  Json info = Json::object();
-  {
-    store::Statement row = connection.prepare(
-        "SELECT experiment_id, name, status, lifecycle_stage, start_ms, end_ms FROM run WHERE id = ?");
-    if (!TRY(row.with(run_id).step()))
-      return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
-    const std::string experiment = std::to_string(row.integer(0));
-    info.set("run_id", run_id).set("run_uuid", run_id).set("experiment_id", experiment);
-    info.set("run_name", row.text(1)).set("status", row.text(2)).set("start_time", row.integer(4));
-    if (!row.is_null(5)) info.set("end_time", row.integer(5));
-    info.set("lifecycle_stage", row.text(3));
-    info.set("artifact_uri", "mlflow-artifacts:/" + experiment + "/" + run_id + "/artifacts");
-  }
-  Status status;
-  store::Statement params =
-      connection.prepare("SELECT key, value FROM run_param WHERE run_id = ? ORDER BY key");
-  store::Statement tags = connection.prepare("SELECT key, value FROM run_tag WHERE run_id = ? ORDER BY key");
-  Json data = Json::object();
-  data.set("metrics", TRY(latest_metrics(connection, run_id)));
-  data.set("params", rows_json(params.with(run_id), status));
-  data.set("tags", rows_json(tags.with(run_id), status));
-  TRY(Status(status));
-  Json run = Json::object();
-  run.set("info", std::move(info)).set("data", std::move(data));
-  return run.set("inputs", Json::object()).set("outputs", Json::object());
+// A write that adds a run, which the book of runs hears of before we return.
+Status write_and_tell(store::Home& home, store::WriteWork work) {
+  std::promise<Status> written;
+  home.database().submit(std::move(work), [&](Status status) {
+    if (status) tell_runs_added(home);
+    written.set_value(std::move(status));
+  });
+  return written.get_future().get();
 }
 
 }  // namespace
@@ -282,7 +237,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
   }
   const TimeUs now = clock.now();
   VersionFacts made;
-  TRY(home.database().write([&](store::Connection& connection) -> Status {
+  TRY(write_and_tell(home, [&](store::Connection& connection) -> Status {
     TRY(own_model(connection, version.project, version.model, now / kUsPerMs));
     if (auto known = TRY(select_by_step(connection, version.model, version.step_key))) {
       made = std::move(*known);
@@ -331,7 +286,7 @@ Result<VersionFacts> find_version(store::Home& home, const std::string& model, s
   TRY(home.database().read([&](store::Connection& connection) -> Status {
     store::Statement row = connection.prepare(
         "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
-        "WHERE model = ? AND version = ?");
+        "WHERE model = ? AND version = ? AND deleted_ms IS NULL");
     if (TRY(row.with(model, version).step())) {
       facts = read_version(row);
       return {};
@@ -361,7 +316,7 @@ Result<std::vector<VersionFacts>> list_versions(store::Home& home, const std::st
   TRY(home.database().read([&](store::Connection& connection) -> Status {
     store::Statement row = connection.prepare(
         "SELECT model, version, run_id, step_key, manifest_sha256, gates, created_ms FROM model_version "
-        "WHERE model = ? ORDER BY version");
+        "WHERE model = ? AND deleted_ms IS NULL ORDER BY version");
     row.with(model);
     while (TRY(row.step())) versions.push_back(read_version(row));
     return {};
@@ -370,12 +325,18 @@ Result<std::vector<VersionFacts>> list_versions(store::Home& home, const std::st
 }
 
 Result<Json> run_json(store::Home& home, const std::string& run_id) {
-  Json run;
+  RunColumns columns;
+  std::int64_t number = 0;
   TRY(home.database().read([&](store::Connection& connection) -> Status {
-    run = TRY(read_run(connection, run_id));
-    return {};
+    const Result<RunKey> run = find_run(connection, run_id);
+    if (!run && run.error().code == ErrorCode::not_found) {
+      return fail(ErrorCode::not_found, "no run has the id '" + run_id + "'");
+    }
+    number = TRY(Result<RunKey>(run)).number;
+    return load_run(connection, number, columns);
   }));
-  return run;
+  const Json reply = TRY(base::parse_json(columns.json(*columns.find_number(number))));
+  return reply["run"];
 }
 
 Result<Json> gates_json(store::Home& home, const std::string& model, std::int64_t version) {

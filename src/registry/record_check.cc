@@ -2,8 +2,11 @@
 
 #include <cstdint>
 #include <map>
+#include <vector>
 
 #include "base/json.h"
+#include "registry/metric_batch.h"
+#include "registry/metric_block.h"
 
 namespace trimtab::registry {
 namespace {
@@ -30,7 +33,8 @@ class RecordCheck {
     TRY(check_mirrors());
     TRY(check_aliases());
     TRY(check_versions());
-    return check_runs();
+    TRY(check_runs());
+    return check_metrics();
   }
 
  private:
@@ -61,15 +65,22 @@ class RecordCheck {
     return {};
   }
 
-  // The alias says what the endpoint says.
+  // The alias says what the endpoint says, unless a client has pushed another version (or none) to it since:
+  // then it says what the push said.
   Status check_mirrors() {
     Statement row = connection_.prepare(
         "WITH mirror AS (SELECT name AS endpoint, model, CASE WHEN name = model THEN '' ELSE name || '-' END "
         "|| "
         "'champion' AS alias, serving_version AS version FROM endpoint) "
         "SELECT m.endpoint, m.version, m.alias, a.version FROM mirror m LEFT JOIN model_alias a ON a.model = "
-        "m.model "
-        "AND a.alias = m.alias WHERE a.version IS NOT m.version");
+        "m.model AND a.alias = m.alias "
+        "LEFT JOIN audit push ON push.sequence = (SELECT max(sequence) FROM audit WHERE object = 'model/' || "
+        "m.model || '@' || m.alias AND action IN ('model_alias.set', 'model_alias.delete')) "
+        "LEFT JOIN audit rule ON rule.sequence = (SELECT max(sequence) FROM audit WHERE object = 'endpoint/' "
+        "|| "
+        "m.endpoint AND action IN ('endpoint.declare', 'endpoint.promote', 'endpoint.roll_back')) "
+        "WHERE a.version IS NOT CASE WHEN push.sequence > coalesce(rule.sequence, 0) "
+        "THEN json_extract(push.detail, '$.to') ELSE m.version END");
     while (TRY(row.step())) {
       const std::string serves = row.is_null(1) ? "no version" : "version " + row.text(1);
       const std::string points = row.is_null(3) ? "is missing" : "points at version " + row.text(3);
@@ -83,7 +94,7 @@ class RecordCheck {
     Statement row = connection_.prepare(
         "SELECT a.model, a.alias, a.version, v.status, v.manifest_sha256 FROM model_alias a LEFT JOIN "
         "model_version v "
-        "ON v.model = a.model AND v.version = a.version");
+        "ON v.model = a.model AND v.version = a.version AND v.deleted_ms IS NULL");
     while (TRY(row.step())) {
       const std::string who = "alias '" + row.text(1) + "' of model '" + row.text(0) + "'";
       const std::string version = "version " + row.text(2);
@@ -91,7 +102,7 @@ class RecordCheck {
         add(who + " points at " + version + ", which does not exist");
       } else if (row.text(3) != "READY") {
         add(who + " points at " + version + ", which is " + row.text(3) + " and not READY");
-      } else {
+      } else if (!row.is_null(4)) {
         TRY(check_files(who + " points at " + version + ", ", "model/" + row.text(0) + "/" + row.text(2),
                         row.text(4)));
       }
@@ -125,7 +136,8 @@ class RecordCheck {
     return {};
   }
 
-  // Every version was made by a run that says from what, and the history knows of it.
+  // Every trained version was made by a run that says from what, and the history knows of it. Clients may
+  // name runs of other records, and may rename their models.
   Status check_versions() {
     Statement row = connection_.prepare(
         "SELECT v.model, v.version, r.id IS NULL, "
@@ -133,19 +145,19 @@ class RecordCheck {
         "(SELECT l.sha256 FROM lineage l WHERE l.run_id = v.run_id AND l.direction = 'output' AND l.kind = "
         "'model' "
         "AND l.name = v.model || '/' || v.version) IS NOT v.manifest_sha256, "
-        "(SELECT t.value FROM run_tag t WHERE t.run_id = v.run_id AND t.key = 'trimtab.step_key') IS NOT "
+        "(SELECT t.value FROM run_tag t WHERE t.run = r.number AND t.key = 'trimtab.step_key') IS NOT "
         "v.step_key, "
-        "(SELECT count(*) FROM audit a WHERE a.action = 'model_version.create' AND a.object = 'model/' || "
-        "v.model || "
-        "'/' || v.version) <> 1 "
-        "FROM model_version v LEFT JOIN run r ON r.id = v.run_id ORDER BY v.model, v.version");
+        "NOT EXISTS (SELECT 1 FROM audit a WHERE a.action = "
+        "'model_version.create' AND a.object = 'model/' || v.model || '/' || v.version) "
+        "FROM model_version v LEFT JOIN run r ON r.id = v.run_id "
+        "WHERE v.manifest_sha256 IS NOT NULL AND v.deleted_ms IS NULL ORDER BY v.model, v.version");
     while (TRY(row.step())) {
       const std::string who = "version " + row.text(1) + " of model '" + row.text(0) + "' ";
       if (row.integer(2) != 0) add(who + "has no run");
       if (row.integer(3) == 0) add(who + "has no lineage: nothing says what it was trained on");
       if (row.integer(4) != 0) add(who + "is not what the lineage of its run names as output");
       if (row.integer(5) != 0) add(who + "and its run do not name the same training step");
-      if (row.integer(6) != 0) add(who + "does not have exactly one audit row of its making");
+      if (row.integer(6) != 0) add(who + "has no audit row of its making");
     }
     return {};
   }
@@ -154,10 +166,52 @@ class RecordCheck {
   Status check_runs() {
     Statement row = connection_.prepare(
         "SELECT v.model, v.version, r.status FROM model_version v JOIN run r ON r.id = v.run_id "
-        "WHERE r.status <> 'FINISHED' AND v.status = 'READY' ORDER BY v.model, v.version");
+        "WHERE r.status <> 'FINISHED' AND v.status = 'READY' AND v.manifest_sha256 IS NOT NULL AND "
+        "v.deleted_ms "
+        "IS NULL ORDER BY v.model, v.version");
     while (TRY(row.step())) {
       add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " +
           row.text(2));
+    }
+    return {};
+  }
+
+  // Points can be read, and belong to runs.
+  Status check_metrics() {
+    Statement journal = connection_.prepare(
+        "SELECT j.sequence, coalesce(r.id, ''), j.body FROM metric_journal j LEFT JOIN run r ON r.number = "
+        "j.run");
+    while (TRY(journal.step())) {
+      const std::string who = "row " + journal.text(0) + " of the metric journal ";
+      if (journal.text(1).empty()) add(who + "belongs to no run: restore meta.db from a backup");
+      if (!decode_batch(journal.blob(2))) {
+        add(who + "(run '" + journal.text(1) + "') cannot be read: restore meta.db from a backup");
+      }
+    }
+    Statement summary = connection_.prepare(
+        "SELECT r.id, s.body FROM metric_summary s JOIN run r ON r.number = s.run ORDER BY s.run");
+    while (TRY(summary.step())) {
+      if (decode_batch(summary.blob(1))) continue;
+      add("the latest metrics of run '" + summary.text(0) +
+          "' cannot be read: restore meta.db from a backup");
+    }
+    return check_blocks();
+  }
+
+  Status check_blocks() {
+    Statement block = connection_.prepare(
+        "SELECT r.id, b.key, b.points, b.body FROM metric_block b JOIN run r ON r.number = b.run "
+        "ORDER BY b.run, b.key, b.ordinal");
+    std::vector<MetricCell> points;
+    while (TRY(block.step())) {
+      points.clear();
+      const std::string who = "metric '" + block.text(1) + "' of run '" + block.text(0) + "': ";
+      const Status read = decode_block(block.blob(3), 0, points);
+      if (!read) {
+        add(who + read.error().message + ": restore meta.db from a backup");
+      } else if (static_cast<std::int64_t>(points.size()) != block.integer(2)) {
+        add(who + "a block does not have as many points as its row says: restore meta.db from a backup");
+      }
     }
     return {};
   }

@@ -86,18 +86,21 @@ Result<std::string> Blobs::put_file(const fs::path& staged) {
                 "'" + staged.string() + "' is no regular file, so it cannot become a blob");
   }
   std::string name = TRY(base::sha256_file(staged));
-  TRY(make_shard(name));
-  const fs::path file = path(name);
+  TRY(put_hashed(staged, name));
+  return name;
+}
+
+Status Blobs::put_hashed(const fs::path& staged, const std::string& sha256) {
+  TRY(make_shard(sha256));
+  const fs::path file = path(sha256);
   if (is_regular(file)) {
     TRY(base::sync_folder(file.parent_path()));
-    TRY(base::remove_tree(staged));
-    return name;
+    return base::remove_tree(staged);
   }
   if (::chmod(staged.c_str(), kReadOnly) != 0) {
     return fail(base::errno_error(errno, "cannot make '" + staged.string() + "' read-only"));
   }
-  TRY(base::move_file_durably(staged, file));
-  return name;
+  return base::move_file_durably(staged, file);
 }
 
 Result<std::string> Blobs::get(const std::string& sha256) const {

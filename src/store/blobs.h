@@ -24,6 +24,8 @@ class Blobs {
   // Moves a file of the same file system in (a worker's staging). Returns its SHA-256. Durable.
   // Errors: not_found, invalid (no regular file), storage_full, storage_broken.
   Result<std::string> put_file(const std::filesystem::path& staged);
+  // The same for a file whose SHA-256 was found while it was written, by this very process.
+  Status put_hashed(const std::filesystem::path& staged, const std::string& sha256);
   // Errors: not_found, storage_broken (bytes do not match the name).
   Result<std::string> get(const std::string& sha256) const;
   bool has(const std::string& sha256) const;

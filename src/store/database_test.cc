@@ -232,7 +232,7 @@ TEST_F(DatabaseTest, RefusedRowsSayWhatIsWrong) {
   EXPECT_EQ(twice.code, ErrorCode::already_exists);
   EXPECT_EQ(twice.message, "there is already a row with this setting.name");
 
-  const Error dangling = refusal("INSERT INTO run_tag (run_id, key, value) VALUES ('none', 'k', 'v')");
+  const Error dangling = refusal("INSERT INTO run_tag (run, key, value) VALUES (7, 'k', 'v')");
   EXPECT_EQ(dangling.code, ErrorCode::conflict);
   EXPECT_EQ(dangling.message, "a row refers to something that is not there");
 

@@ -97,7 +97,7 @@ Status check_references(Connection& connection, const Blobs& blobs, FsckReport& 
                                " manifest_sha256 FROM dataset"));
   TRY(references.check_columns(connection,
                                "SELECT 'version ' || version || ' of model ''' || model || '''',"
-                               " manifest_sha256 FROM model_version"));
+                               " manifest_sha256 FROM model_version WHERE manifest_sha256 IS NOT NULL"));
   return references.check_step_results(connection);
 }
 

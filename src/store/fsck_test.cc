@@ -29,17 +29,20 @@ class FsckTest : public testing::Test {
   Status fill(Connection& connection) {
     TRY(append_audit(connection, 1, "cli", "project.apply", "project/flights", "{}"));
     TRY(append_audit(connection, 2, "cli", "model_version.create", "model/late/1", "{}"));
-    TRY(
-        connection.run_script("INSERT INTO experiment VALUES (1, 'flights', 'active', 0, 0);"
-                              "INSERT INTO run (id, experiment_id, name, status, start_ms)"
-                              " VALUES ('r1', 1, 'r', 'FINISHED', 0);"
-                              "INSERT INTO registered_model VALUES ('late', 'flights', '', 0, 0);"));
+    TRY(connection.run_script(
+        "INSERT INTO experiment (id, name, created_ms, updated_ms) VALUES (1, 'flights', 0, 0);"
+        "INSERT INTO run (id, experiment_id, name, status, start_ms)"
+        " VALUES ('r1', 1, 'r', 'FINISHED', 0);"
+        "INSERT INTO registered_model VALUES ('late', 'flights', '', 0, 0);"));
     TRY(connection.prepare("INSERT INTO artifact VALUES ('run/r1', 'model.txt', ?, 5)").with(model_).run());
     TRY(connection.prepare("INSERT INTO dataset VALUES ('flights', 'source/flights', ?, 1, 0)")
             .with(rows_)
             .run());
     TRY(connection
-            .prepare("INSERT INTO model_version VALUES ('late', 1, 'r1', 'key', 'READY', ?, 'passed', 0)")
+            .prepare("INSERT INTO model_version (model, version, run_id, step_key, status, manifest_sha256, "
+                     "gates, "
+                     "created_ms, updated_ms, source, location)"
+                     " VALUES ('late', 1, 'r1', 'key', 'READY', ?, 'passed', 0, 0, 'x', 'x')")
             .with(manifest_)
             .run());
     const std::string outputs = R"({"rows":3,"parts":[{"blob":")" + rows_ +
@@ -133,12 +136,12 @@ TEST_F(FsckTest, ADanglingReferenceIsNamed) {
   // As a program would that does not enforce references.
   sqlite3* other = nullptr;
   ASSERT_EQ(::sqlite3_open((scratch_ / "home/meta.db").c_str(), &other), SQLITE_OK);
-  ASSERT_EQ(::sqlite3_exec(other, "DELETE FROM run", nullptr, nullptr, nullptr), SQLITE_OK);
+  ASSERT_EQ(::sqlite3_exec(other, "DELETE FROM registered_model", nullptr, nullptr, nullptr), SQLITE_OK);
   ::sqlite3_close(other);
   home_ = Home::open(scratch_ / "home", kClock).value();
   expect_problems(
-      {"table model_version refers to rows of run that are not there (1 times): restore meta.db from a "
-       "backup"});
+      {"table model_version refers to rows of registered_model that are not there (1 times): restore meta.db "
+       "from a backup"});
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
-#include "project/load.h"
 #include "registry/record_check.h"
 #include "serve/prediction_log.h"
 #include "store/fsck.h"
@@ -22,7 +21,7 @@ Status check_logs(store::Home& home, std::vector<std::string>& problems) {
 }  // namespace
 
 Status fsck_verb(const Arguments& arguments) {
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
+  const std::unique_ptr<Workbench> bench = TRY(open_home_of(arguments));
   store::FsckReport report;
   store::check_store(*bench->home, report, {.quick = !arguments.full});
   TRY(registry::check_record(*bench->home, report.problems));

@@ -66,7 +66,7 @@ Result<std::unique_ptr<RunningServer>> start_again(const ServerSettings& setting
 
 Status serve_verb(const Arguments& arguments) {
   const sigset_t signals = block_signals();
-  project::Project project = TRY(project::load(arguments.project));
+  project::Project project = TRY(load_project_or_none(arguments));
   ServerSettings settings;
   settings.home = home_folder(arguments, project);
   settings.host = arguments.host;

@@ -66,6 +66,7 @@ const std::vector<Verb>& verbs_of_keeping() {
        "with 0.\n"
        "Edit trimtab.yaml and run `trimtab apply` while it runs: it goes on with the new file at the same\n"
        "address.\n"
+       "With --home and no trimtab.yaml here it keeps the runs of MLflow's clients, and serves no project.\n"
        "Example: trimtab serve examples/flights --port 7700\n"
        "         curl -s localhost:7700/endpoints/late/invocations -H 'Content-Type: application/json' \\\n"
        "              -d '{\"dataframe_records\":[{...}]}'",

@@ -2,6 +2,8 @@
 
 #include <cctype>
 #include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <utility>
 
 #include "app/wiring.h"
@@ -18,7 +20,8 @@ Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, proje
   bench->project = std::move(project);
   bench->home = TRY(store::Home::open(home, bench->clock));
   table::EngineOptions options;
-  options.folders_allowed = {bench->project.folder.string(), bench->home->blobs().folder().string()};
+  options.folders_allowed = {bench->home->blobs().folder().string()};
+  if (!bench->project.folder.empty()) options.folders_allowed.push_back(bench->project.folder.string());
   bench->engine = TRY(table::Engine::open(options));
   bench->executor.program = own_program();
   bench->executor.folders_allowed = {bench->project.folder.string()};
@@ -27,6 +30,19 @@ Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, proje
 
 Result<std::unique_ptr<Workbench>> open_workbench(const Arguments& arguments) {
   project::Project project = TRY(project::load(arguments.project));
+  const std::string home = home_folder(arguments, project);
+  return open_workbench(home, std::move(project));
+}
+
+Result<project::Project> load_project_or_none(const Arguments& arguments) {
+  const bool home_is_named = !arguments.home.empty() || std::getenv("TRIMTAB_HOME") != nullptr;
+  const bool is_default = arguments.project == Arguments().project;
+  if (home_is_named && is_default && !std::filesystem::exists("trimtab.yaml")) return project::Project{};
+  return project::load(arguments.project);
+}
+
+Result<std::unique_ptr<Workbench>> open_home_of(const Arguments& arguments) {
+  project::Project project = TRY(load_project_or_none(arguments));
   const std::string home = home_folder(arguments, project);
   return open_workbench(home, std::move(project));
 }

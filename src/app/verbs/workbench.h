@@ -36,6 +36,13 @@ Result<std::unique_ptr<Workbench>> open_workbench(const Arguments& arguments);
 // The same from a project that is loaded already.
 Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, project::Project project);
 
+// The project that the arguments name; one without a name when only a home is named and no trimtab.yaml is
+// here: a home of the record alone, which keeps the runs of MLflow's clients. Errors: the project's
+// diagnostics.
+Result<project::Project> load_project_or_none(const Arguments& arguments);
+// open_workbench() for verbs that need the home and no project.
+Result<std::unique_ptr<Workbench>> open_home_of(const Arguments& arguments);
+
 // A connection to the server that owns the home, when there is one; sends the home's token.
 Result<std::optional<http::Client>> find_running_server(const std::string& home);
 // A text as one step of a URL's path.

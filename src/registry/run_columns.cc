@@ -1,0 +1,156 @@
+#include "registry/run_columns.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/result.h"
+
+namespace trimtab::registry {
+
+std::optional<std::uint32_t> RunColumns::find(std::string_view run_id) const {
+  const auto found = places_.find(run_id);
+  return found == places_.end() ? std::nullopt : std::optional(found->second);
+}
+
+std::optional<std::uint32_t> RunColumns::find_number(std::int64_t number) const {
+  if (number < 0 || static_cast<std::size_t>(number) >= places_by_number_.size()) return std::nullopt;
+  const std::uint32_t held = places_by_number_[static_cast<std::size_t>(number)];
+  return held == 0 ? std::nullopt : std::optional(held - 1);
+}
+
+const ValueColumn* RunColumns::column(std::uint32_t key) const {
+  const auto found = columns_.find(key);
+  return found == columns_.end() ? nullptr : &found->second;
+}
+
+std::uint32_t RunColumns::add(const RunRow& row) {
+  CHECK(row.number > 0 && !find_number(row.number));
+  const std::uint32_t place = size();
+  HeldRun& run = runs_.emplace_back();
+  run.id = texts_.text(texts_.intern(row.info.id));
+  run.number = row.number;
+  run.experiment_id = row.info.experiment_id;
+  run.start_ms = row.info.start_ms;
+  run.end_ms = row.info.end_ms.value_or(HeldRun::kNoEnd);
+  run.name = texts_.intern(row.info.name);
+  run.user_id = texts_.intern(row.info.user_id);
+  run.status = row.info.status;
+  run.is_deleted = row.info.is_deleted;
+  scan_rows_.push_back({run.experiment_id, run.start_ms, run.is_deleted});
+  places_.emplace(run.id, place);
+  const auto number = static_cast<std::size_t>(row.number);
+  if (number >= places_by_number_.size()) places_by_number_.resize(number + 1);
+  places_by_number_[number] = place + 1;
+  greatest_number_ = std::max(greatest_number_, row.number);
+  return place;
+}
+
+void RunColumns::set_location(std::int64_t experiment_id, std::string location) {
+  locations_[experiment_id] = std::move(location);
+}
+
+template <class Item>
+auto RunColumns::lower(std::vector<Item>& items, std::string_view key) {
+  // What is loaded comes in order.
+  if (items.empty() || texts_.text(items.back().key) < key) return items.end();
+  return std::lower_bound(items.begin(), items.end(), key, [this](const Item& item, std::string_view wanted) {
+    return texts_.text(item.key) < wanted;
+  });
+}
+
+void RunColumns::set_pair(std::vector<TextPair>& pairs, std::string_view key, std::string_view value) {
+  const TextPair pair{texts_.intern(key), texts_.intern(value)};
+  const auto at = lower(pairs, key);
+  if (at != pairs.end() && at->key == pair.key) {
+    at->value = pair.value;
+  } else {
+    pairs.insert(at, pair);
+  }
+}
+
+void RunColumns::set_param(std::uint32_t place, std::string_view key, std::string_view value) {
+  set_pair(runs_[place].params, key, value);
+}
+
+void RunColumns::set_tag(std::uint32_t place, std::string_view key, std::string_view value) {
+  set_pair(runs_[place].tags, key, value);
+}
+
+void RunColumns::delete_tag(std::uint32_t place, std::string_view key) {
+  std::vector<TextPair>& tags = runs_[place].tags;
+  const auto at = lower(tags, key);
+  if (at != tags.end() && texts_.text(at->key) == key) tags.erase(at);
+}
+
+RunLinks& RunColumns::links(std::uint32_t place) {
+  std::unique_ptr<RunLinks>& links = runs_[place].links;
+  if (!links) links = std::make_unique<RunLinks>();
+  return *links;
+}
+
+void RunColumns::take_latest(std::uint32_t place, const MetricCell& cell) {
+  std::vector<MetricCell>& latest = runs_[place].latest;
+  const auto at = lower(latest, texts_.text(cell.key));
+  if (at == latest.end() || at->key != cell.key) {
+    latest.insert(at, cell);
+  } else if (is_later(cell, *at)) {
+    *at = cell;
+  } else {
+    return;
+  }
+  columns_[cell.key].set(place, cell.value);
+}
+
+void RunColumns::add_points(std::uint32_t place, const MetricBatch& batch) {
+  // Only the latest point of each key of the batch can become the run's.
+  std::vector<const MetricCell*> last(batch.keys.size(), nullptr);
+  for (const MetricCell& cell : batch.points) {
+    const MetricCell*& held = last[cell.key];
+    if (held == nullptr || is_later(cell, *held)) held = &cell;
+  }
+  for (std::size_t key = 0; key < last.size(); ++key) {
+    if (last[key] == nullptr) continue;
+    MetricCell cell = *last[key];
+    cell.key = texts_.intern(batch.keys[key]);
+    take_latest(place, cell);
+  }
+}
+
+void RunColumns::add_journaled(std::uint32_t place, const MetricBatch& batch, std::int64_t sequence,
+                               TimeUs now) {
+  add_points(place, batch);
+  std::unique_ptr<MetricTail>& tail = runs_[place].tail;
+  if (!tail) {
+    tail = std::make_unique<MetricTail>();
+    tailed_.push_back(place);
+  }
+  std::vector<std::uint32_t> ids;
+  ids.reserve(batch.keys.size());
+  for (const std::string& key : batch.keys) ids.push_back(texts_.intern(key));
+  for (MetricCell cell : batch.points) {
+    cell.key = ids[cell.key];
+    tail->points.push_back(cell);
+  }
+  tail->sequences.push_back(sequence);
+  tail->last_us = now;
+}
+
+void RunColumns::drop_sealed(std::uint32_t place, std::size_t points, std::size_t sequences) {
+  std::unique_ptr<MetricTail>& tail = runs_[place].tail;
+  CHECK(tail && points <= tail->points.size() && sequences <= tail->sequences.size());
+  if (points == tail->points.size() && sequences == tail->sequences.size()) {
+    tail.reset();
+    return;
+  }
+  tail->points.erase(tail->points.begin(), tail->points.begin() + static_cast<std::ptrdiff_t>(points));
+  tail->sequences.erase(tail->sequences.begin(),
+                        tail->sequences.begin() + static_cast<std::ptrdiff_t>(sequences));
+}
+
+void RunColumns::forget_empty_tails() {
+  std::sort(tailed_.begin(), tailed_.end());
+  tailed_.erase(std::unique(tailed_.begin(), tailed_.end()), tailed_.end());
+  std::erase_if(tailed_, [this](std::uint32_t place) { return runs_[place].tail == nullptr; });
+}
+
+}  // namespace trimtab::registry
