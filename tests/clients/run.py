@@ -182,10 +182,10 @@ class Served(unittest.TestCase):
             2**62,
         ]
         values += [[{"key": "a"}], [{"key": "a", "value": 1, "timestamp": 1}], -(2**63), "ALL"]
-        names = "experiment_id experiment_ids run_id run_ids metric_key key value timestamp step metrics params tags"
-        names += (
-            " filter order_by max_results page_token name new_name status end_time run_name datasets models"
+        names = (
+            "experiment_id experiment_ids run_id run_ids metric_key key value timestamp step metrics params"
         )
+        names += " tags filter order_by max_results page_token name new_name status end_time datasets models"
         paths = json.loads(self.ask("GET", "/openapi.json")[1])["paths"]
         routes = [(path, method) for path in sorted(paths) for method in paths[path] if "/mlflow/" in path]
         run = json.loads(self.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": "0"})[1])
