@@ -7,9 +7,10 @@ namespace trimtab::api {
 
 std::vector<http::Route> all_routes(ServerRooms& rooms, RecordRooms& record, const std::string& version) {
   std::vector<http::Route> routes = predict_routes(rooms);
-  for (auto part : {endpoint_routes(rooms), table_routes(rooms), operation_routes(rooms),
-                    experiment_routes(record), run_routes(record), metric_routes(record), model_routes(record),
-                    logged_model_routes(record), artifact_routes(record), server_routes(record)}) {
+  for (auto part :
+       {endpoint_routes(rooms), table_routes(rooms), operation_routes(rooms), experiment_routes(record),
+        run_routes(record), metric_routes(record), model_routes(record), logged_model_routes(record),
+        artifact_routes(record), server_routes(record)}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }
   const std::vector<http::Route> service = service_routes(routes, version);

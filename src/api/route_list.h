@@ -10,8 +10,8 @@
 
 namespace trimtab::api {
 
-// `rooms` and `record` outlive the routes. Each declares its permission, or http::Router::make refuses them all and the
-// server does not start.
+// `rooms` and `record` outlive the routes. Each declares its permission, or http::Router::make refuses them
+// all and the server does not start.
 std::vector<http::Route> all_routes(ServerRooms& rooms, RecordRooms& record, const std::string& version);
 
 }  // namespace trimtab::api

@@ -54,6 +54,8 @@ class ServedProject {
       : clock_is_manual_(clock_is_manual),
         projects_({must(project::parse(kServedProject, "p.yaml", folder_.path()))}),
         home_(must(store::Home::open(folder_ / "home", clock_))),
+        runs_(must(registry::RunBook::open(*home_, clock_))),
+        record_{*home_, clock_, *runs_},
         engine_(must(table::Engine::open({.folders_allowed = {folder_.path().string()}}))),
         executor_(*home_, clock_, flow::ExecutorOptions{}),
         pipeline_(projects_[0], *home_, *engine_, executor_, clock_),
@@ -92,7 +94,7 @@ class ServedProject {
   }
   ~ServedProject() { server_->stop(); }
 
-  std::vector<http::Route> routes() { return all_routes(*rooms_, "0.0.0"); }
+  std::vector<http::Route> routes() { return all_routes(*rooms_, record_, "0.0.0"); }
   store::Home& home() { return *home_; }
   base::ManualClock& clock() { return clock_; }
   heal::Ward& ward() { return *wards_[0]; }
@@ -161,6 +163,8 @@ class ServedProject {
   base::ManualClock clock_{kStart};
   std::vector<project::Project> projects_;
   std::unique_ptr<store::Home> home_;
+  std::unique_ptr<registry::RunBook> runs_;
+  RecordRooms record_;
   std::unique_ptr<table::Engine> engine_;
   flow::Executor executor_;
   flow::Pipeline pipeline_;

@@ -1,10 +1,9 @@
-#include "registry/record.h"
-
 #include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
 
 #include "registry/book_fixture_test.h"
+#include "registry/record.h"
 #include "registry/record_check.h"
 #include "store/migrations.h"
 

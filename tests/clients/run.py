@@ -195,6 +195,7 @@ class Served(unittest.TestCase):
         self.assertEqual(self.predict({"dataframe_records": [ROW]})[1]["model_version"], champion)
         back = {**alias, "version": champion}
         self.assertEqual(self.ask("POST", mlflow + "registered-models/alias", back)[0], 200)
+
     def test_garbage_never_breaks_the_record(self):
         """2,000 requests of known parameters with unfit values; a seed makes them the same every time."""
         chance = random.Random(4)
