@@ -77,7 +77,8 @@ TEST_F(EndpointsTest, ARefusedVersionMayNotServe) {
             "error: version 2 of model 'late' may not serve: its gates refused it\n"
             "   hint: the endpoint 'late' goes on as before; train a version that passes");
   EXPECT_EQ(refused.error().code, ErrorCode::conflict);
-  EXPECT_EQ(said(promote("late", 7)), "error: model 'late' has no version 7");
+  EXPECT_EQ(said(promote("late", 7)),
+            "error: model 'late' has no version 7\n   hint: its newest is version 2");
   EXPECT_EQ(late().serving_version, 1);
   EXPECT_EQ(aliases(), Words{"champion|1"});
   EXPECT_EQ(history().size(), 2u);
@@ -120,7 +121,7 @@ TEST_F(EndpointsTest, AChallengerStandsBesideTheChampionUntilItIsOne) {
   ASSERT_TRUE(change_challenger(*home_, clock_, "late", std::nullopt, "heal", "enough"));
   EXPECT_EQ(aliases(), Words{"champion|2"});
   EXPECT_EQ(said(change_challenger(*home_, clock_, "late", 9, "heal", "")),
-            "error: model 'late' has no version 9");
+            "error: model 'late' has no version 9\n   hint: its newest is version 2");
 }
 
 TEST_F(EndpointsTest, ProbationEndsAndHealthChangesWithAnAuditRow) {

@@ -35,7 +35,7 @@ TEST_F(RecordTest, AVersionIsFoundByNumberByStepAndInTheList) {
   EXPECT_EQ(all[1].gates, "refused");
   EXPECT_TRUE(list_versions(*home_, "nobody").value().empty());
   EXPECT_EQ(said(find_version(*home_, "late", 9)),
-            "error: model 'late' has no version 9\n   hint: `trimtab status` lists the versions");
+            "error: model 'late' has no version 9\n   hint: its newest is version 2");
 }
 
 TEST_F(RecordTest, ANameBelongsToTheProjectThatTookItFirst) {
@@ -124,7 +124,7 @@ TEST_F(RecordTest, GatesAreReadAsTheyWereDecided) {
             R"({"gate":"slice(origin).auc >= 0.6","measured":{"reason":"no slice has 50 rows"},)"
             R"("verdict":"unknown","detail":"no slice has 50 rows"}])");
   EXPECT_EQ(said(gates_json(*home_, "late", 2)),
-            "error: model 'late' has no version 2\n   hint: `trimtab status` lists the versions");
+            "error: model 'late' has no version 2\n   hint: its newest is version 1");
 }
 
 TEST_F(RecordTest, AVersionThatMeetsOtherGatesIsAcceptedWithBothDecisionsInTheHistory) {
@@ -141,7 +141,7 @@ TEST_F(RecordTest, AVersionThatMeetsOtherGatesIsAcceptedWithBothDecisionsInTheHi
                   "ORDER BY sequence DESC LIMIT 1"),
             Words{"model_version.judge|refused|passed|auc >= 0.7|the gates have changed"});
   EXPECT_EQ(said(judge_again(*home_, clock_, loosened, 2)),
-            "error: model 'late' has no version 2\n   hint: `trimtab status` lists the versions");
+            "error: model 'late' has no version 2\n   hint: its newest is version 1");
 }
 
 TEST_F(RecordTest, TheHistorySaysWhoMadeAVersionAndWhy) {
