@@ -146,13 +146,7 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
     under_care.push_back(wards.back().get());
   }
   rounds = std::make_unique<heal::Rounds>(*home, clock(), *pipeline, kTrainTakes);
-  // What a retraining registers, the book of runs has not seen.
-  const auto look_at = [this](heal::Rounds& of, heal::Ward& ward) -> Status {
-    const Status lived = live_on(of, ward);
-    TRY(runs->catch_up());
-    return lived;
-  };
-  healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, look_at,
+  healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, live_on,
                                           heal::HealerOptions{});
   return {};
 }
@@ -175,7 +169,6 @@ Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
   };
   const plan::ApplyReport report =
       TRY(live_until_served(workplace, plan::as_of_for(project(), as_of, clock()), silent, reload));
-  TRY(runs->catch_up());
   return report.to_json();
 }
 
