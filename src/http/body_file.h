@@ -36,6 +36,9 @@ class BodyFile {
   base::Sha256 hash_;
 };
 
+// errno as storage_full or storage_broken, for a caller who must not learn where our files are.
+Error disk_error(int number, std::string what);
+
 // The next bytes of a reply's file, at most `count_max`; it then begins behind them. Errors: storage_broken
 // (the file has become shorter).
 Result<std::string> read_part(ReplyFile& file, std::size_t count_max);

@@ -6,7 +6,7 @@
 #include <optional>
 #include <utility>
 
-#include "http/percent.h"
+#include "http/body_file.h"
 
 namespace trimtab::http {
 namespace {
@@ -86,7 +86,7 @@ Result<Reply> file_reply(const Request& request, const FileAnswer& answer) {
   }
   if (range.size == 0) return reply;
   base::Descriptor file(::open(answer.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return fail(base::errno_error(errno, "cannot read '" + answer.path.string() + "'"));
+  if (!file) return fail(disk_error(errno, "cannot read '" + answer.name + "'"));
   reply.file = ReplyFile{std::make_shared<base::Descriptor>(std::move(file)), range.offset, range.size};
   return reply;
 }

@@ -19,7 +19,7 @@ struct FileAnswer {
 
 // 200, 206 for one range, 416 for one that lies behind the end; several ranges get the whole file, as RFC
 // 9110 allows. A file of any caller may hold a page with scripts: it is always an attachment, and a sandboxed
-// one. Opens the file: not for io threads. Errors: not_found, storage_broken.
+// one. Opens the file: not for io threads. Errors: storage_broken.
 Result<Reply> file_reply(const Request& request, const FileAnswer& answer);
 
 }  // namespace trimtab::http

@@ -124,12 +124,13 @@ TEST_F(ServerFiles, AnUploadThatStopsLeavesNothing) {
   EXPECT_EQ(leftovers(), 0u);
 }
 
-TEST_F(ServerFiles, AFullDiskIsSaidAndTheConnectionEnds) {
+TEST_F(ServerFiles, ADiskThatFailsIsSaid) {
   fs::remove_all(folder_ / "bodies");
   RawConnection connection(server_->port());
   const RawReply reply = connection.exchange(put("a", pattern(300'000)));
-  EXPECT_EQ(reply.status, 404);
-  EXPECT_NE(reply.message().find("cannot write"), std::string::npos) << reply.message();
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_EQ(reply.message().substr(0, 36), "cannot keep the body of this request");
+  EXPECT_EQ(reply.message().find(folder_.string()), std::string::npos) << "it tells where our files are";
 }
 
 TEST_F(ServerFiles, AFileIsSentInPartsAndInRanges) {
