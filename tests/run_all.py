@@ -182,7 +182,9 @@ def choose(names, want_tsan):
 def main():
     parser = argparse.ArgumentParser(prog="./dev test", description=__doc__.splitlines()[0])
     parser.add_argument("suite", nargs="*", help="run these suites only (test_base, or base for short)")
-    parser.add_argument("--tsan", action="store_true", help="look for data races (base, store, http, registry)")
+    parser.add_argument(
+        "--tsan", action="store_true", help="look for data races (base, store, http, registry)"
+    )
     parser.add_argument("--list", action="store_true", help="name the suites")
     options = parser.parse_args()
     chosen = choose(options.suite, options.tsan)
