@@ -61,7 +61,8 @@ class RunBook {
   using Done = std::function<void(Status)>;
   using DoneRun = std::function<void(Result<RunFacts>)>;
 
-  // Reads what the home holds (40 ms for 100,000 runs) and starts sealing in the background.
+  // Reads what the home holds (half a second for 100,000 runs) and starts sealing in the background. One book
+  // a home.
   static Result<std::unique_ptr<RunBook>> open(store::Home& home, const base::Clock& clock);
   ~RunBook();
 
@@ -80,7 +81,7 @@ class RunBook {
   Result<RunFacts> find(std::string_view run_id) const;
   // The JSON text of one run as MLflow's runs/get gives it ({"run":{…}}), without a tree in between.
   Result<std::string> find_json(std::string_view run_id) const;
-  // Errors: invalid (the filter, the order, with MLflow's words and the position).
+  // Errors: invalid (the filter, the order, with MLflow's words and the position), deadline.
   Result<RunPage> search(const RunSearch& search) const;
   // Errors: not_found (run). An unknown key has no points. `max_results` 0: all.
   Result<HistoryPage> history(std::string_view run_id, std::string_view key, std::int64_t max_results,
@@ -90,7 +91,7 @@ class RunBook {
   Result<std::vector<MetricPoint>> sampled_history(std::string_view run_id, std::string_view key,
                                                    std::int64_t max_points) const;
 
-  // Takes in runs that were written beside the book (registry::register_version).
+  // Takes in runs that were written beside the book. registry::register_version does this by itself.
   Status catch_up();
   // Seals what can be sealed now; a test's way to wait for the background.
   Status seal_now();

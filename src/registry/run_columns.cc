@@ -119,20 +119,18 @@ void RunColumns::add_points(std::uint32_t place, const MetricBatch& batch) {
 void RunColumns::add_journaled(std::uint32_t place, const MetricBatch& batch, std::int64_t sequence,
                                TimeUs now) {
   add_points(place, batch);
-  std::unique_ptr<MetricTail>& tail = runs_[place].tail;
-  if (!tail) {
-    tail = std::make_unique<MetricTail>();
-    tailed_.push_back(place);
-  }
+  HeldRun& run = runs_[place];
+  if (!run.tail) run.tail = std::make_unique<MetricTail>();
+  if (!std::exchange(run.is_tailed, true)) tailed_.push_back(place);
   std::vector<std::uint32_t> ids;
   ids.reserve(batch.keys.size());
   for (const std::string& key : batch.keys) ids.push_back(texts_.intern(key));
   for (MetricCell cell : batch.points) {
     cell.key = ids[cell.key];
-    tail->points.push_back(cell);
+    run.tail->points.push_back(cell);
   }
-  tail->sequences.push_back(sequence);
-  tail->last_us = now;
+  run.tail->sequences.push_back(sequence);
+  run.tail->last_us = now;
 }
 
 void RunColumns::drop_sealed(std::uint32_t place, std::size_t points, std::size_t sequences) {
@@ -148,9 +146,10 @@ void RunColumns::drop_sealed(std::uint32_t place, std::size_t points, std::size_
 }
 
 void RunColumns::forget_empty_tails() {
-  std::sort(tailed_.begin(), tailed_.end());
-  tailed_.erase(std::unique(tailed_.begin(), tailed_.end()), tailed_.end());
-  std::erase_if(tailed_, [this](std::uint32_t place) { return runs_[place].tail == nullptr; });
+  std::erase_if(tailed_, [this](std::uint32_t place) {
+    if (runs_[place].tail == nullptr) runs_[place].is_tailed = false;
+    return runs_[place].tail == nullptr;
+  });
 }
 
 }  // namespace trimtab::registry

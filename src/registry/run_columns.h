@@ -60,6 +60,7 @@ struct HeldRun {
   RunStatus status = RunStatus::running;
   bool is_deleted = false;
   bool has_blocks = false;
+  bool is_tailed = false;  // Whether tailed() lists it.
   // By key as text: the order of MLflow's replies.
   std::vector<MetricCell> latest;
   std::vector<TextPair> params;
@@ -108,7 +109,7 @@ class RunColumns {
   // Forgets the first `points` points and `sequences` rows of the tail: they are sealed.
   void drop_sealed(std::uint32_t place, std::size_t points, std::size_t sequences);
   void set_has_blocks(std::uint32_t place) { runs_[place].has_blocks = true; }
-  const std::vector<std::uint32_t>& tailed() const { return tailed_; }  // Places that may have a tail.
+  const std::vector<std::uint32_t>& tailed() const { return tailed_; }  // May have a tail; each once.
   void forget_empty_tails();
 
   std::string artifact_uri(const HeldRun& run) const;
