@@ -3,10 +3,13 @@
 // filters. A slot shows the memory of whoever made the column: the caller's batch, a lookup's batch, or its
 // own when an expression computed it. Nothing is copied, and no reference is counted, between the batch that
 // comes in and the batch that goes out: for a single row the counting would cost as much as the computing.
+// Every slot is written once in a run, so equal expressions over slots have equal values, and are computed
+// once (see shared_parts.h); what they share has slots, too.
 #include "table/row_program.h"
 
 #include <duckdb/common/error_data.hpp>
 #include <duckdb/common/types/data_chunk.hpp>
+#include <duckdb/common/types/vector.hpp>
 #include <duckdb/execution/expression_executor.hpp>
 #include <duckdb/main/client_context.hpp>
 #include <duckdb/main/connection.hpp>
@@ -18,6 +21,7 @@
 #include "base/diagnostics.h"
 #include "table/binding.h"
 #include "table/session.h"
+#include "table/shared_parts.h"
 
 namespace trimtab::table {
 namespace {
@@ -26,11 +30,10 @@ using duckdb::FlatVector;
 using duckdb::Vector;
 using duckdb::VectorType;
 
-// A computed column: an expression and the slot that takes its value.
+// A computed slot, and the column that asked for it: it bears the blame when a row cannot be computed.
 struct Computed {
   NamedExpression source;
-  std::unique_ptr<duckdb::Expression> expression;
-  int slot = 0;
+  Assignment value;
 };
 
 struct DeriveStep {
@@ -43,7 +46,7 @@ struct FilterStep {
   std::unique_ptr<duckdb::Expression> condition;
   std::unique_ptr<duckdb::ExpressionExecutor> executor;
   duckdb::SelectionVector passing{duckdb::idx_t{kBatchRowsMax}};
-  int slots = 0;  // Those before this one exist when the filter runs.
+  std::vector<int> slots;  // That have been written when the filter runs.
 };
 
 struct LookupStep {
@@ -99,6 +102,7 @@ struct RowProgram::State {
   void take(const Batch& rows);
   void deliver();
   Status run_step(DeriveStep& step);
+  void show_fields(const Assignment& value);
   Status run_step(LookupStep& step);
   Status run_step(FilterStep& step);
   // True when the incoming row alone answers it: each row has the column, and none has a null there.
@@ -121,8 +125,12 @@ class RowProgram::State::Builder {
   Status add_selected(LookupStep& step, const std::string& name);
   Result<BoundText> bind(const NamedExpression& source);
   void refer_to_slots(duckdb::Expression& expression);
-  int new_slot(ColumnType type, bool computed);
+  int new_slot(const duckdb::LogicalType& type, bool has_memory);
   int use(int slot);
+  void share_parts();
+  void finish_step(DeriveStep& step, SharedParts& shared, std::vector<int>& written);
+  void finish_step(LookupStep& step, SharedParts& shared, std::vector<int>& written);
+  void finish_step(FilterStep& step, SharedParts& shared, std::vector<int>& written);
   void set_column(const std::string& name, ColumnType type, int slot);
 
   State& program_;
@@ -131,12 +139,12 @@ class RowProgram::State::Builder {
   Schema schema_;           // Of the row after the stages so far,
   std::vector<int> slots_;  // and the slot of each of its columns.
   duckdb::vector<duckdb::LogicalType> slot_types_;
-  duckdb::vector<bool> slot_computed_;
+  duckdb::vector<bool> slot_has_memory_;
 };
 
 RowProgram::State::Builder::Builder(State& program, const LookupTables& lookups)
     : program_(program), lookups_(lookups), schema_(program.input) {
-  for (const Column& column : schema_.columns()) slots_.push_back(new_slot(column.type, false));
+  for (const Column& column : schema_.columns()) slots_.push_back(new_slot(engine_type(column.type), false));
 }
 
 Status RowProgram::State::Builder::add(const Stage& stage) {
@@ -149,13 +157,62 @@ void RowProgram::State::Builder::finish() {
   program_.output = schema_;
   for (int slot : slots_) program_.output_slots.push_back(use(slot));
   program_.out = Batch(schema_);
-  program_.slots.Initialize(duckdb::Allocator::DefaultAllocator(), slot_types_, slot_computed_);
+  share_parts();
+  program_.slots.Initialize(duckdb::Allocator::DefaultAllocator(), slot_types_, slot_has_memory_);
 }
 
-int RowProgram::State::Builder::new_slot(ColumnType type, bool computed) {
-  slot_types_.push_back(engine_type(type));
-  slot_computed_.push_back(computed);
-  program_.slot_used.push_back(computed);
+// From here on a step's expressions are what is left of them when nothing is computed twice.
+void RowProgram::State::Builder::share_parts() {
+  SharedParts shared(*program_.session->context, [this](const duckdb::LogicalType& type, bool has_memory) {
+    return use(new_slot(type, has_memory));
+  });
+  for (const Step& step : program_.steps) {
+    const auto* derive = std::get_if<DeriveStep>(&step);
+    if (derive == nullptr) continue;
+    for (const Computed& column : derive->columns) shared.count(*column.value.expression, column.value.slot);
+  }
+  std::vector<int> written;
+  for (int i = 0; i < program_.input.size(); ++i) written.push_back(i);
+  for (Step& step : program_.steps) {
+    std::visit([&](auto& kind) { finish_step(kind, shared, written); }, step);
+  }
+}
+
+void RowProgram::State::Builder::finish_step(DeriveStep& step, SharedParts& shared,
+                                             std::vector<int>& written) {
+  std::vector<Computed> columns;
+  for (Computed& column : step.columns) {
+    std::vector<Assignment> values;
+    shared.rewrite(std::move(column.value), values);
+    for (Assignment& value : values) columns.push_back({column.source, std::move(value)});
+  }
+  step.columns = std::move(columns);
+  step.executor = std::make_unique<duckdb::ExpressionExecutor>(*program_.session->context);
+  for (const Computed& column : step.columns) {
+    step.executor->AddExpression(*column.value.expression);
+    // Of a struct only the fields are asked for later.
+    if (column.value.fields.empty()) written.push_back(column.value.slot);
+    written.insert(written.end(), column.value.fields.begin(), column.value.fields.end());
+  }
+}
+
+void RowProgram::State::Builder::finish_step(LookupStep& step, SharedParts&, std::vector<int>& written) {
+  for (const LookupStep::Selected& selected : step.selected) written.push_back(selected.slot);
+}
+
+void RowProgram::State::Builder::finish_step(FilterStep& step, SharedParts& shared,
+                                             std::vector<int>& written) {
+  shared.rewrite_condition(step.condition);
+  step.executor = std::make_unique<duckdb::ExpressionExecutor>(*program_.session->context, *step.condition);
+  for (int slot : written) {
+    if (program_.slot_used[static_cast<std::size_t>(slot)]) step.slots.push_back(slot);
+  }
+}
+
+int RowProgram::State::Builder::new_slot(const duckdb::LogicalType& type, bool has_memory) {
+  slot_types_.push_back(type);
+  slot_has_memory_.push_back(has_memory);
+  program_.slot_used.push_back(has_memory);
   return static_cast<int>(slot_types_.size()) - 1;
 }
 
@@ -192,7 +249,6 @@ void RowProgram::State::Builder::refer_to_slots(duckdb::Expression& expression) 
 
 Status RowProgram::State::Builder::add_stage(const DeriveStage& stage) {
   DeriveStep step;
-  step.executor = std::make_unique<duckdb::ExpressionExecutor>(*program_.session->context);
   Schema added;
   std::vector<int> slots;
   for (const NamedExpression& source : stage.columns) {
@@ -208,9 +264,8 @@ Status RowProgram::State::Builder::add_stage(const DeriveStage& stage) {
       slots.push_back(static_cast<int>(bound.expression->Cast<duckdb::BoundReferenceExpression>().index));
       continue;
     }
-    slots.push_back(new_slot(bound.type, true));
-    step.executor->AddExpression(*bound.expression);
-    step.columns.push_back({source, std::move(bound.expression), slots.back()});
+    slots.push_back(new_slot(engine_type(bound.type), true));
+    step.columns.push_back({source, {std::move(bound.expression), slots.back()}});
   }
   for (int i = 0; i < added.size(); ++i) {
     set_column(added.at(i).name, added.at(i).type, slots[static_cast<std::size_t>(i)]);
@@ -259,7 +314,7 @@ Status RowProgram::State::Builder::add_selected(LookupStep& step, const std::str
                 base::did_you_mean(name, offered.names()));
   }
   ColumnType type = offered.at(*found).type;
-  LookupStep::Selected selected{*found, new_slot(type, false), std::nullopt};
+  LookupStep::Selected selected{*found, new_slot(engine_type(type), false), std::nullopt};
   use(selected.slot);
   if (std::optional<int> own = schema_.find(name)) {
     if (schema_.at(*own).type != type) {
@@ -307,8 +362,6 @@ Status RowProgram::State::Builder::add_stage(const FilterStage& stage) {
   FilterStep step;
   step.source = stage.condition;
   step.condition = std::move(bound.expression);
-  step.executor = std::make_unique<duckdb::ExpressionExecutor>(*program_.session->context, *step.condition);
-  step.slots = static_cast<int>(slot_types_.size());
   program_.steps.emplace_back(std::move(step));
   return {};
 }
@@ -349,11 +402,23 @@ Status RowProgram::State::run_step(DeriveStep& step) {
   step.executor->SetChunk(slots);
   std::size_t i = 0;
   try {
-    for (; i < step.columns.size(); ++i) step.executor->ExecuteExpression(i, slot(step.columns[i].slot));
+    for (; i < step.columns.size(); ++i) {
+      const Assignment& value = step.columns[i].value;
+      step.executor->ExecuteExpression(i, slot(value.slot));
+      if (!value.fields.empty()) show_fields(value);
+    }
   } catch (const std::exception& exception) {
     return fail(row_error(step.columns[i].source, exception, input));
   }
   return {};
+}
+
+void RowProgram::State::show_fields(const Assignment& value) {
+  auto& fields = duckdb::StructVector::GetEntries(slot(value.slot));
+  for (std::size_t i = 0; i < value.fields.size(); ++i) {
+    flatten(*fields[i], rows());
+    show(slot(value.fields[i]), *fields[i]);
+  }
 }
 
 bool RowProgram::State::is_known(const LookupStep& step, const LookupStep::Selected& selected) {
@@ -427,10 +492,9 @@ Status RowProgram::State::run_step(FilterStep& step) {
     return fail(row_error(step.source, exception, input));
   }
   if (passing == slots.size()) return {};
-  for (int i = 0; i < step.slots; ++i) {
-    if (!slot_used[static_cast<std::size_t>(i)]) continue;
-    slot(i).Slice(step.passing, passing);
-    slot(i).Flatten(passing);
+  for (int index : step.slots) {
+    slot(index).Slice(step.passing, passing);
+    slot(index).Flatten(passing);
   }
   slots.SetCardinality(passing);
   return {};
