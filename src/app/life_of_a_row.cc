@@ -126,7 +126,7 @@ Status live_on(heal::Rounds& rounds, heal::Patient& ward) {
     const heal::BatchReport performance = rounds.measure(ward, batch);
 
     // heal/  The batch is evidence. A pure function of the state and the batch reaches a verdict: nothing,
-    // hold, retrain, or roll back.
+    // hold, retrain, roll back, or answer at the level that is expected of the next batch.
     const heal::Finding finding = rounds.weigh(ward, batch);
 
     // store/  Performance, the policy's new state and, if something is to be done, the incident with its

@@ -120,9 +120,13 @@ void LevelState::learn(const watch::LabelledBatch& batch, int poison_budget, Jso
   const double level = fit_level(batch.plain, batch.truth);
   forecast.push(level);
   evidence.set("level", level).set("level_expected", expected).set("level_next", forecast.next());
-  evidence.set("level_persistence", forecast.persistence()).set("S_level", better.value());
-  evidence.set("S_level_without_budget", better.without_strongest(poison_budget));
-  if (followed) evidence.set("credit", credit);
+  evidence.set("persistence", forecast.persistence()).set("alarm_at", kAlarmLog);
+  if (followed) {
+    evidence.set("credit", credit);
+  } else {
+    evidence.set("S", better.value()).set("batches", better.length());
+    evidence.set("S_without_budget", better.without_strongest(poison_budget));
+  }
 }
 
 bool LevelState::should_follow(int poison_budget) const {

@@ -247,11 +247,12 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
     return rollback_verdict(options, state, batch.served_version, *previous, std::move(evidence));
   }
   const int budget = options.heal.poison_budget;
-  if (options.binary) state.levels.learn(batch, budget, evidence);
+  Json about_level = evidence;
+  if (options.binary) state.levels.learn(batch, budget, about_level);
   if (options.binary) gather_evidence(state, batch, evidence);
   Verdict of_level;
   if (state.levels.should_follow(budget) || state.levels.should_leave()) {
-    of_level = level_verdict(options, state, evidence);
+    of_level = level_verdict(options, state, std::move(about_level));
   }
   if (of_level.treatment == Treatment::follow_level || of_level.treatment == Treatment::leave_level) {
     return of_level;
