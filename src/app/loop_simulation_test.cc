@@ -126,7 +126,8 @@ class Life {
         "batch_performance;"
         "DELETE FROM endpoint; DELETE FROM model_alias; DELETE FROM gate_result; DELETE FROM model_version;"
         "DELETE FROM registered_model; DELETE FROM artifact; DELETE FROM lineage; DELETE FROM run_tag; "
-        "DELETE FROM run_metric; DELETE FROM run_param; DELETE FROM run; DELETE FROM audit;");
+        "DELETE FROM metric_journal; DELETE FROM metric_block; DELETE FROM metric_summary; "
+        "DELETE FROM run_param; DELETE FROM run; DELETE FROM audit;");
   }
   bool is_on(Weather weather, int day) const { return fate_.weather == weather && day >= fate_.turns_on; }
   Concept truth_on(int day) const { return is_on(Weather::changed, day) ? Concept::second : Concept::first; }

@@ -250,7 +250,11 @@ Result<bool> roll_back_within(Connection& connection, const std::string& endpoin
   facts.serving_version = version;
   facts.previous_version = std::nullopt;
   facts.health = "healthy";
-  if (facts.challenger_version == version) facts.challenger_version = std::nullopt;
+  if (facts.challenger_version == version) {
+    facts.challenger_version = std::nullopt;
+    TRY(mirror(connection, facts, "challenger", std::nullopt));
+  }
+  TRY(mirror(connection, facts, "champion", version));
   TRY(keep(connection, facts, now, actor, "endpoint.roll_back", detail));
   return true;
 }

@@ -125,7 +125,9 @@ RECORD = {
     " FROM gate_result",
     "runs": "SELECT status, lifecycle_stage FROM run",
     "params": "SELECT key, value FROM run_param",
-    "metrics": "SELECT key, step, value, is_nan FROM run_metric",
+    # Their values are those of the reports; in the journal they stand with the moment of their writing.
+    "measured runs": "SELECT count(*) FROM run WHERE number IN (SELECT run FROM metric_journal UNION"
+    " SELECT run FROM metric_block)",
     "tags": "SELECT key, value FROM run_tag WHERE key <> 'mlflow.runName'",
     "lineage": "SELECT direction, kind, name, sha256 FROM lineage",
     "endpoints": "SELECT name, model, serving_version, challenger_version, previous_version, health"

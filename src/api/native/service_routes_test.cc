@@ -18,9 +18,11 @@ TEST(ServiceRoutes, EveryRouteDeclaresItsPermission) {
   for (const http::Route& route : world.routes()) {
     EXPECT_NE(route.permission, http::Permission::undeclared) << route.method << ' ' << route.path;
     EXPECT_FALSE(route.summary.empty()) << route.method << ' ' << route.path;
-    // What changes things is not for everybody who reaches the port; predictions are.
+    // What changes things is not for everybody who reaches the port. Predictions are, and so is the API of
+    // MLflow's clients, which know no token, until there are people and permissions.
     const bool is_predict = route.path.starts_with("/endpoints/");
-    const bool changes = route.method != "GET" && !is_predict;
+    const bool is_mlflow = route.path.find("mlflow") != std::string::npos;
+    const bool changes = route.method != "GET" && !is_predict && !is_mlflow;
     EXPECT_EQ(changes && route.permission == http::Permission::open, false) << route.path;
   }
 }
@@ -39,7 +41,9 @@ TEST(ServiceRoutes, TheDescriptionNamesEveryRoute) {
   const Json paths = world.get("/openapi.json").body["paths"];
   for (const http::Route& route : world.routes()) {
     if (route.path == "/openapi.json") continue;
-    EXPECT_NE(paths.find(route.path), nullptr) << route.path;
+    std::string described = route.path;  // OpenAPI knows no {name*}.
+    std::erase(described, '*');
+    EXPECT_NE(paths.find(described), nullptr) << route.path;
   }
 }
 
