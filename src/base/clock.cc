@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstdio>
 #include <limits>
 
 namespace trimtab::base {
@@ -122,29 +121,43 @@ constexpr std::array kUnits = {Unit{"w", 7 * kDayUs}, Unit{"d", kDayUs},    Unit
 
 }  // namespace
 
+namespace {
+
+// Appends the number with leading zeros.
+void append_digits(std::string& out, TimeUs number, int digits) {
+  out.append(static_cast<std::size_t>(digits), '0');
+  for (std::size_t i = out.size(); number > 0; number /= 10) out[--i] = static_cast<char>('0' + number % 10);
+}
+
+}  // namespace
+
 std::string format_time(TimeUs time) {
   // Times outside of the four-digit years only occur as "always" and "never".
   const TimeUs within = std::clamp(time, kTimeMin, kTimeMax);
   const TimeUs days = within / kDayUs - (within % kDayUs < 0 ? 1 : 0);
   const TimeUs of_day = within - days * kDayUs;
   const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  const auto part = [of_day](TimeUs unit, TimeUs modulus) {
-    return static_cast<int>(of_day / unit % modulus);
-  };
-  char text[48];
-  int length =
-      std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d", static_cast<int>(date.year()),
-                    static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()), part(kHourUs, 24),
-                    part(kMinuteUs, 60), part(kSecondUs, 60));
-  std::string result(text, static_cast<std::size_t>(length));
-  const int fraction = part(1, kSecondUs);
+  std::string text;
+  text.reserve(27);
+  append_digits(text, static_cast<int>(date.year()), 4);
+  text += '-';
+  append_digits(text, static_cast<unsigned>(date.month()), 2);
+  text += '-';
+  append_digits(text, static_cast<unsigned>(date.day()), 2);
+  text += 'T';
+  append_digits(text, of_day / kHourUs, 2);
+  text += ':';
+  append_digits(text, of_day / kMinuteUs % 60, 2);
+  text += ':';
+  append_digits(text, of_day / kSecondUs % 60, 2);
+  const TimeUs fraction = of_day % kSecondUs;
   if (fraction != 0) {
     const bool whole_ms = fraction % 1'000 == 0;
-    length = std::snprintf(text, sizeof text, whole_ms ? ".%03d" : ".%06d",
-                           whole_ms ? fraction / 1'000 : fraction);
-    result.append(text, static_cast<std::size_t>(length));
+    text += '.';
+    append_digits(text, whole_ms ? fraction / 1'000 : fraction, whole_ms ? 3 : 6);
   }
-  return result + "Z";
+  text += 'Z';
+  return text;
 }
 
 Result<TimeUs> parse_time(std::string_view text) {

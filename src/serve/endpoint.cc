@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
 #include <limits>
 #include <span>
 #include <thread>
@@ -60,9 +61,18 @@ void append_cell(std::string& out, const table::Batch& rows, int column, int row
       return base::append_json_double(out, rows.real(column, row));
     case table::ColumnType::text:
       return base::append_json_string(out, rows.text(column, row));
-    case table::ColumnType::time:
-      out += rows.cell_json(column, row).dump();
+    case table::ColumnType::time: {
+      const TimeUs time = rows.time(column, row);
+      // The two infinite times have words of their own.
+      if (std::abs(time) == std::numeric_limits<TimeUs>::max()) {
+        out += rows.cell_json(column, row).dump();
+        return;
+      }
+      out += '"';
+      out += base::format_time(time);
+      out += '"';
       return;
+    }
   }
 }
 

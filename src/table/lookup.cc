@@ -329,16 +329,14 @@ Result<LookupSpec> LookupSpec::from_json(const Json& json) {
 }
 
 struct LookupIndex::State {
-  // Where the columns of a batch stand that the index reads.
-  struct Places {
-    std::vector<int> keys;
-    int time = -1;
+  // Where the columns of the joined table's rows stand.
+  struct JoinedPlaces : Places {
     std::vector<int> selected;
   };
 
-  Result<Places> joined_places(const Schema& schema) const;
+  Result<JoinedPlaces> joined_places(const Schema& schema) const;
   Result<Places> row_places(const Schema& schema) const;
-  void append_row(const Batch& rows, const Places& places, int row, std::optional<TimeUs> arrived);
+  void append_row(const Batch& rows, const JoinedPlaces& places, int row, std::optional<TimeUs> arrived);
   std::uint32_t find_row(const Batch& rows, const Places& places, int row) const;
 
   LookupSpec spec;
@@ -354,8 +352,8 @@ struct LookupIndex::State {
   std::vector<CellColumn> cells;        // By the selected column.
 };
 
-Result<LookupIndex::State::Places> LookupIndex::State::joined_places(const Schema& schema) const {
-  Places places;
+Result<LookupIndex::State::JoinedPlaces> LookupIndex::State::joined_places(const Schema& schema) const {
+  JoinedPlaces places;
   for (const std::string& name : spec.right_keys) {
     places.keys.push_back(TRY(find_column(spec, schema, name, kJoinedTable)));
   }
@@ -372,7 +370,7 @@ Result<LookupIndex::State::Places> LookupIndex::State::joined_places(const Schem
   return places;
 }
 
-Result<LookupIndex::State::Places> LookupIndex::State::row_places(const Schema& schema) const {
+Result<LookupIndex::Places> LookupIndex::State::row_places(const Schema& schema) const {
   Places places;
   for (std::size_t i = 0; i < spec.left_keys.size(); ++i) {
     const int place = TRY(find_column(spec, schema, spec.left_keys[i], kRow));
@@ -391,7 +389,7 @@ Result<LookupIndex::State::Places> LookupIndex::State::row_places(const Schema& 
   return places;
 }
 
-void LookupIndex::State::append_row(const Batch& rows, const Places& places, int row,
+void LookupIndex::State::append_row(const Batch& rows, const JoinedPlaces& places, int row,
                                     std::optional<TimeUs> arrived) {
   thread_local std::string key;
   const bool as_of = places.time >= 0;
@@ -429,7 +427,7 @@ Result<std::shared_ptr<LookupIndex>> LookupIndex::make(LookupSpec spec, const Sc
   TRY(check_spec(spec));
   auto state = std::make_unique<State>();
   state->spec = std::move(spec);
-  const State::Places places = TRY(state->joined_places(schema));
+  const State::JoinedPlaces places = TRY(state->joined_places(schema));
   for (const int place : places.keys) state->joined.set(schema.at(place));
   if (places.time >= 0) state->joined.set(schema.at(places.time));
   for (const int place : places.selected) {
@@ -447,7 +445,7 @@ Result<std::shared_ptr<LookupIndex>> LookupIndex::make(LookupSpec spec, const Sc
 
 Status LookupIndex::append(const Batch& rows, std::optional<TimeUs> arrived) {
   State& state = *state_;
-  const State::Places places = TRY(state.joined_places(rows.schema()));
+  const State::JoinedPlaces places = TRY(state.joined_places(rows.schema()));
   const std::unique_lock lock(state.mutex);
   if (state.rows_kept > kNone - static_cast<std::uint32_t>(kBatchRowsMax) - 1) {
     return fail(ErrorCode::too_large, "lookup of '" + state.spec.table + "': there are too many rows",
@@ -467,9 +465,15 @@ const LookupSpec& LookupIndex::spec() const { return state_->spec; }
 
 const Schema& LookupIndex::selected() const { return state_->selected; }
 
+Result<LookupIndex::Places> LookupIndex::places(const Schema& rows) const { return state_->row_places(rows); }
+
 Status LookupIndex::find(const Batch& rows, Batch& out, int first_column) const {
+  find(rows, TRY(places(rows.schema())), out, first_column);
+  return {};
+}
+
+void LookupIndex::find(const Batch& rows, const Places& places, Batch& out, int first_column) const {
   const State& state = *state_;
-  const State::Places places = TRY(state.row_places(rows.schema()));
   CHECK(rows.rows() <= out.rows());
   std::array<std::uint32_t, kBatchRowsMax> found;
   const std::shared_lock lock(state.mutex);
@@ -482,7 +486,6 @@ Status LookupIndex::find(const Batch& rows, Batch& out, int first_column) const 
       state.cells[i].get(found[static_cast<std::size_t>(row)], out, column, row);
     }
   }
-  return {};
 }
 
 }  // namespace trimtab::table

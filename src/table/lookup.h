@@ -52,6 +52,16 @@ class LookupIndex {
   // the match, or nulls. Errors: invalid naming a key that is missing or of another type than its partner.
   Status find(const Batch& rows, Batch& out, int first_column) const;
 
+  // Where the columns stand that the index reads of a row. For whoever asks again and again.
+  struct Places {
+    std::vector<int> keys;
+    int time = -1;
+  };
+  // Errors: those of find.
+  Result<Places> places(const Schema& rows) const;
+  // The same find, of rows of the schema that `places` was asked with.
+  void find(const Batch& rows, const Places& places, Batch& out, int first_column) const;
+
  private:
   struct State;
   explicit LookupIndex(std::unique_ptr<State> state);

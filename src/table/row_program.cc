@@ -56,6 +56,7 @@ struct LookupStep {
     std::optional<int> incoming;  // Its column in `asked`, when the incoming row has it and so may win.
   };
   std::shared_ptr<const LookupIndex> index;
+  LookupIndex::Places places;    // In `asked`.
   Batch asked;                   // The part of the row that the index looks at.
   std::vector<int> asked_slots;  // Of each column of `asked`.
   Batch found;
@@ -345,10 +346,7 @@ Status RowProgram::State::Builder::add_stage(const LookupStage& stage) {
     set_column(column.name, column.type, step.selected[i].slot);
   }
   step.found = Batch(step.index->selected());
-  // Whether the columns fit is known to the index alone; no rows at all are enough to ask it.
-  step.asked.reset(0);
-  step.found.reset(0);
-  TRY(step.index->find(step.asked, step.found, 0));
+  step.places = TRY(step.index->places(step.asked.schema()));
   program_.steps.emplace_back(std::move(step));
   return {};
 }
@@ -471,7 +469,7 @@ Status RowProgram::State::run_step(LookupStep& step) {
     all_known = all_known && is_known(step, selected);
   if (!all_known) {
     step.found.reset(rows());
-    TRY(step.index->find(step.asked, step.found, 0));
+    step.index->find(step.asked, step.places, step.found, 0);
   }
   for (const LookupStep::Selected& selected : step.selected) {
     if (all_known) {
