@@ -6,7 +6,7 @@
 namespace trimtab::api {
 
 std::vector<http::Route> all_routes(ServerRooms& rooms, const std::string& version) {
-  std::vector<http::Route> routes = predict_routes(rooms);
+  std::vector<http::Route> routes = predict_routes(rooms, version);
   for (auto part : {endpoint_routes(rooms), table_routes(rooms), operation_routes(rooms)}) {
     routes.insert(routes.end(), part.begin(), part.end());
   }

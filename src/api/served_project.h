@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/predict/predict_routes.h"
 #include "api/route_list.h"
 #include "flow/executor.h"
 #include "flow/pipeline.h"
@@ -46,6 +48,15 @@ struct Answered {
     const std::string hint = wrong.text_or("hint");
     return wrong.text_or("code") + ": " + wrong.text_or("message") + (hint.empty() ? "" : " (" + hint + ")");
   }
+};
+
+// A request that is more than a path and a JSON body.
+struct Sent {
+  std::string method = "POST";
+  std::string path;
+  std::string body;
+  std::string type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers = {};
 };
 
 class ServedProject {
@@ -92,6 +103,14 @@ class ServedProject {
   }
   ~ServedProject() { server_->stop(); }
 
+  std::set<std::string> predict_paths() {
+    std::set<std::string> paths;
+    for (const http::Route& route : predict_routes(*rooms_, "0.0.0")) paths.insert(route.path);
+    return paths;
+  }
+  std::vector<http::Route> container_routes(const ContainerContract& contract) {
+    return api::container_routes(*rooms_, contract, "0.0.0");
+  }
   std::vector<http::Route> routes() { return all_routes(*rooms_, "0.0.0"); }
   store::Home& home() { return *home_; }
   base::ManualClock& clock() { return clock_; }
@@ -107,9 +126,14 @@ class ServedProject {
   }
   Answered send(const std::string& method, const std::string& path, const std::string& body,
                 const std::string& token) {
+    Sent sent{.method = method, .path = path, .body = body};
+    if (!token.empty()) sent.headers = {{"Authorization", "Bearer " + token}};
+    return send(sent);
+  }
+  Answered send(const Sent& sent) {
     http::Client client("127.0.0.1", server_->port());
-    if (!token.empty()) client.set_header("Authorization", "Bearer " + token);
-    const http::ClientReply reply = must(client.send(method, path, body));
+    for (const auto& [name, value] : sent.headers) client.set_header(name, value);
+    const http::ClientReply reply = must(client.send(sent.method, sent.path, sent.body, sent.type));
     return {reply.status, base::parse_json(reply.body).value_or(Json()), reply.body};
   }
 
