@@ -61,9 +61,10 @@ struct Sent {
 
 class ServedProject {
  public:
-  explicit ServedProject(bool clock_is_manual = true)
+  // `more_endpoints` are lines of the project file; no version serves there.
+  explicit ServedProject(bool clock_is_manual = true, std::string more_endpoints = {})
       : clock_is_manual_(clock_is_manual),
-        projects_({must(project::parse(kServedProject, "p.yaml", folder_.path()))}),
+        projects_({must(project::parse(kServedProject + more_endpoints, "p.yaml", folder_.path()))}),
         home_(must(store::Home::open(folder_ / "home", clock_))),
         engine_(must(table::Engine::open({.folders_allowed = {folder_.path().string()}}))),
         executor_(*home_, clock_, flow::ExecutorOptions{}),
@@ -71,8 +72,10 @@ class ServedProject {
         lookups_(*engine_, [](const std::string&) { return std::vector<std::filesystem::path>(); }),
         rounds_(*home_, clock_, heal::train_with(pipeline_, projects_[0]), base::kHourUs) {
     make_versions();
-    wards_.push_back(must(heal::Ward::open(projects_[0], projects_[0].endpoints[0], heal::PolicyOptions{},
-                                           *home_, *engine_, lookups_, clock_)));
+    for (const project::Endpoint& endpoint : projects_[0].endpoints) {
+      wards_.push_back(must(heal::Ward::open(projects_[0], endpoint, heal::PolicyOptions{}, *home_, *engine_,
+                                             lookups_, clock_)));
+    }
     const auto look = [](heal::Rounds& rounds, heal::Ward& ward) { return rounds.finish_treatments(ward); };
     healer_ = std::make_unique<heal::Healer>(clock_, &clock_, rounds_, std::vector{wards_[0].get()}, look,
                                              heal::HealerOptions{});
@@ -174,7 +177,9 @@ class ServedProject {
   void make_versions() {
     for (const auto& [answer, passed] : {std::pair{"0.25", true}, {"0.75", true}, {"0.5", false}})
       must(registry::register_version(*home_, clock_, version(answer, passed)));
-    CHECK(registry::declare_endpoint(*home_, clock_, "p", "late", "m"));
+    for (const project::Endpoint& endpoint : projects_[0].endpoints) {
+      CHECK(registry::declare_endpoint(*home_, clock_, "p", endpoint.name, "m"));
+    }
     for (const std::int64_t champion : {1, 2}) {
       CHECK(registry::change_champion(*home_, clock_, "late", champion, "apply", "endpoint.promote", ""));
     }

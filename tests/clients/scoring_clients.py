@@ -2,7 +2,7 @@
 """Asks one served model the same question through the clients of other platforms, unmodified.
 
 Each must get the probability that our own route gives, bit for bit, and see a refusal as its own kind of
-error. Vertex AI is asked by plain HTTP in the shape of its REST API: its package is too large to install here.
+error. Vertex AI is asked by plain HTTP in the shape of its REST API: its package is too large here.
 """
 
 import json

@@ -94,6 +94,26 @@ TEST(MlflowScoring, PingIsAnEmptyLine) {
   EXPECT_EQ(answer.text, "\n");
 }
 
+TEST(MlflowScoring, WithSeveralEndpointsTheCallerIsToldToNameOne) {
+  ServedProject world(true, "  soon: {model: m}\n");
+  const Answered answer = world.post(kDoor, R"({"inputs":{"x":[1]}})");
+  EXPECT_EQ(answer.status, 400);
+  EXPECT_EQ(refusal_of(answer),
+            "INVALID_PARAMETER_VALUE: this home has several endpoints: 'late', 'soon' (name one of them: "
+            "/endpoints/{name}/invocations)");
+}
+
+TEST(MlflowScoring, UntilEveryEndpointHasAVersionTheServerIsNotWell) {
+  ServedProject world(true, "  soon: {model: m}\n");
+  EXPECT_EQ(world.get("/ping").status, 404);
+  EXPECT_EQ(world.get("/v2/health/ready").status, 503);
+  EXPECT_EQ(world.get("/v2/models/soon/ready").text, R"({"name":"soon","ready":false})");
+  EXPECT_EQ(world.get("/v2/models/late/ready").status, 200);
+  const Answered answer = world.post("/models/soon/invoke", R"({"inputs":{"x":[1]}})");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_EQ(refusal_of(answer), "TEMPORARILY_UNAVAILABLE: no version serves here yet (run `trimtab apply`)");
+}
+
 TEST(ContainerRoutes, ThePlatformsPathsWinOverOthers) {
   ServedProject world;
   const std::vector<http::Route> routes = world.container_routes({"/health", "/invocations"});
