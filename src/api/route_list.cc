@@ -6,7 +6,7 @@
 namespace trimtab::api {
 
 std::vector<http::Route> all_routes(ServerRooms& rooms, RecordRooms& record, const std::string& version) {
-  std::vector<http::Route> routes = predict_routes(rooms);
+  std::vector<http::Route> routes = predict_routes(rooms, version);
   for (auto part :
        {endpoint_routes(rooms), table_routes(rooms), operation_routes(rooms), experiment_routes(record),
         run_routes(record), metric_routes(record), model_routes(record), logged_model_routes(record),

@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "api/predict/predict_routes.h"
 #include "api/route_list.h"
 #include "flow/executor.h"
 #include "flow/pipeline.h"
@@ -48,11 +50,21 @@ struct Answered {
   }
 };
 
+// A request that is more than a path and a JSON body.
+struct Sent {
+  std::string method = "POST";
+  std::string path;
+  std::string body;
+  std::string type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers = {};
+};
+
 class ServedProject {
  public:
-  explicit ServedProject(bool clock_is_manual = true)
+  // `more_endpoints` are lines of the project file; no version serves there.
+  explicit ServedProject(bool clock_is_manual = true, std::string more_endpoints = {})
       : clock_is_manual_(clock_is_manual),
-        projects_({must(project::parse(kServedProject, "p.yaml", folder_.path()))}),
+        projects_({must(project::parse(kServedProject + more_endpoints, "p.yaml", folder_.path()))}),
         home_(must(store::Home::open(folder_ / "home", clock_))),
         runs_(must(registry::RunBook::open(*home_, clock_))),
         record_{*home_, clock_, *runs_},
@@ -62,8 +74,10 @@ class ServedProject {
         lookups_(*engine_, [](const std::string&) { return std::vector<std::filesystem::path>(); }),
         rounds_(*home_, clock_, heal::train_with(pipeline_, projects_[0]), base::kHourUs) {
     make_versions();
-    wards_.push_back(must(heal::Ward::open(projects_[0], projects_[0].endpoints[0], heal::PolicyOptions{},
-                                           *home_, *engine_, lookups_, clock_)));
+    for (const project::Endpoint& endpoint : projects_[0].endpoints) {
+      wards_.push_back(must(heal::Ward::open(projects_[0], endpoint, heal::PolicyOptions{}, *home_, *engine_,
+                                             lookups_, clock_)));
+    }
     const auto look = [](heal::Rounds& rounds, heal::Ward& ward) { return rounds.finish_treatments(ward); };
     healer_ = std::make_unique<heal::Healer>(clock_, &clock_, rounds_, std::vector{wards_[0].get()}, look,
                                              heal::HealerOptions{});
@@ -94,6 +108,14 @@ class ServedProject {
   }
   ~ServedProject() { server_->stop(); }
 
+  std::set<std::string> predict_paths() {
+    std::set<std::string> paths;
+    for (const http::Route& route : predict_routes(*rooms_, "0.0.0")) paths.insert(route.path);
+    return paths;
+  }
+  std::vector<http::Route> container_routes(const ContainerContract& contract) {
+    return api::container_routes(*rooms_, contract, "0.0.0");
+  }
   std::vector<http::Route> routes() { return all_routes(*rooms_, record_, "0.0.0"); }
   store::Home& home() { return *home_; }
   base::ManualClock& clock() { return clock_; }
@@ -109,9 +131,14 @@ class ServedProject {
   }
   Answered send(const std::string& method, const std::string& path, const std::string& body,
                 const std::string& token) {
+    Sent sent{.method = method, .path = path, .body = body};
+    if (!token.empty()) sent.headers = {{"Authorization", "Bearer " + token}};
+    return send(sent);
+  }
+  Answered send(const Sent& sent) {
     http::Client client("127.0.0.1", server_->port());
-    if (!token.empty()) client.set_header("Authorization", "Bearer " + token);
-    const http::ClientReply reply = must(client.send(method, path, body));
+    for (const auto& [name, value] : sent.headers) client.set_header(name, value);
+    const http::ClientReply reply = must(client.send(sent.method, sent.path, sent.body, sent.type));
     return {reply.status, base::parse_json(reply.body).value_or(Json()), reply.body};
   }
 
@@ -152,7 +179,9 @@ class ServedProject {
   void make_versions() {
     for (const auto& [answer, passed] : {std::pair{"0.25", true}, {"0.75", true}, {"0.5", false}})
       must(registry::register_version(*home_, clock_, version(answer, passed)));
-    CHECK(registry::declare_endpoint(*home_, clock_, "p", "late", "m"));
+    for (const project::Endpoint& endpoint : projects_[0].endpoints) {
+      CHECK(registry::declare_endpoint(*home_, clock_, "p", endpoint.name, "m"));
+    }
     for (const std::int64_t champion : {1, 2}) {
       CHECK(registry::change_champion(*home_, clock_, "late", champion, "apply", "endpoint.promote", ""));
     }

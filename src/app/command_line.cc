@@ -89,6 +89,12 @@ const Options& options_of_serving() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--allow-host", to.allow_hosts, "a further name by which this server may be called");
        }},
+      {"predict_port",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--predict-port", to.predict_port,
+                        "a second port that gives predictions and nothing else (0: any free port)")
+             ->check(CLI::Range(0, 65535));
+       }},
       {"clock",
        [](CLI::App& app, Arguments& to) {
          app.add_option("--clock", to.clock,

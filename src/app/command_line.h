@@ -20,6 +20,7 @@ struct Arguments {
   std::string host = "127.0.0.1";
   int port = 7700;
   std::vector<std::string> allow_hosts;
+  std::optional<int> predict_port;         // Of serve: a second port, for predictions alone.
   std::string clock = "system";            // "system" or "manual"
   std::string policy = "declared";         // "declared", "never", "every:7d"
   std::optional<TimeUs> from, to;          // Of backtest.

@@ -1,5 +1,6 @@
 #include "app/wiring.h"
 
+#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <sys/resource.h>
@@ -73,6 +74,39 @@ std::string default_home(const std::string& project_folder) {
   return (std::filesystem::path(project_folder) / ".trimtab").string();
 }
 
+namespace {
+
+using LookUp = std::function<const char*(const char* name)>;
+
+std::string variable(const LookUp& look_up, const char* name) {
+  const char* value = look_up(name);
+  return value == nullptr ? "" : value;
+}
+
+Result<std::string> path_variable(const LookUp& look_up, const char* name) {
+  std::string path = variable(look_up, name);
+  if (path.empty() || path.front() == '/') return path;
+  return fail(ErrorCode::invalid, std::string(name) + " is no path: '" + path + "'",
+              "begin it with a slash, or unset it");
+}
+
+}  // namespace
+
+Result<std::optional<PredictPort>> predict_port_of(const LookUp& look_up) {
+  const char* name = variable(look_up, "AIP_HTTP_PORT").empty() ? "SAGEMAKER_BIND_TO_PORT" : "AIP_HTTP_PORT";
+  const std::string text = variable(look_up, name);
+  if (text.empty()) return std::optional<PredictPort>();
+  PredictPort wanted;
+  wanted.is_container = true;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), wanted.port);
+  if (wrong != std::errc() || end != text.data() + text.size() || wanted.port < 0 || wanted.port > 65535) {
+    return fail(ErrorCode::invalid, std::string(name) + " is no port: '" + text + "'", "set 1 to 65535");
+  }
+  wanted.contract.health_route = TRY(path_variable(look_up, "AIP_HEALTH_ROUTE"));
+  wanted.contract.predict_route = TRY(path_variable(look_up, "AIP_PREDICT_ROUTE"));
+  return std::optional<PredictPort>(std::move(wanted));
+}
+
 // Members are made in this order and taken down in the reverse one.
 struct RunningServer::State {
   std::vector<project::Project> projects;
@@ -91,6 +125,7 @@ struct RunningServer::State {
   std::unique_ptr<api::ServerRooms> rooms;
   std::unique_ptr<api::RecordRooms> record;
   std::unique_ptr<http::Server> server;
+  std::unique_ptr<http::Server> predict_server;  // Null: predictions are given at `server` alone.
   std::function<void()> on_project_changed;
 
   const base::Clock& clock() const {
@@ -101,6 +136,7 @@ struct RunningServer::State {
   Status open_home(const ServerSettings& settings);
   Status open_wards(const ServerSettings& settings);
   Status open_doors(const ServerSettings& settings);
+  Status open_predict_door(const ServerSettings& settings, const PredictPort& wanted);
   Result<std::vector<std::filesystem::path>> part_files(const std::string& source);
   Result<table::Schema> source_schema(const std::string& source);
   Result<Json> apply(std::optional<TimeUs> as_of);
@@ -246,7 +282,19 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   options.no_route = api::mlflow_no_route;
   options.body_folder = TRY(home->make_staging("bodies"));
   server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
+  if (settings.predict_port) TRY(open_predict_door(settings, *settings.predict_port));
   return home->publish_address(settings.host, server->port());
+}
+
+Status RunningServer::State::open_predict_door(const ServerSettings& settings, const PredictPort& wanted) {
+  http::ServerOptions options;
+  options.host = wanted.is_container ? "0.0.0.0" : settings.host;
+  options.port = wanted.port;
+  options.hosts_allowed = settings.hosts_allowed;
+  options.answers_any_host = wanted.is_container;
+  std::vector<http::Route> routes = api::container_routes(*rooms, wanted.contract, TRIMTAB_VERSION);
+  predict_server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
+  return {};
 }
 
 Status RunningServer::State::remember_clock() {
@@ -262,6 +310,7 @@ Status RunningServer::State::remember_clock() {
 RunningServer::RunningServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 RunningServer::~RunningServer() {
+  if (state_->predict_server) state_->predict_server->stop();
   if (state_->server) state_->server->stop();
   state_->healer.reset();
   const Status kept = state_->remember_clock();
@@ -269,6 +318,11 @@ RunningServer::~RunningServer() {
 }
 
 int RunningServer::port() const { return state_->server->port(); }
+
+std::optional<int> RunningServer::predict_port() const {
+  if (!state_->predict_server) return std::nullopt;
+  return state_->predict_server->port();
+}
 
 Result<std::unique_ptr<RunningServer>> RunningServer::start(const ServerSettings& settings,
                                                             std::vector<project::Project> projects) {

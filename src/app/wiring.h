@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "api/predict/predict_routes.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "flow/step_limits.h"
@@ -15,11 +16,25 @@
 
 namespace trimtab::app {
 
+// A second port, for predictions alone, as a hosting platform asks it of a container.
+struct PredictPort {
+  int port = 8080;  // 0: any free one.
+  // Reached by the platform under names that nobody knows here, and from other machines.
+  bool is_container = false;
+  api::ContainerContract contract;
+};
+// What the platform that started this process says in its environment, by `look_up` (std::getenv's contract):
+// AIP_HTTP_PORT, AIP_HEALTH_ROUTE and AIP_PREDICT_ROUTE of Vertex AI, SAGEMAKER_BIND_TO_PORT of SageMaker.
+// Nothing when neither port is set. Errors: invalid (a port that is no port, a route that is no path).
+Result<std::optional<PredictPort>> predict_port_of(
+    const std::function<const char*(const char* name)>& look_up);
+
 struct ServerSettings {
   std::string home;  // Folder.
   std::string host = "127.0.0.1";
   int port = 7700;
   std::vector<std::string> hosts_allowed;
+  std::optional<PredictPort> predict_port;
   std::optional<TimeUs> manual_clock_from;  // A manual clock that starts here (or where it stood before).
   heal::PolicyKind policy = heal::PolicyKind::declared;
   TimeUs policy_period = 7 * base::kDayUs;
@@ -38,6 +53,7 @@ class RunningServer {
                                                       std::vector<project::Project> projects);
   ~RunningServer();  // Drains requests, finishes the look in progress, flushes the log.
   int port() const;
+  std::optional<int> predict_port() const;  // Of PredictPort, when there is one.
 
  private:
   struct State;

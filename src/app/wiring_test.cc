@@ -2,6 +2,7 @@
 #include "app/wiring.h"
 
 #include <gtest/gtest.h>
+#include <map>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -27,8 +28,9 @@ endpoints:
 
 class Wiring : public testing::Test {
  protected:
-  Result<std::unique_ptr<RunningServer>> start() {
+  Result<std::unique_ptr<RunningServer>> start(std::optional<PredictPort> predict_port = {}) {
     ServerSettings settings;
+    settings.predict_port = std::move(predict_port);
     settings.home = (folder_ / "home").string();
     settings.port = 0;
     settings.manual_clock_from = 0;
@@ -79,6 +81,42 @@ TEST_F(Wiring, TheManualClockStandsWhereItStoodBeforeARestart) {
     EXPECT_EQ(client.send("POST", "/api/v1/clock", std::string(R"({"to":")") + to + "\"}")->body,
               R"({"now":"2013-04-02T00:00:00Z"})");
   }
+}
+
+TEST_F(Wiring, ThePortForPredictionsHasTheContainersRoutesAndNoOther) {
+  const auto server = start(PredictPort{0, true, {"/well", "/predict"}});
+  ASSERT_TRUE(server) << base::render(server.error());
+  http::Client client("127.0.0.1", (*server)->predict_port().value());
+  EXPECT_EQ(client.send("GET", "/well")->body, "\n");
+  EXPECT_EQ(client.send("GET", "/version")->body, TRIMTAB_VERSION);
+  EXPECT_EQ(client.send("POST", "/predict", R"({"instances":[{"x":1}]})")->status, 503);
+  EXPECT_EQ(client.send("GET", "/api/v1/endpoints")->status, 404);
+}
+
+// What predict_port_of makes of an environment.
+std::string told(std::map<std::string, std::string> environment) {
+  const Result<std::optional<PredictPort>> port = predict_port_of([&environment](const char* name) {
+    const auto found = environment.find(name);
+    return found == environment.end() ? nullptr : found->second.c_str();
+  });
+  if (!port) return base::render(port.error());
+  if (!*port) return "none";
+  const PredictPort& found = **port;
+  return std::to_string(found.port) + " " + found.contract.health_route + " " + found.contract.predict_route;
+}
+
+TEST(PredictPortOf, IsWhatThePlatformSays) {
+  EXPECT_EQ(told({}), "none");
+  EXPECT_EQ(told({{"AIP_HTTP_PORT", ""}, {"AIP_HEALTH_ROUTE", "/h"}}), "none");
+  EXPECT_EQ(told({{"AIP_HTTP_PORT", "8080"}, {"AIP_HEALTH_ROUTE", "/h"}, {"AIP_PREDICT_ROUTE", "/p"}}),
+            "8080 /h /p");
+  EXPECT_EQ(told({{"SAGEMAKER_BIND_TO_PORT", "8081"}}), "8081  ");
+  EXPECT_EQ(told({{"AIP_HTTP_PORT", "80a"}}),
+            "error: AIP_HTTP_PORT is no port: '80a'\n   hint: set 1 to 65535");
+  EXPECT_EQ(told({{"SAGEMAKER_BIND_TO_PORT", "65536"}}),
+            "error: SAGEMAKER_BIND_TO_PORT is no port: '65536'\n   hint: set 1 to 65535");
+  EXPECT_EQ(told({{"AIP_HTTP_PORT", "8080"}, {"AIP_PREDICT_ROUTE", "p"}}),
+            "error: AIP_PREDICT_ROUTE is no path: 'p'\n   hint: begin it with a slash, or unset it");
 }
 
 }  // namespace

@@ -57,9 +57,7 @@ class WardTest : public testing::Test {
     ASSERT_TRUE(ward) << base::render(ward.error());
     ward_ = std::move(*ward);
   }
-  Result<std::string> predict(const std::string& text) {
-    return ward_->endpoint().predict({.body = text, .content_type = {}, .inference_id = {}});
-  }
+  Result<std::string> predict(const std::string& text) { return ward_->endpoint().predict({.body = text}); }
   watch::LabelReport label(const std::vector<watch::Label>& labels) {
     std::promise<watch::LabelReport> report;
     ward_->add_labels(labels, [&](Result<watch::LabelReport> done) { report.set_value(done.value()); });

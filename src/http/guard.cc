@@ -47,7 +47,10 @@ bool may_carry_a_body(std::string_view method) {
 }  // namespace
 
 Guard::Guard(const ServerOptions& options)
-    : names_(options.hosts_allowed), token_(options.token), clock_is_manual_(options.clock_is_manual) {
+    : names_(options.hosts_allowed),
+      token_(options.token),
+      clock_is_manual_(options.clock_is_manual),
+      answers_any_host_(options.answers_any_host) {
   const bool is_ipv6 = options.host.find(':') != std::string::npos;
   names_.push_back(is_ipv6 ? "[" + options.host + "]" : options.host);
   for (const char* own : {"127.0.0.1", "localhost", "[::1]"}) names_.emplace_back(own);
@@ -74,7 +77,7 @@ std::optional<Reply> Guard::refuse_caller(const Request& request) const {
     return refuse(ErrorCode::malformed,
                   "a request needs exactly one Host header; this one has " + std::to_string(hosts), {});
   }
-  if (!is_own_name(host)) {
+  if (!answers_any_host_ && !is_own_name(host)) {
     return refuse(
         ErrorCode::forbidden,
         "the Host header '" + shown(host) + "' is not one of this server's names (a DNS rebinding guard)",

@@ -30,6 +30,7 @@ class Guard {
   std::vector<std::string> names_;
   std::string token_;
   bool clock_is_manual_;
+  bool answers_any_host_;
 };
 
 }  // namespace trimtab::http

@@ -32,6 +32,9 @@ struct ServerOptions {
   base::TimeUs idle_timeout = 60 * base::kSecondUs;  // Between requests, and for a slow sender.
   int connections_max = 4096;
   std::vector<std::string> hosts_allowed;  // Beside 127.0.0.1, localhost, [::1] and `host`.
+  // Answers to any Host, for a container that only its platform can reach; pages of other origins are still
+  // refused.
+  bool answers_any_host = false;
   std::string token;                       // For Permission::token.
   bool clock_is_manual = false;            // For Permission::clock.
   // Words the refusal (400, 404, 405) of a path that is none, or of a path or method that no route has, for

@@ -76,6 +76,15 @@ TEST_F(Refusals, NoneOfItsOwnHosts) {
   EXPECT_EQ(ask_host("evil.example").status, 403);
 }
 
+// A container's platform calls it by names that it does not know; a page of elsewhere is still none of ours.
+TEST_F(Refusals, NoHostWhereEveryHostIsAnswered) {
+  ServerOptions options;
+  options.answers_any_host = true;
+  server_ = start(options);
+  EXPECT_EQ(ask_host("pod.example").status, 200);
+  EXPECT_EQ(ask("DELETE /echo HTTP/1.1\r\nHost: a\r\nOrigin: http://evil\r\n\r\n").status, 403);
+}
+
 TEST_F(Refusals, NoHostOrTwo) {
   EXPECT_EQ(ask("GET /echo HTTP/1.1\r\n\r\n").message(),
             "a request needs exactly one Host header; this one has 0");

@@ -18,7 +18,6 @@
 #include "model/level.h"
 #include "model/scorer.h"
 #include "serve/answer_memory.h"
-#include "serve/request_rows.h"
 
 namespace trimtab::serve {
 namespace {
@@ -145,6 +144,7 @@ struct Bench {
   std::vector<std::vector<double>> scores;  // A list a version.
   std::vector<model::Prediction> predictions;
   std::vector<std::string> ids;
+  std::vector<double> answered;
 };
 
 // The versions an endpoint runs, as one value that is swapped whole.
@@ -265,8 +265,9 @@ struct Endpoint::State {
 
   Result<Loaded> prepare(std::int64_t version, model::Role role,
                          Result<std::shared_ptr<const model::Artifact>> artifact);
-  Result<std::string> answer(const PredictRequest& request);
-  Result<std::string> answer_on(const Deployment& deployed, Bench& bench, const PredictRequest& request);
+  Result<std::string> answer(const PredictRequest& request, const WriteReply& write);
+  Result<std::string> answer_on(const Deployment& deployed, Bench& bench, const PredictRequest& request,
+                                const WriteReply& write);
   Result<std::vector<RowAnswer>> recall(Bench& bench, const Bench::Shape& shape, RequestRows& request);
   Status settle(const Deployment& deployed, Bench& bench, Bench::Shape& shape, const RequestRows& request,
                 std::vector<RowAnswer>& answers);
@@ -340,28 +341,42 @@ Status Endpoint::State::settle(const Deployment& deployed, Bench& bench, Bench::
   return {};
 }
 
-void append_reply(std::string& reply, const std::vector<RowAnswer>& answers,
-                  const std::vector<std::string>& ids, std::int64_t version) {
-  reply += R"({"predictions":[)";
-  for (std::size_t row = 0; row < answers.size(); ++row) {
+void append_scores(std::string& reply, std::span<const double> scores) {
+  reply += '[';
+  for (std::size_t row = 0; row < scores.size(); ++row) {
     if (row > 0) reply += ',';
-    if (std::isfinite(answers[row].score)) {
-      base::append_json_double(reply, answers[row].score);
+    if (std::isfinite(scores[row])) {
+      base::append_json_double(reply, scores[row]);
     } else {
       reply += "null";
     }
   }
-  reply += R"(],"prediction_ids":[)";
-  for (std::size_t row = 0; row < answers.size(); ++row) {
+  reply += ']';
+}
+
+void append_ids(std::string& reply, std::span<const std::string> ids) {
+  reply += '[';
+  for (std::size_t row = 0; row < ids.size(); ++row) {
     if (row > 0) reply += ',';
     base::append_json_string(reply, ids[row]);
   }
-  reply += R"(],"model_version":")" + std::to_string(version) + "\"}";
+  reply += ']';
+}
+
+std::string native_reply(const Answers& answers) {
+  std::string reply;
+  reply.reserve(96 + 64 * answers.scores.size());
+  reply += R"({"predictions":)";
+  append_scores(reply, answers.scores);
+  reply += R"(,"prediction_ids":)";
+  append_ids(reply, answers.ids);
+  reply += R"(,"model_version":")" + std::to_string(answers.version) + "\"}";
+  return reply;
 }
 
 Result<std::string> Endpoint::State::answer_on(const Deployment& deployed, Bench& bench,
-                                               const PredictRequest& request) {
-  RequestRows& rows = *TRY(bench.reader.read(request.body));
+                                               const PredictRequest& request, const WriteReply& write) {
+  RequestRows& rows = *TRY(bench.reader.read(request.body, request.ignores_unknown));
   if (!request.inference_id.empty() && rows.rows.rows() == 1 && !rows.ids[0]) {
     rows.ids[0] = std::string(request.inference_id);
   }
@@ -375,18 +390,17 @@ Result<std::string> Endpoint::State::answer_on(const Deployment& deployed, Bench
     TRY(score_all(bench, shape, rows.rows));
     TRY(settle(deployed, bench, shape, rows, out));
   }
-  std::string reply;
-  reply.reserve(96 + 64 * out.size());
-  append_reply(reply, out, bench.ids, deployed.versions.front().version);
-  return reply;
+  bench.answered.clear();
+  for (const RowAnswer& row : out) bench.answered.push_back(row.score);
+  return write({bench.answered, bench.ids, deployed.versions.front().version});
 }
 
-Result<std::string> Endpoint::State::answer(const PredictRequest& request) {
+Result<std::string> Endpoint::State::answer(const PredictRequest& request, const WriteReply& write) {
   const std::shared_ptr<const Deployment> deployed = deployment.load();
   if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
   if (may_predict) TRY(may_predict());
   std::unique_ptr<Bench> bench = deployed->borrow();
-  Result<std::string> reply = answer_on(*deployed, *bench, request);
+  Result<std::string> reply = answer_on(*deployed, *bench, request, write);
   deployed->give_back(std::move(bench));
   return reply;
 }
@@ -450,9 +464,9 @@ std::vector<std::pair<std::int64_t, model::Role>> Endpoint::deployed() const {
   return versions;
 }
 
-Result<std::string> Endpoint::predict(const PredictRequest& request) {
+Result<std::string> Endpoint::predict(const PredictRequest& request, const WriteReply& write) {
   const TimeUs started = base::steady_now();
-  Result<std::string> reply = state_->answer(request);
+  Result<std::string> reply = state_->answer(request, write);
   if (!reply) state_->errors.fetch_add(1, std::memory_order_relaxed);
   const std::uint64_t number = state_->requests.load(std::memory_order_relaxed);
   state_->latencies[number % kLatencies].store(static_cast<std::uint32_t>(base::steady_now() - started),
@@ -468,10 +482,15 @@ void Endpoint::remember(const model::Prediction& prediction) {
   (void)state_->answers.add(prediction.id, {prediction.request_hash, served.score, served.version});
 }
 
-Result<Json> Endpoint::request_schema() const {
+Result<std::shared_ptr<const RequestColumns>> Endpoint::request_columns() const {
   const std::shared_ptr<const Deployment> deployed = state_->deployment.load();
   if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
-  const RequestColumns& columns = deployed->columns;
+  return std::shared_ptr<const RequestColumns>(deployed, &deployed->columns);
+}
+
+Result<Json> Endpoint::request_schema() const {
+  const std::shared_ptr<const RequestColumns> held = TRY(request_columns());
+  const RequestColumns& columns = *held;
   Json list = Json::array();
   const auto add = [&list](const table::Schema& schema, bool required) {
     for (const table::Column& column : schema.columns()) {

@@ -40,8 +40,7 @@ class EndpointTest : public testing::Test {
     }));
   }
   Result<std::string> predict(const std::string& text, const std::string& inference_id = "") {
-    return endpoint_.predict(
-        {.body = text, .content_type = "application/json", .inference_id = inference_id});
+    return endpoint_.predict({.body = text, .inference_id = inference_id});
   }
   std::string refusal(const std::string& text) {
     const Result<std::string> reply = predict(text);

@@ -23,6 +23,10 @@ Error row_error(std::size_t row, const std::string& words, std::string hint = {}
           nullptr};
 }
 
+bool is_dialect(std::string_view name) {
+  return name == "dataframe_split" || name == "dataframe_records" || name == "instances" || name == "inputs";
+}
+
 // A request brought to one shape: column names and, for each row, the cells; a row may end early.
 class Cells {
  public:
@@ -31,15 +35,25 @@ class Cells {
     columns.clear();
     cells_.clear();
     begins_.clear();
-    if (const auto split = body.find("dataframe_split")) return read_split(*split);
-    if (const auto records = body.find("dataframe_records")) {
-      return read_records(*records, "dataframe_records");
+    std::string_view dialect;
+    JsonView rows;
+    int dialects = 0;
+    if (body.is_object()) {
+      body.each_member([&](std::string_view name, JsonView value) {
+        if (!is_dialect(name)) return;
+        dialect = name;
+        rows = value;
+        ++dialects;
+      });
     }
-    if (const auto instances = body.find("instances")) return read_records(*instances, "instances");
-    if (const auto inputs = body.find("inputs")) return read_inputs(*inputs);
-    return fail(ErrorCode::malformed,
-                "The input must be a JSON dictionary with exactly one of the input fields "
-                "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}");
+    if (dialects != 1) {
+      return fail(ErrorCode::malformed,
+                  "The input must be a JSON dictionary with exactly one of the input fields "
+                  "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}");
+    }
+    if (dialect == "dataframe_split") return read_split(rows);
+    if (dialect == "inputs") return read_inputs(rows);
+    return read_records(rows, dialect);
   }
 
   std::vector<std::string_view> columns;
@@ -151,15 +165,25 @@ bool listed(const std::vector<std::string>& names, std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-Status check_names(const std::vector<std::string_view>& sent, const RequestColumns& columns) {
+// The first name that nobody knows.
+std::optional<std::string_view> unknown_name(const std::vector<std::string_view>& sent,
+                                             const RequestColumns& columns) {
   for (const std::string_view name : sent) {
     const bool known = name == kIdColumn || columns.required.find(name) || columns.optional.find(name) ||
                        listed(columns.ignored, name);
-    if (known) continue;
-    std::string hint = base::did_you_mean(std::string(name), columns.names());
-    if (hint.empty()) hint = "GET …/schema lists the columns";
-    return fail(ErrorCode::invalid, "there is no column '" + std::string(name) + "'", hint);
+    if (!known) return name;
   }
+  return std::nullopt;
+}
+
+Error no_such_column(std::string_view name, const RequestColumns& columns) {
+  std::string hint = base::did_you_mean(std::string(name), columns.names());
+  if (hint.empty()) hint = "GET …/schema lists the columns";
+  return {ErrorCode::invalid, "there is no column '" + std::string(name) + "'", std::move(hint), std::nullopt,
+          nullptr};
+}
+
+Status check_complete(const std::vector<std::string_view>& sent, const RequestColumns& columns) {
   std::string missing;
   for (const table::Column& column : columns.required.columns()) {
     if (std::find(sent.begin(), sent.end(), column.name) != sent.end()) continue;
@@ -173,9 +197,10 @@ Status check_names(const std::vector<std::string_view>& sent, const RequestColum
 // What a list of column names means.
 struct Plan {
   std::vector<std::string> names;
-  std::vector<int> at;     // Column of the batch for each name; -1: nobody reads it.
-  int id_at = -1;          // Place of prediction_id among the names.
-  bool has_twins = false;  // Two names mean one column.
+  std::vector<int> at;       // Column of the batch for each name; -1: nobody reads it.
+  int id_at = -1;            // Place of prediction_id among the names.
+  bool has_twins = false;    // Two names mean one column.
+  bool has_unknown = false;  // A name that nobody knows is among them.
   std::size_t shape = 0;
 
   bool is_for(const std::vector<std::string_view>& sent) const {
@@ -227,7 +252,7 @@ struct RequestReader::State {
     (void)shape_of(columns.required);
   }
   std::size_t shape_of(const table::Schema& schema);
-  Result<const Plan*> plan_of(const std::vector<std::string_view>& sent);
+  Result<const Plan*> plan_of(const std::vector<std::string_view>& sent, bool ignores_unknown);
   Status fill(const Plan& plan, RequestRows& request);
 };
 
@@ -239,11 +264,14 @@ std::size_t RequestReader::State::shape_of(const table::Schema& schema) {
   return shapes.size() - 1;
 }
 
-Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_view>& sent) {
+Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_view>& sent,
+                                                  bool ignores_unknown) {
   for (const Plan& plan : plans) {
-    if (plan.is_for(sent)) return &plan;
+    if (plan.is_for(sent) && (ignores_unknown || !plan.has_unknown)) return &plan;
   }
-  TRY(check_names(sent, columns));
+  const std::optional<std::string_view> unknown = unknown_name(sent, columns);
+  if (unknown && !ignores_unknown) return fail(no_such_column(*unknown, columns));
+  TRY(check_complete(sent, columns));
   if (plans.size() >= kPlansMax || shapes.size() >= kShapesMax) forget();
   table::Schema schema = columns.required;
   for (const table::Column& column : columns.optional.columns()) {
@@ -253,6 +281,7 @@ Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_
     if (!schema.find(column.name) && std::any_of(sent.begin(), sent.end(), is_sent)) schema.add(column);
   }
   Plan plan;
+  plan.has_unknown = unknown.has_value();
   for (const std::string_view name : sent) {
     if (name == kIdColumn) plan.id_at = static_cast<int>(plan.names.size());
     const int at = schema.find(name).value_or(-1);
@@ -297,7 +326,7 @@ RequestReader::~RequestReader() = default;
 
 std::uint64_t RequestReader::generation() const { return state_->generation; }
 
-Result<RequestRows*> RequestReader::read(std::string_view body) {
+Result<RequestRows*> RequestReader::read(std::string_view body, bool ignores_unknown) {
   State& state = *state_;
   TRY(state.cells.read(TRY(state.text.parse(body))));
   const std::size_t rows = state.cells.rows();
@@ -306,7 +335,7 @@ Result<RequestRows*> RequestReader::read(std::string_view body) {
     return fail(ErrorCode::too_large, "the request has " + std::to_string(rows) + " rows",
                 "send at most " + std::to_string(table::kBatchRowsMax) + " at once");
   }
-  const Plan* plan = TRY(state.plan_of(state.cells.columns));
+  const Plan* plan = TRY(state.plan_of(state.cells.columns, ignores_unknown));
   RequestRows& request = *state.shapes[plan->shape];
   TRY(state.fill(*plan, request));
   return &request;

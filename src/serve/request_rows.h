@@ -42,10 +42,10 @@ class RequestReader {
   ~RequestReader();
 
   // Bodies: {"dataframe_split":{"columns","data"}}, {"dataframe_records":[{…}]}, {"instances":[{…}]},
-  // {"inputs":{column:[…]}}. The rows hold until the next read. Errors: malformed (no JSON, no dialect),
-  // invalid (unknown field, missing column, wrong type; row and column named), too_large (more than 2,048
-  // rows).
-  Result<RequestRows*> read(std::string_view body);
+  // {"inputs":{column:[…]}}; exactly one of them. The rows hold until the next read. Errors: malformed (no
+  // JSON, no dialect), invalid (unknown field, unless `ignores_unknown`; missing column, wrong type; row and
+  // column named), too_large (more than 2,048 rows).
+  Result<RequestRows*> read(std::string_view body, bool ignores_unknown = false);
   // Rises when shapes are forgotten because there were too many: their numbers then begin again.
   std::uint64_t generation() const;
 

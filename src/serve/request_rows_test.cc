@@ -171,12 +171,6 @@ TEST(RequestRows, WhatIsNoDialectIsMalformed) {
             "malformed: the JSON text is nested deeper than 64 levels");
 }
 
-TEST(RequestRows, TheFirstOfSeveralDialectsCounts) {
-  EXPECT_EQ(
-      read(R"({"inputs":7,"dataframe_records":[{"origin":"LGA","distance":733,"ratio":0.5,"night":true}]})"),
-      kOneRow);
-}
-
 TEST(RequestRows, ManySetsOfColumnsAreForgottenAndNotMixedUp) {
   RequestColumns many = columns();
   for (int i = 0; i < 40; ++i) many.optional.add(Column{"extra" + std::to_string(i), ColumnType::integer});
@@ -203,6 +197,27 @@ TEST(RequestRows, TheOrderInWhichJoinedColumnsAreSentLeavesNoTrace) {
   const std::string row = R"("origin":"a","distance":1,"ratio":1,"night":true)";
   EXPECT_EQ(read(R"({"instances":[{"temp":1,"at":null,)" + row + "}]}"),
             read(R"({"instances":[{"at":null,)" + row + R"(,"temp":1}]})"));
+}
+
+TEST(RequestRows, UnknownColumnsArePassedOverWhereThatIsAskedFor) {
+  RequestReader reader(columns());
+  const char* body =
+      R"({"instances":[{"origin":"LGA","distance":733,"ratio":0.5,"night":true,"nobody_knows":{"a":1}}]})";
+  for (int i = 0; i < 2;
+       ++i) {  // What the first reading learns of these columns must not leak into the next.
+    const Result<RequestRows*> request = reader.read(body, true);
+    ASSERT_TRUE(request) << request.error().message;
+    EXPECT_EQ(shown(**request), kOneRow);
+    EXPECT_EQ(reader.read(body).error().message, "there is no column 'nobody_knows'");
+  }
+  EXPECT_EQ(reader.read(R"({"instances":[{"nobody_knows":1}]})", true).error().message,
+            "the request lacks the column 'origin', 'distance', 'ratio', 'night'");
+}
+
+TEST(RequestRows, OneBodyHasOneFieldOfRows) {
+  EXPECT_EQ(read(R"({"instances":[],"inputs":{}})"),
+            "malformed: The input must be a JSON dictionary with exactly one of the input fields "
+            "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}");
 }
 
 }  // namespace

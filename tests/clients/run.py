@@ -258,39 +258,38 @@ class Served(unittest.TestCase):
         for path, methods in paths.items():
             for method in methods:
                 status, text = self.ask(method.upper(), path.replace("{name}", "late"), "")
-                # 501 is an answer: some of MLflow's paths are there only to say that they are not offered.
+                # 501 is an answer: some of MLflow's and SageMaker's paths are there only to say that they are not
+                # offered.
                 self.assertTrue(status < 500 or status == 501, f"{method} {path}: {text}")
 
 
-# Journeys of clients that are packages; each runs in the environment of bench/requirements.txt.
-JOURNEYS = ["mlflow_runs.py", "mlflow_models.py"]
+# Journeys of clients that are packages: the file, and the environment that it runs in.
+JOURNEYS = [
+    ("scoring_clients.py", "clients", "tests/clients/requirements.txt"),
+    ("mlflow_scoring.py", "bench", "bench/requirements.txt"),
+    ("mlflow_runs.py", "bench", "bench/requirements.txt"),
+    ("mlflow_models.py", "bench", "bench/requirements.txt"),
+]
 
 
-def run_journey(python, journey, program):
+def run_journey(program, journey, environment, requirements):
     """(passed, failed) of a journey; one that says nothing has failed."""
-    with tempfile.TemporaryDirectory() as folder:
-        out = pathlib.Path(folder) / "results.json"
-        subprocess.run(
-            [python, ROOT / "tests/clients" / journey, "--program", program, "--json", out], check=False
-        )
-        totals = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"passed": 0, "failed": 1}
-    return totals["passed"], totals["failed"]
-
-
-def run_journeys(program):
-    """(passed, failed) over all journeys."""
     made = subprocess.run(
-        ["python3", "cmake/dependencies.py", "venv", "bench", "bench/requirements.txt"],
+        ["python3", "cmake/dependencies.py", "venv", environment, requirements],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
     if made.returncode != 0:
-        print("the environment of bench/requirements.txt cannot be made")
-        return 0, len(JOURNEYS)
-    totals = [run_journey(made.stdout.strip(), journey, program) for journey in JOURNEYS]
-    return sum(passed for passed, _ in totals), sum(failed for _, failed in totals)
+        print(f"the environment of {requirements} cannot be made")
+        return 0, 1
+    with tempfile.TemporaryDirectory() as folder:
+        out = pathlib.Path(folder) / "results.json"
+        command = [made.stdout.strip(), ROOT / "tests/clients" / journey, "--program", program]
+        subprocess.run([*command, "--json", out], check=False)
+        totals = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"passed": 0, "failed": 1}
+    return totals["passed"], totals["failed"]
 
 
 def main():
@@ -301,12 +300,14 @@ def main():
     Served.program = os.path.abspath(options.program)
     suite = unittest.defaultTestLoader.loadTestsFromTestCase(Served)
     result = unittest.TextTestRunner(verbosity=1).run(suite)
-    passed, failed = run_journeys(Served.program)
+    totals = [run_journey(Served.program, *journey) for journey in JOURNEYS]
     failed_here = len(result.failures) + len(result.errors)
-    passed, failed = passed + result.testsRun - failed_here, failed + failed_here
+    passed = result.testsRun - failed_here + sum(passed for passed, _ in totals)
+    failed = failed_here + sum(failed for _, failed in totals)
     if options.json:
-        totals = {"passed": passed, "failed": failed}
-        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
+        pathlib.Path(options.json).write_text(
+            json.dumps({"passed": passed, "failed": failed}), encoding="utf-8"
+        )
     return 1 if failed else 0
 
 

@@ -1,6 +1,7 @@
 #include <chrono>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <thread>
 #include <unistd.h>
 
@@ -78,8 +79,15 @@ Status serve_verb(const Arguments& arguments) {
   if (arguments.clock == "manual")
     settings.manual_clock_from = plan::as_of_for(project, arguments.as_of, clock);
   settings.on_project_changed = [] { ::kill(::getpid(), SIGUSR1); };
+  settings.predict_port = TRY(predict_port_of([](const char* name) { return std::getenv(name); }));
+  if (arguments.predict_port) settings.predict_port = PredictPort{*arguments.predict_port, false, {}};
   std::unique_ptr<RunningServer> server = TRY(start(settings, project));
   std::printf("trimtab serves at http://%s:%d\n", settings.host.c_str(), server->port());
+  if (const auto port = server->predict_port()) {
+    std::printf("predictions alone at http://%s:%d\n",
+                settings.predict_port->is_container ? "0.0.0.0" : settings.host.c_str(), *port);
+    settings.predict_port->port = *port;
+  }
   std::fflush(stdout);
   settings.port = server->port();
   for (int received = 0; sigwait(&signals, &received) == 0 && received == SIGUSR1;) {

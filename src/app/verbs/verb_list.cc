@@ -67,10 +67,12 @@ const std::vector<Verb>& verbs_of_keeping() {
        "Edit trimtab.yaml and run `trimtab apply` while it runs: it goes on with the new file at the same\n"
        "address.\n"
        "With --home and no trimtab.yaml here it keeps the runs of MLflow's clients, and serves no project.\n"
+       "AIP_HTTP_PORT (Vertex AI) or SAGEMAKER_BIND_TO_PORT: a port for predictions alone, for all hosts.\n"
        "Example: trimtab serve examples/flights --port 7700\n"
        "         curl -s localhost:7700/endpoints/late/invocations -H 'Content-Type: application/json' \\\n"
        "              -d '{\"dataframe_records\":[{...}]}'",
-       {"project", "home", "host", "port", "allow_host", "clock", "as_of", "policy", "step_limits"},
+       {"project", "home", "host", "port", "allow_host", "predict_port", "clock", "as_of", "policy",
+        "step_limits"},
        serve_verb},
       {"status",
        "show endpoints, champions and health",

@@ -1,0 +1,82 @@
+// Our own route for predictions. It has the path of Amazon's SageMaker runtime, so that boto3 pointed here
+// with endpoint_url finds an endpoint by its name; such callers, known by their signature, are refused in
+// that service's words. Signatures are not checked: predictions need no permission.
+#include "api/predict/inference.h"
+#include "api/predict/predict_routes.h"
+#include "api/predict/predict_schemas.h"
+#include "api/predict/reply_shapes.h"
+
+namespace trimtab::api {
+namespace {
+
+constexpr const char* kVariant = "champion";  // The one production variant that every endpoint has.
+
+bool is_aws_caller(const http::Request& request) {
+  return request.header("Authorization").starts_with("AWS4-HMAC-SHA256");
+}
+
+// Refusals of the service itself are ValidationError, those of a model container ModelError with what the
+// container said. Names and members are those of the service model that botocore reads.
+http::Reply aws_refusal(const Error& error) {
+  const http::Reply ours = http::error_reply(error);
+  const std::string text = error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
+  if (error.code == ErrorCode::not_found || error.code == ErrorCode::unsupported) {
+    http::Reply reply = http::Reply::json(Json::object({{"Message", text}}), 400);
+    reply.headers.emplace_back("x-amzn-ErrorType", "ValidationError");
+    return reply;
+  }
+  const std::string kind = ours.status >= 500 ? "server" : "client";
+  http::Reply reply = http::Reply::json(
+      Json::object({{"Message", "Received " + kind + " error (" + std::to_string(ours.status) +
+                                    ") from primary with message \"" + text + "\"."},
+                    {"OriginalStatusCode", ours.status},
+                    {"OriginalMessage", text}}),
+      424);
+  reply.headers.emplace_back("x-amzn-ErrorType", "ModelError");
+  return reply;
+}
+
+// A model that a multi-model endpoint is to use, as its archive's name. An endpoint of ours has one model.
+Status check_target(const heal::Ward& ward, const http::Request& request) {
+  std::string_view model = request.header("X-Amzn-SageMaker-Target-Model");
+  if (model.starts_with('/')) model.remove_prefix(1);
+  if (model.ends_with(".tar.gz")) model.remove_suffix(7);
+  if (!model.empty() && model != ward.declared().model && model != ward.name()) {
+    return fail(ErrorCode::not_found, "endpoint '" + ward.name() + "' serves the model '" +
+                                          ward.declared().model + "', not '" + std::string(model) + "'");
+  }
+  const std::string_view variant = request.header("X-Amzn-SageMaker-Target-Variant");
+  if (variant.empty() || variant == kVariant || variant == "AllTraffic") return {};
+  return fail(ErrorCode::not_found,
+              "endpoint '" + ward.name() + "' has no variant '" + std::string(variant) + "'",
+              std::string("its one variant is '") + kVariant + "'");
+}
+
+Result<http::Reply> invoke(const ServerRooms& rooms, const http::Request& request) {
+  heal::Ward& ward = *TRY(rooms.ward(request.path_values[0]));
+  TRY(check_target(ward, request));
+  ReplyShape shape = reply_shape(request.header("Accept"));
+  http::Reply reply{200, std::move(shape.content_type), TRY(infer(ward, request, {}, shape.write)), {}};
+  if (is_aws_caller(request)) reply.headers.emplace_back("x-Amzn-Invoked-Production-Variant", kVariant);
+  return reply;
+}
+
+}  // namespace
+
+std::vector<http::Route> invocation_routes(ServerRooms& rooms) {
+  return {{.method = "POST",
+           .path = "/endpoints/{name}/invocations",
+           .summary = "Predicts for one or more rows",
+           .permission = http::Permission::open,
+           .placement = http::Placement::io,
+           .request_schema = rows_schema(),
+           .reply_schema = predictions_schema(),
+           .handler = [&rooms](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
+             Result<http::Reply> reply = invoke(rooms, request);
+             if (reply) return std::move(*reply);
+             return is_aws_caller(request) ? aws_refusal(reply.error()) : http::error_reply(reply.error());
+           },
+           .content_types = row_media_types()}};
+}
+
+}  // namespace trimtab::api

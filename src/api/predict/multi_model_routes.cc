@@ -1,0 +1,80 @@
+// SageMaker's contract for containers of several models: which models are there, and predictions by name.
+// Endpoints come and go with trimtab.yaml, so nothing is loaded or unloaded on request.
+#include "api/predict/inference.h"
+#include "api/predict/mlflow_scoring.h"
+#include "api/predict/predict_routes.h"
+#include "api/predict/predict_schemas.h"
+
+namespace trimtab::api {
+namespace {
+
+Json model_json(const heal::Ward& ward) {
+  return Json::object({{"modelName", ward.name()}, {"modelUrl", "/opt/ml/models/" + ward.name() + "/model"}});
+}
+
+http::Reply list_models(const ServerRooms& rooms) {
+  Json models = Json::array();
+  for (const auto& ward : rooms.wards) models.push(model_json(*ward));
+  return http::Reply::json(Json::object({{"models", models}}));
+}
+
+http::Reply refused(ErrorCode code, std::string message, std::string hint = {}) {
+  return mlflow_scoring_refusal({code, std::move(message), std::move(hint), std::nullopt, nullptr});
+}
+
+// 409: what is asked for is loaded already.
+http::Reply load_model(const ServerRooms& rooms, const http::Request& request) {
+  const Result<Json> body = base::parse_json(request.body);
+  if (!body) return mlflow_scoring_refusal(body.error());
+  const std::string name = body->text_or("model_name");
+  if (rooms.ward(name)) return refused(ErrorCode::conflict, "the model '" + name + "' is loaded already");
+  return refused(ErrorCode::unsupported, "no model is loaded on request",
+                 "declare an endpoint in trimtab.yaml and apply it");
+}
+
+http::Reply show_model(const ServerRooms& rooms, const http::Request& request) {
+  const Result<heal::Ward*> ward = rooms.ward(request.path_values[0]);
+  return ward ? http::Reply::json(model_json(**ward)) : mlflow_scoring_refusal(ward.error());
+}
+
+http::Reply unload_model(const ServerRooms& rooms, const http::Request& request) {
+  const Result<heal::Ward*> ward = rooms.ward(request.path_values[0]);
+  if (!ward) return mlflow_scoring_refusal(ward.error());
+  return refused(ErrorCode::unsupported, "no model is unloaded on request",
+                 "remove the endpoint from trimtab.yaml and apply it");
+}
+
+}  // namespace
+
+std::vector<http::Route> multi_model_routes(ServerRooms& rooms) {
+  using Answerer = http::Reply (*)(const ServerRooms&, const http::Request&);
+  const auto route = [&rooms](const char* method, const char* path, const char* summary, Answerer answer) {
+    return http::Route{
+        .method = method,
+        .path = path,
+        .summary = summary,
+        .permission = http::Permission::open,
+        .placement = http::Placement::io,
+        .reply_schema = any_object(),
+        .handler = [&rooms, answer](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
+          return answer(rooms, request);
+        },
+    };
+  };
+  std::vector<http::Route> routes = {
+      route("GET", "/models", "The endpoints, as SageMaker lists the models of a container",
+            [](const ServerRooms& all, const http::Request&) { return list_models(all); }),
+      route("POST", "/models", "Whether a model is loaded (409); none is loaded on request", load_model),
+      route("GET", "/models/{name}", "One endpoint, as SageMaker shows a model of a container", show_model),
+      route("DELETE", "/models/{name}", "Refused: endpoints are removed in trimtab.yaml", unload_model),
+      route("POST", "/models/{name}/invoke", "Predicts with the endpoint of that name",
+            [](const ServerRooms& all, const http::Request& request) {
+              return mlflow_score(all.ward(request.path_values[0]), request);
+            })};
+  routes[1].request_schema = any_object();
+  routes.back().request_schema = rows_schema();
+  routes.back().content_types = {"*/*"};
+  return routes;
+}
+
+}  // namespace trimtab::api

@@ -1,0 +1,52 @@
+#include "api/predict/reply_shapes.h"
+
+#include <cmath>
+
+#include "api/predict/inference.h"
+
+namespace trimtab::api {
+namespace {
+
+void append_score(std::string& out, double score, std::string_view when_missing) {
+  if (!std::isfinite(score)) {
+    out += when_missing;
+    return;
+  }
+  base::append_json_double(out, score);
+}
+
+std::string csv_reply(const serve::Answers& answers) {
+  std::string out;
+  for (const double score : answers.scores) {
+    append_score(out, score, "");
+    out += '\n';
+  }
+  return out;
+}
+
+std::string json_lines_reply(const serve::Answers& answers) {
+  std::string out;
+  for (std::size_t row = 0; row < answers.scores.size(); ++row) {
+    out += R"({"prediction":)";
+    append_score(out, answers.scores[row], "null");
+    out += R"(,"prediction_id":)";
+    base::append_json_string(out, answers.ids[row]);
+    out += R"(,"model_version":")" + std::to_string(answers.version) + "\"}\n";
+  }
+  return out;
+}
+
+}  // namespace
+
+ReplyShape reply_shape(std::string_view accept) {
+  if (accept.empty() || accept == "*/*") return {"application/json", serve::native_reply};
+  const std::string type = media_type_of(accept.substr(0, accept.find(',')));
+  if (type == "text/csv") return {"text/csv; charset=utf-8", csv_reply};
+  if (type == "application/jsonlines" || type == "application/x-jsonlines" ||
+      type == "application/x-ndjson") {
+    return {type, json_lines_reply};
+  }
+  return {"application/json", serve::native_reply};
+}
+
+}  // namespace trimtab::api
