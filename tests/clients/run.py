@@ -258,8 +258,7 @@ class Served(unittest.TestCase):
         for path, methods in paths.items():
             for method in methods:
                 status, text = self.ask(method.upper(), path.replace("{name}", "late"), "")
-                # 501 is an answer: some of MLflow's and SageMaker's paths are there only to say that they are not
-                # offered.
+                # 501 is an answer: some of MLflow's and SageMaker's paths only say that they are not offered.
                 self.assertTrue(status < 500 or status == 501, f"{method} {path}: {text}")
 
 
