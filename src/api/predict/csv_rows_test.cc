@@ -1,7 +1,9 @@
 // CSV as the JSON that endpoints read: headers, quotes, nulls, types.
 #include "api/predict/csv_rows.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
 
 #include "api/predict/sent_columns_test.h"
 #include "base/json.h"
@@ -41,6 +43,26 @@ TEST(CsvRows, QuotesLineEndsAndTheByteOrderMark) {
 TEST(CsvRows, WhatIsNoValueOfItsTypeIsLeftForTheEndpointToRefuse) {
   EXPECT_EQ(data_of("count,size,late,at,note\nmany,big,perhaps,2013-01-01T00:00:00Z,7\n"),
             R"([["many","big","perhaps","2013-01-01T00:00:00Z","7"]])");
+}
+
+// So that a row has one probability, however it was sent.
+RC_GTEST_PROP(CsvRows, ANumberIsTheNumberOfTheJson, (double x)) {
+  RC_PRE(std::isfinite(x));
+  RC_ASSERT(data_of("size\n" + Json(x).dump() + "\n") == "[[" + Json(x).dump() + "]]");
+}
+
+RC_GTEST_PROP(CsvRows, ATextComesBackFromItsQuotes, (const std::string& ascii)) {
+  std::string text, quoted;
+  for (const char c : ascii) {
+    if (c <= 0) continue;
+    text += c;
+    quoted += c == '"' ? "\"\"" : std::string(1, c);
+  }
+  RC_ASSERT(data_of("name\n\"" + quoted + "\"\n", {}) == "[[" + Json(text).dump() + "]]");
+}
+
+RC_GTEST_PROP(CsvRows, NoTextBringsTheReaderDown, ()) {
+  (void)data_of(*rc::gen::container<std::string>(rc::gen::element('"', ',', '\n', '\r', 'a', '1', '\xEF')));
 }
 
 TEST(CsvRows, NoLinesAreNoRows) {

@@ -1,8 +1,10 @@
 // Tensors of the Open Inference Protocol to rows, and predictions to tensors.
 #include "api/predict/oip_tensors.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <limits>
+#include <rapidcheck/gtest.h>
 
 namespace trimtab::api {
 namespace {
@@ -57,6 +59,21 @@ TEST(OipTensors, AnIdNamesTheRows) {
             R"({"inputs":{"x":[7],"prediction_id":["r"]}})");
   EXPECT_EQ(rows_of(R"({"id":"r",)" + inputs + R"(2],"data":[7,8]}]})"),
             R"({"inputs":{"x":[7,8],"prediction_id":["r-1","r-2"]}})");
+}
+
+// So that a row has one probability, however it was sent.
+RC_GTEST_PROP(OipTensors, ABinaryNumberIsTheNumberOfTheJson, (double x)) {
+  RC_PRE(std::isfinite(x));
+  RC_ASSERT(rows_of(binary_of("FP64", 1, 8), bytes_of({x})) ==
+            R"({"inputs":{"x":[)" + Json(x).dump() + "]}}");
+}
+
+RC_GTEST_PROP(OipTensors, NoBytesBringTheReaderDown, (const std::string& bytes, std::uint8_t rows)) {
+  for (const char* type : {"BYTES", "FP32", "BOOL"}) {
+    const std::string json = binary_of(type, rows, bytes.size());
+    (void)read_oip_request(json + bytes, json.size());
+    (void)read_oip_request(bytes, rows);
+  }
 }
 
 struct BadRequest {
