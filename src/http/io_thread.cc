@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "base/log.h"
-#include "http/connection.h"
+#include "http/live_connection.h"
 
 namespace trimtab::http {
 namespace {
@@ -67,15 +67,15 @@ void IoThread::run() {
 void IoThread::adopt(Accepted client, bool is_refused) {
   asio::post(loop_->context, [this, client = std::move(client), is_refused]() mutable {
     now_ = base::steady_now();
-    std::unique_ptr<Connection> owned = Connection::make(shared_, *this, std::move(client));
-    Connection* connection = owned.get();
+    std::unique_ptr<LiveConnection> owned = LiveConnection::make(shared_, *this, std::move(client));
+    LiveConnection* connection = owned.get();
     connections_.emplace(connection, std::move(owned));
     if (!is_ticking_) tick();
     is_refused ? connection->start_refused() : connection->start();
   });
 }
 
-void IoThread::retire(Connection* connection) {
+void IoThread::retire(LiveConnection* connection) {
   // Later, because its own functions are still on the stack.
   post([this, connection] {
     connections_.erase(connection);

@@ -29,7 +29,7 @@ class io_context;
 
 namespace trimtab::http {
 
-class Connection;
+class LiveConnection;
 
 // What all threads of one server share.
 struct Shared {
@@ -71,7 +71,7 @@ class IoThread {
   void stop();
 
   // Only on this thread, or before it starts:
-  void retire(Connection* connection);
+  void retire(LiveConnection* connection);
   base::TimeUs now() const { return now_; }  // As of the last tick, which is good enough for deadlines.
   boost::asio::io_context& context();
   const std::shared_ptr<Mailbox>& mailbox() const { return mailbox_; }
@@ -85,7 +85,7 @@ class IoThread {
   Shared& shared_;
   std::unique_ptr<Loop> loop_;
   std::shared_ptr<Mailbox> mailbox_;
-  std::unordered_map<Connection*, std::unique_ptr<Connection>> connections_;
+  std::unordered_map<LiveConnection*, std::unique_ptr<LiveConnection>> connections_;
   base::TimeUs now_ = base::steady_now();
   bool is_ticking_ = false;
   std::thread thread_;

@@ -1,7 +1,7 @@
 // The life of a connection: requests are read, judged, handled and answered, one at a time; pipelined ones
 // wait in its buffer. So answers keep their order, the views of a Request stay where they are, and no client
 // can have more than one request in flight. Callbacks only, because g++ 12 miscompiles coroutines.
-#include "http/connection.h"
+#include "http/live_connection.h"
 
 #include <algorithm>
 #include <array>
@@ -34,10 +34,10 @@ Reply refusal(ErrorCode code, std::string message, std::string hint = {}, int st
 }
 
 // Everything runs on the io thread, but for a pool handler, which reads the request.
-class LiveConnection final : public Connection {
+class ClientConnection final : public LiveConnection {
  public:
-  LiveConnection(Shared& shared, IoThread& io, Accepted client);
-  ~LiveConnection() override { shared_.large_bytes -= accounted_; }
+  ClientConnection(Shared& shared, IoThread& io, Accepted client);
+  ~ClientConnection() override { shared_.large_bytes -= accounted_; }
 
   void start() override { advance(); }
   void start_refused() override;
@@ -116,7 +116,7 @@ class LiveConnection final : public Connection {
   bool is_retired_ = false;
 };
 
-LiveConnection::LiveConnection(Shared& shared, IoThread& io, Accepted client)
+ClientConnection::ClientConnection(Shared& shared, IoThread& io, Accepted client)
     : shared_(shared),
       io_(io),
       socket_(io.context()),
@@ -128,7 +128,7 @@ LiveConnection::LiveConnection(Shared& shared, IoThread& io, Accepted client)
   if (!error) socket_.non_blocking(true, error);
 }
 
-void LiveConnection::start_refused() {
+void ClientConnection::start_refused() {
   const std::string open = std::to_string(shared_.options.connections_max);
   answer_and_end(refusal(ErrorCode::busy, "the server is busy: " + open + " connections are open",
                          "try again in a moment"));
@@ -136,7 +136,7 @@ void LiveConnection::start_refused() {
 }
 
 // Goes as far as the bytes at hand allow, then waits for whatever is missing.
-void LiveConnection::advance() {
+void ClientConnection::advance() {
   if (is_writing_) return;  // Comes back when the socket can be written to.
   while (phase_ != Phase::closed) {
     bool more = true;
@@ -150,7 +150,7 @@ void LiveConnection::advance() {
 }
 
 // One stage of a request. False when it cannot go on before bytes, an answer or the end come.
-bool LiveConnection::step() {
+bool ClientConnection::step() {
   if (phase_ != Phase::reading) return false;
   switch (reader_.advance()) {
     case RequestReader::Progress::wants_bytes:
@@ -168,7 +168,7 @@ bool LiveConnection::step() {
 }
 
 // Decides everything that needs no body, so that a refused one need not be read.
-bool LiveConnection::judge_head() {
+bool ClientConnection::judge_head() {
   Request& request = reader_.request();
   request.from_loopback = from_loopback_;
   keep_alive_ = reader_.keep_alive();
@@ -189,7 +189,7 @@ bool LiveConnection::judge_head() {
 }
 
 // Sets route_ and the request's path, or says why there is none for this caller.
-std::optional<Reply> LiveConnection::find_route() {
+std::optional<Reply> ClientConnection::find_route() {
   constexpr std::array<std::string_view, 7> kKnown = {"GET",  "POST",  "PUT",    "DELETE",
                                                       "HEAD", "PATCH", "OPTIONS"};
   Request& request = reader_.request();
@@ -207,13 +207,13 @@ std::optional<Reply> LiveConnection::find_route() {
   return shared_.guard.refuse_for_route(request, *route_);
 }
 
-Reply LiveConnection::worded(const Error& error, int status) const {
+Reply ClientConnection::worded(const Error& error, int status) const {
   std::optional<Reply> reply;
   if (shared_.options.no_route) reply = shared_.options.no_route(reader_.request().path, error, status);
   return reply ? *std::move(reply) : error_reply(error, status);
 }
 
-Reply LiveConnection::no_route(const Router::Match& match) const {
+Reply ClientConnection::no_route(const Router::Match& match) const {
   const Request& request = reader_.request();
   if (match.other_methods.empty()) {
     const std::string nearest = shared_.router.nearest(request.path);
@@ -233,7 +233,7 @@ Reply LiveConnection::no_route(const Router::Match& match) const {
 }
 
 // Makes the file that the body goes to, and gives the body the time it needs at a fair pace.
-std::optional<Reply> LiveConnection::receive_file() {
+std::optional<Reply> ClientConnection::receive_file() {
   Result<std::unique_ptr<BodyFile>> file = BodyFile::create(shared_.options.body_folder);
   if (!file) return error_reply(file.error());
   body_file_ = *std::move(file);
@@ -244,7 +244,7 @@ std::optional<Reply> LiveConnection::receive_file() {
 }
 
 // Nothing is received meanwhile, so the part stays where it is, and the sender waits for the disk.
-bool LiveConnection::store_part() {
+bool ClientConnection::store_part() {
   phase_ = Phase::storing;
   is_awaited_ = true;
   const bool is_taken = shared_.disk.submit([this, part = reader_.part()] {
@@ -255,7 +255,7 @@ bool LiveConnection::store_part() {
   return false;
 }
 
-void LiveConnection::stored(const Status& status) {
+void ClientConnection::stored(const Status& status) {
   is_awaited_ = false;
   if (phase_ == Phase::closed) return retire_when_over();
   phase_ = Phase::reading;
@@ -267,7 +267,7 @@ void LiveConnection::stored(const Status& status) {
   advance();
 }
 
-void LiveConnection::send_part() {
+void ClientConnection::send_part() {
   is_awaited_ = true;
   const bool is_taken = shared_.disk.submit([this, file = *reply_file_]() mutable {
     Result<std::string> bytes = read_part(file, kPartBytes);
@@ -279,7 +279,7 @@ void LiveConnection::send_part() {
   close();
 }
 
-void LiveConnection::part_read(Result<std::string> bytes, ReplyFile rest) {
+void ClientConnection::part_read(Result<std::string> bytes, ReplyFile rest) {
   is_awaited_ = false;
   if (phase_ == Phase::closed) return retire_when_over();
   // The status is on its way already: only the end of the connection can still say that this is not all.
@@ -297,7 +297,7 @@ void LiveConnection::part_read(Result<std::string> bytes, ReplyFile rest) {
 }
 
 // The request is complete. True when it has its answer already.
-bool LiveConnection::handle() {
+bool ClientConnection::handle() {
   if (refusal_) {
     answer(*std::move(refusal_));
     return true;
@@ -316,7 +316,7 @@ bool LiveConnection::handle() {
   return false;
 }
 
-bool LiveConnection::handle_in_pool(std::shared_ptr<Ticket> ticket) {
+bool ClientConnection::handle_in_pool(std::shared_ptr<Ticket> ticket) {
   is_awaited_ = true;
   const bool is_taken = shared_.pool.submit([route = route_, &request = reader_.request(), ticket] {
     if (std::optional<Reply> reply = call_handler(*route, request, ticket))
@@ -332,21 +332,21 @@ bool LiveConnection::handle_in_pool(std::shared_ptr<Ticket> ticket) {
   return true;
 }
 
-void LiveConnection::delivered(Reply reply) {
+void ClientConnection::delivered(Reply reply) {
   is_awaited_ = false;
   if (phase_ == Phase::closed) return retire_when_over();
   answer(std::move(reply));
   advance();
 }
 
-bool LiveConnection::answer_and_end(Reply reply) {
+bool ClientConnection::answer_and_end(Reply reply) {
   keep_alive_ = false;
   answer(std::move(reply));
   return false;
 }
 
 // Puts the reply into the output and makes the connection ready for the next request, or for its end.
-void LiveConnection::answer(Reply reply) {
+void ClientConnection::answer(Reply reply) {
   const bool is_last = !keep_alive_ || shared_.stopping;
   append_reply_head(output_, reply, {.close = is_last, .say_keep = reader_.is_old()});
   const bool has_body = reader_.request().method != "HEAD" && status_has_body(reply.status);
@@ -374,7 +374,7 @@ void LiveConnection::answer(Reply reply) {
 }
 
 // Writes what the socket takes. False when it must wait for the rest, or the connection is over.
-bool LiveConnection::flush() {
+bool ClientConnection::flush() {
   const std::size_t total = output_.size() + large_body_.size();
   while (written_ < total) {
     const std::size_t of_output = std::min(written_, output_.size());
@@ -405,7 +405,7 @@ bool LiveConnection::flush() {
   return true;
 }
 
-void LiveConnection::wait_until_writable(std::size_t left) {
+void ClientConnection::wait_until_writable(std::size_t left) {
   // One deadline for all that is to be written, so that reading slowly gains nothing.
   if (!is_write_timed_) {
     deadline_ = after_moving(left);
@@ -420,7 +420,7 @@ void LiveConnection::wait_until_writable(std::size_t left) {
   });
 }
 
-void LiveConnection::receive() {
+void ClientConnection::receive() {
   if (is_reading_) return;
   const bool is_idle = reader_.is_between_requests();
   if (is_idle && shared_.stopping) return close();
@@ -434,13 +434,13 @@ void LiveConnection::receive() {
   advance();
 }
 
-void LiveConnection::receive_into(std::span<char> room) {
+void ClientConnection::receive_into(std::span<char> room) {
   is_reading_ = true;
   socket_.async_read_some(asio::mutable_buffer(room.data(), room.size()),
                           [this](const error_code& error, std::size_t count) { received(error, count); });
 }
 
-void LiveConnection::received(const error_code& error, std::size_t count) {
+void ClientConnection::received(const error_code& error, std::size_t count) {
   is_reading_ = false;
   if (phase_ == Phase::closed) return retire_when_over();
   if (error) return close();
@@ -449,7 +449,7 @@ void LiveConnection::received(const error_code& error, std::size_t count) {
 }
 
 // Closing at once would reset the connection while the client still sends, and it might never see the reply.
-void LiveConnection::linger() {
+void ClientConnection::linger() {
   if (is_reading_) return;
   if (!is_lingering_) {
     is_lingering_ = true;
@@ -462,7 +462,7 @@ void LiveConnection::linger() {
   receive_into(reader_.room());
 }
 
-void LiveConnection::close() {
+void ClientConnection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
   error_code ignored;
@@ -470,23 +470,23 @@ void LiveConnection::close() {
   retire_when_over();
 }
 
-void LiveConnection::retire_when_over() {
+void ClientConnection::retire_when_over() {
   if (is_reading_ || is_writing_ || is_awaited_ || is_retired_) return;
   is_retired_ = true;
   io_.retire(this);
 }
 
-void LiveConnection::check_deadline() {
+void ClientConnection::check_deadline() {
   if (deadline_ != 0 && io_.now() > deadline_) close();
 }
 
-void LiveConnection::drain(bool everything) {
+void ClientConnection::drain(bool everything) {
   const bool has_request = phase_ != Phase::reading || !reader_.is_in_head();
   if (everything || (!has_request && !is_writing_)) close();
 }
 
 // Counts what this connection holds beyond its share. False when all of them together now hold too much.
-bool LiveConnection::account_for(std::uint64_t large_bytes) {
+bool ClientConnection::account_for(std::uint64_t large_bytes) {
   if (large_bytes == accounted_) return true;
   const bool grows = large_bytes > accounted_;
   const std::uint64_t total = shared_.large_bytes += large_bytes - accounted_;
@@ -496,8 +496,8 @@ bool LiveConnection::account_for(std::uint64_t large_bytes) {
 
 }  // namespace
 
-std::unique_ptr<Connection> Connection::make(Shared& shared, IoThread& io, Accepted client) {
-  return std::make_unique<LiveConnection>(shared, io, std::move(client));
+std::unique_ptr<LiveConnection> LiveConnection::make(Shared& shared, IoThread& io, Accepted client) {
+  return std::make_unique<ClientConnection>(shared, io, std::move(client));
 }
 
 }  // namespace trimtab::http

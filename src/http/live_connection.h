@@ -8,10 +8,10 @@
 
 namespace trimtab::http {
 
-class Connection : public Recipient {
+class LiveConnection : public Recipient {
  public:
   // Nothing happens before start() or start_refused().
-  static std::unique_ptr<Connection> make(Shared& shared, IoThread& io, Accepted client);
+  static std::unique_ptr<LiveConnection> make(Shared& shared, IoThread& io, Accepted client);
 
   virtual void start() = 0;
   virtual void start_refused() = 0;   // Says that the server is busy, and ends.
