@@ -188,9 +188,7 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
       *engine, [this](const std::string& source) { return part_files(source); });
   std::vector<heal::Ward*> under_care;
   for (const project::Endpoint& endpoint : project().endpoints) {
-    heal::PolicyOptions policy;
-    policy.kind = settings.policy;
-    policy.period = settings.policy_period;
+    heal::PolicyOptions policy = settings.policy;
     policy.heal = endpoint.heal;
     policy.binary = project().find_model(endpoint.model)->task == project::Task::binary;
     wards.push_back(TRY(heal::Ward::open(project(), endpoint, policy, *home, *engine, *lookups, clock())));

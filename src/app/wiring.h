@@ -36,9 +36,8 @@ struct ServerSettings {
   std::vector<std::string> hosts_allowed;
   std::optional<PredictPort> predict_port;
   std::optional<TimeUs> manual_clock_from;  // A manual clock that starts here (or where it stood before).
-  heal::PolicyKind policy = heal::PolicyKind::declared;
-  TimeUs policy_period = 7 * base::kDayUs;
-  flow::StepLimits limits;  // Of each step that this server runs.
+  heal::PolicyOptions policy;               // What is declared for an endpoint comes on top.
+  flow::StepLimits limits;                  // Of each step that this server runs.
   // Called on the loop's thread after an apply that found another trimtab.yaml than the server was started
   // with and carried it out: who owns the server starts it again with that file.
   std::function<void()> on_project_changed = [] {};

@@ -49,8 +49,8 @@ struct ReadStages {
 
 class FrameMaker {
  public:
-  FrameMaker(const table::OperationRun& run, FrameSpec spec, TimeUs as_of, std::optional<TimeUs> test_from)
-      : run_(run), engine_(run.engine), spec_(std::move(spec)), as_of_(as_of), test_from_(test_from) {}
+  FrameMaker(const table::OperationRun& run, FrameSpec spec, FrameWindow window)
+      : run_(run), engine_(run.engine), spec_(std::move(spec)), window_(std::move(window)) {}
 
   Result<Json> make() {
     set_ = TRY(RowSet::read(engine_, run_.files("part"), columns_needed(),
@@ -143,7 +143,14 @@ class FrameMaker {
     }
   }
 
-  // Leaves out what is not known yet at as_of: later rows, later labels, rows without a label.
+  bool is_wanted(TimeUs time) const {
+    if (time > window_.as_of || (window_.train_from && time < *window_.train_from)) return false;
+    return std::none_of(window_.left_out.begin(), window_.left_out.end(),
+                        [time](const TimeSpan& span) { return time >= span.from && time < span.until; });
+  }
+
+  // Leaves out what is not wanted, and what is not known yet at as_of: later rows, later labels, rows without
+  // a label.
   Status choose_rows() {
     table::DeriveStage derive;
     derive.columns.push_back({kTarget, "CAST((" + spec_.target.text + ") AS DOUBLE)", spec_.target.where});
@@ -157,15 +164,15 @@ class FrameMaker {
     sort_places(places);
     std::erase_if(places, [&](RowPlace place) {
       const table::Batch& batch = batch_of(place);
-      if (batch.is_null(time, place.row) || batch.time(time, place.row) > as_of_) return true;
+      if (batch.is_null(time, place.row) || !is_wanted(batch.time(time, place.row))) return true;
       const table::Batch& label = labels_.batches()[static_cast<std::size_t>(place.batch)];
       const bool labelled = !label.is_null(target, place.row) && !label.is_null(known, place.row) &&
-                            label.time(known, place.row) <= as_of_;
+                            label.time(known, place.row) <= window_.as_of;
       if (!labelled) ++unlabelled_;
       return !labelled;
     });
     if (places.empty()) {
-      return fail(ErrorCode::invalid, "no row has a known label at " + base::format_time(as_of_),
+      return fail(ErrorCode::invalid, "no row has a known label at " + base::format_time(window_.as_of),
                   "look at `target`, `label_time` and --as-of");
     }
     known_ = std::move(places);
@@ -179,8 +186,8 @@ class FrameMaker {
     const std::vector<RowPlace> places = std::move(known_);
     const auto time_of = [&](RowPlace place) { return batch_of(place).time(time, place.row); };
     TimeUs test_from = time_of(places.back()) + 1;
-    if (test_from_) {
-      test_from = *test_from_;
+    if (window_.test_from) {
+      test_from = *window_.test_from;
     } else if (spec_.split.test_duration) {
       test_from = time_of(places.back()) - *spec_.split.test_duration + 1;
     } else if (spec_.split.test_share) {
@@ -373,8 +380,7 @@ class FrameMaker {
   const table::OperationRun& run_;
   table::Engine& engine_;
   FrameSpec spec_;
-  TimeUs as_of_;
-  std::optional<TimeUs> test_from_;
+  FrameWindow window_;
   RowSet set_;
   RowSet labels_;                     // Between choose_rows and split: of the rows of set_, their targets.
   std::vector<RowPlace> known_;       // Between choose_rows and split: the rows with a known label, in order.
@@ -386,17 +392,29 @@ class FrameMaker {
 
 }  // namespace
 
-Json frame_params(const FrameSpec& spec, TimeUs as_of, std::optional<TimeUs> test_from) {
-  Json json = Json::object({{"spec", spec.to_json()}, {"as_of", as_of}});
-  if (test_from) json.set("test_from", *test_from);
-  return json;
+Json frame_params(const FrameSpec& spec, const FrameWindow& window) {
+  Json json = Json::object({{"spec", spec.to_json()}, {"as_of", window.as_of}});
+  if (window.test_from) json.set("test_from", *window.test_from);
+  if (window.train_from) json.set("train_from", *window.train_from);
+  if (window.left_out.empty()) return json;
+  Json spans = Json::array();
+  for (const TimeSpan& span : window.left_out) {
+    spans.push(Json::object({{"from", span.from}, {"until", span.until}}));
+  }
+  return json.set("left_out", std::move(spans));
 }
 
 Result<Json> make_frame(const table::OperationRun& run) {
   FrameSpec spec = TRY(FrameSpec::from_json(run.params["spec"]));
-  std::optional<TimeUs> test_from;
-  if (run.params.find("test_from") != nullptr) test_from = run.params.int_or("test_from");
-  return FrameMaker(run, std::move(spec), run.params.int_or("as_of"), test_from).make();
+  FrameWindow window{.as_of = run.params.int_or("as_of")};
+  if (run.params.find("test_from") != nullptr) window.test_from = run.params.int_or("test_from");
+  if (run.params.find("train_from") != nullptr) window.train_from = run.params.int_or("train_from");
+  if (const Json* spans = run.params.find("left_out")) {
+    for (const Json& span : spans->as_array()) {
+      window.left_out.push_back({span.int_or("from"), span.int_or("until")});
+    }
+  }
+  return FrameMaker(run, std::move(spec), std::move(window)).make();
 }
 
 }  // namespace trimtab::features

@@ -54,7 +54,9 @@ class FrameFixture : public table::OperationFixture {
       }
       paths.push_back(write_part("part" + std::to_string(paths.size()) + ".parquet", spec.table, numbered));
     }
-    result_ = run(make_frame, frame_params(spec, time_of(as_of_day), test_from), {{"part", paths}});
+    window_.as_of = time_of(as_of_day);
+    window_.test_from = test_from;
+    result_ = run(make_frame, frame_params(spec, window_), {{"part", paths}});
     return result_;
   }
 
@@ -72,6 +74,7 @@ class FrameFixture : public table::OperationFixture {
     return recipe ? *recipe : model::Recipe();
   }
 
+  FrameWindow window_;
   Result<Json> result_ = Json();  // Of the last frame.
 };
 

@@ -110,6 +110,21 @@ TEST_F(Split, AGivenMomentWins) {
   EXPECT_EQ(result_->int_or("test_from"), time_of(5));
 }
 
+TEST_F(Split, OnlyWhatCameAfterAChangeIsLearntFrom) {
+  window_.train_from = time_of(4);
+  EXPECT_TRUE(
+      split({}, time_of(9))
+          .ends_with(
+              "4 \"train\"\n5 \"train\"\n6 \"train\"\n7 \"train\"\n8 \"train\"\n9 \"test\"\n10 \"test\"\n"));
+  EXPECT_EQ(result_->int_or("from"), time_of(4));
+}
+
+TEST_F(Split, SpansThatAreKnownToBeWrongAreLeftOutOfBothParts) {
+  window_.left_out = {{time_of(1), time_of(7)}, {time_of(9), time_of(10)}};
+  EXPECT_TRUE(split({}, time_of(9)).ends_with("7 \"train\"\n8 \"train\"\n10 \"test\"\n"));
+  EXPECT_EQ(result_->int_or("rows"), 3);
+}
+
 TEST_F(Split, OneMomentIsNeverOnBothSides) {
   FrameSpec spec = FrameFixture::spec();
   spec.split.test_share = 0.5;

@@ -111,7 +111,10 @@ Result<TaskResult> Pipeline::State::frame(const project::Model& model, const Pre
   spec.binary = model.task == project::Task::binary;
   Task task{.operation = "frame",
             .label = "frame " + model.name,
-            .params = features::frame_params(spec, request.as_of, request.test_from)};
+            .params = features::frame_params(spec, {.as_of = request.as_of,
+                                                    .test_from = request.test_from,
+                                                    .train_from = request.train_from,
+                                                    .left_out = request.left_out})};
   for (const table::Part& part : prepared.kept.parts) task.inputs.push_back({"part", part.blob_sha256, {}});
   if (prepared.pending) task.inputs.push_back({"part", "", {}});
   return executor.run_one(task, listener);

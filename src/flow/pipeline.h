@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
+#include "features/frame.h"
 #include "flow/candidate.h"
 #include "flow/executor.h"
 #include "flow/table_refresh.h"
@@ -28,7 +29,9 @@ struct TrainingRequest {
   std::string model;
   TimeUs as_of = 0;
   std::optional<TimeUs> test_from;
-  std::optional<std::string> champion_manifest;  // Manifest blob of the version to compare with.
+  std::optional<std::string> champion_manifest;   // Manifest blob of the version to compare with.
+  std::optional<TimeUs> train_from = {};          // Older rows are not learnt from.
+  std::vector<features::TimeSpan> left_out = {};  // Rows that are neither learnt from nor judged on.
 };
 
 // When a row's label is known: what the project says, else `label_delay` after the event time.

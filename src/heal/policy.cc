@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "heal/naive_policy.h"
 #include "judge/metrics.h"
 
 namespace trimtab::heal {
@@ -143,11 +144,14 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
   return std::nullopt;
 }
 
-// Training ends where the test begins: the newest batches, unseen by the candidate.
+}  // namespace
+
 TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch) {
   const std::size_t before = std::min(kTestBatches - 1, state.recent.size());
   return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
 }
+
+namespace {
 
 Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::string hypothesis,
                         Json evidence, TimeUs now) {
@@ -156,7 +160,6 @@ Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, s
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
   verdict.test_from = test_start(state, batch);
-  verdict.train_until = verdict.test_from;
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
@@ -171,15 +174,6 @@ Verdict hold(std::string hypothesis, Json evidence, std::string expected) {
   verdict.evidence = std::move(evidence);
   verdict.expected = std::move(expected);
   return verdict;
-}
-
-Verdict weigh_periodic(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
-                       TimeUs now) {
-  if (!state.last_periodic) state.last_periodic = now;
-  if (now - *state.last_periodic < options.period) return {};
-  state.last_periodic = now;
-  const Json evidence = Json::object({{"period_days", static_cast<double>(options.period) / base::kDayUs}});
-  return retrain_verdict(state, batch, "the period is over", evidence, now);
 }
 
 // Why the loop may not act at all; empty: it may.
@@ -297,6 +291,7 @@ std::string_view treatment_name(Treatment treatment) {
 Json Verdict::to_json() const {
   Json json = Json::object({{"treatment", treatment_name(treatment)}, {"hypothesis", hypothesis}});
   json.set("evidence", evidence).set("expected", expected);
+  if (train_from > 0) json.set("train_from", time_text(train_from));
   if (test_from > 0) json.set("test_from", time_text(test_from));
   if (back_to) json.set("back_to", *back_to);
   return json;
@@ -325,15 +320,11 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
   state.batch_length = batch.end - batch.number;
   std::erase_if(state.retrains, [&](TimeUs time) { return now - time >= options.heal.retrains_window; });
   Verdict verdict;
-  if (is_of_champion(state, batch)) {
+  if (options.kind != PolicyKind::declared) {
+    if (!state.treating) verdict = weigh_naive(options, state, batch, now);
+  } else if (is_of_champion(state, batch)) {
     count_batch(state);
-    const bool is_free = !state.treating;
-    if (options.kind == PolicyKind::declared && is_free) {
-      verdict = weigh_declared(options, state, batch, now);
-    }
-    if (options.kind == PolicyKind::periodic && is_free) {
-      verdict = weigh_periodic(options, state, batch, now);
-    }
+    if (!state.treating) verdict = weigh_declared(options, state, batch, now);
   }
   state.recent.push_back(batch);
   if (state.recent.size() > kRecentBatches) state.recent.pop_front();
@@ -394,6 +385,7 @@ Json PolicyState::to_json() const {
   for (const TimeUs time : retrains) times.push(time);
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
   json.set("not_before", not_before ? Json(*not_before) : Json());
+  json.set("naive", naive);
   return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
 }
 
@@ -415,6 +407,7 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.batch_length = json.int_or("batch_length", base::kDayUs);
   state.not_before = optional("not_before");
   state.last_periodic = optional("last_periodic");
+  if (json["naive"].is_object()) state.naive = json["naive"];
   return state;
 }
 

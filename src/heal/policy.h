@@ -11,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "features/frame.h"
 #include "heal/batch_level.h"
 #include "heal/evidence.h"
 #include "project/project.h"
@@ -18,11 +19,14 @@
 
 namespace trimtab::heal {
 
-enum class PolicyKind : std::uint8_t { declared, never, periodic };  // declared: what the project file says.
+// declared: what the project file says. The others are there to compare with (heal/naive_policy.h).
+enum class PolicyKind : std::uint8_t { declared, never, periodic, every_batches };
 
 struct PolicyOptions {
   PolicyKind kind = PolicyKind::declared;
   TimeUs period = 7 * base::kDayUs;  // Of `periodic`: retrain as often, whatever the evidence.
+  int every_batches = 1;             // Of `every_batches`: retrain as often,
+  int window_batches = 12;           // on so many of the newest, and promote without gates.
   project::Heal heal;
   bool binary = true;
 };
@@ -33,12 +37,14 @@ std::string_view treatment_name(Treatment treatment);
 
 struct Verdict {
   Treatment treatment = Treatment::none;
-  std::string hypothesis;               // "the relation between features and label has changed", …
-  Json evidence = Json::object();       // Numbers, for and against.
-  std::string expected;                 // What the treatment should bring, and what it costs.
-  std::optional<std::int64_t> back_to;  // Of `roll_back`: the version that answers again.
-  TimeUs train_until = 0;               // Of `retrain`: batches before this are for training …
-  TimeUs test_from = 0;                 // … and from here on for judging.
+  std::string hypothesis;                    // "the relation between features and label has changed", …
+  Json evidence = Json::object();            // Numbers, for and against.
+  std::string expected;                      // What the treatment should bring, and what it costs.
+  std::optional<std::int64_t> back_to;       // Of `roll_back`: the version that answers again.
+  TimeUs train_from = 0;                     // Of `retrain`: older rows are not learnt from,
+  TimeUs test_from = 0;                      // rows from here on are for judging,
+  std::vector<features::TimeSpan> left_out;  // and these are for neither.
+  bool gated = true;                         // Only a policy to compare with promotes without its gates.
 
   Json to_json() const;
 };
@@ -58,6 +64,7 @@ struct PolicyState {
   bool on_trial = false;             // The champion was promoted by the loop and is on probation.
   std::optional<TimeUs> not_before;  // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
+  Json naive = Json::object();         // What a policy to compare with remembers beside.
   TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.
 
   Json to_json() const;  // Without `recent`.
@@ -67,8 +74,11 @@ inline constexpr std::size_t kRecentBatches = 14;
 inline constexpr int kFailedHealsMax = 2;
 inline constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
 
-// Looks at the next labelled batch. Never acts. While a treatment is under way, and of a batch that another
-// version than the present champion answered, it only takes note.
+// Where the test of a candidate begins that is judged on the newest batches, `batch` among them.
+TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch);
+
+// Looks at the next labelled batch. Never acts. While a treatment is under way it only takes note; so does
+// the declared policy of a batch that another version than the present champion answered.
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                TimeUs now);
 // Tells the policy what became of a treatment.

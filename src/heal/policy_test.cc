@@ -63,7 +63,6 @@ TEST_F(Policy, AChangedWorldIsLearntAnew) {
   EXPECT_GT(evidence.int_or("batches"), evidence.int_or("poison_budget"));
   EXPECT_LT(evidence.double_or("probe4_brier"), evidence.double_or("recalibrated_brier"));
   EXPECT_EQ(evidence.text_or("since"), since);
-  EXPECT_EQ(verdict.train_until, verdict.test_from);
   EXPECT_EQ(verdict.expected, "one training; the candidate must pass every gate on the batches since " +
                                   base::format_time(verdict.test_from));
   EXPECT_EQ(health_of(state_), "degraded");

@@ -72,6 +72,21 @@ bool is_said(const Incident& incident, const Verdict& verdict) {
          last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
 }
 
+Json spans_json(const std::vector<features::TimeSpan>& spans) {
+  Json json = Json::array();
+  for (const features::TimeSpan& span : spans) {
+    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
+  }
+  return json;
+}
+
+std::vector<features::TimeSpan> spans_from(const Json& json) {
+  std::vector<features::TimeSpan> spans;
+  if (!json.is_array()) return spans;
+  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
+  return spans;
+}
+
 Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
                   TimeUs now, TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
@@ -80,6 +95,9 @@ Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch
   treatment.set("as_of", now).set("test_from", verdict.test_from);
   treatment.set("champion", finding.next.served_version.value_or(batch.served_version));
   if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
+  if (verdict.train_from > 0) treatment.set("train_from", verdict.train_from);
+  if (!verdict.left_out.empty()) treatment.set("left_out", spans_json(verdict.left_out));
+  if (!verdict.gated) treatment.set("gated", false);
   const bool trains = verdict.treatment == Treatment::retrain;
   return treatment.set("available_at", trains ? now + train_takes : now);
 }
@@ -192,13 +210,16 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   request.model = facts.model;
   request.as_of = treatment.int_or("as_of");
   if (treatment.int_or("test_from") > 0) request.test_from = treatment.int_or("test_from");
+  if (treatment.int_or("train_from") > 0) request.train_from = treatment.int_or("train_from");
+  request.left_out = spans_from(treatment["left_out"]);
   if (facts.serving_version) {
     request.champion_manifest =
         TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
   }
-  const Result<Trained> trained = train_(request, name + ": " + incident.summary);
+  Result<Trained> trained = train_(request, name + ": " + incident.summary);
   if (!trained) return give_up(ward, incident, trained.error());
-  const registry::NewVersion& version = trained->version;
+  registry::NewVersion& version = trained->version;
+  if (!treatment.bool_or("gated", true)) version.gates_passed = true;
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
   Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}});
   outcome.set("metrics", trained->metrics);

@@ -125,6 +125,21 @@ TEST_F(RoundsTest, ACandidateThatPassesItsGatesAnswersFromThenOn) {
   EXPECT_EQ(requests_.size(), 1u) << "what is done is done";
 }
 
+TEST_F(RoundsTest, APolicyToCompareWithLearnsFromAWindowAndPromotesWhatComes) {
+  passes_ = false;
+  Verdict verdict = verdict_of(Treatment::retrain);
+  verdict.train_from = kStart - 12 * base::kDayUs;
+  verdict.left_out = {{kStart - 3 * base::kDayUs, kStart - 2 * base::kDayUs}};
+  verdict.gated = false;
+  ASSERT_TRUE(reach(verdict));
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(requests_[0].train_from, verdict.train_from);
+  EXPECT_EQ(requests_[0].left_out, verdict.left_out);
+  EXPECT_EQ(outcome().text_or("result"), "promoted");
+  EXPECT_EQ(facts().serving_version, 2);
+}
+
 TEST_F(RoundsTest, ARefusedCandidateIsKeptAndDoesNotAnswer) {
   passes_ = false;
   ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));

@@ -9,22 +9,11 @@
 #include "app/verbs/workbench.h"
 #include "app/wiring.h"
 #include "base/log.h"
+#include "heal/naive_policy.h"
 #include "project/load.h"
 
 namespace trimtab::app {
 namespace {
-
-Status read_policy(const std::string& text, ServerSettings& settings) {
-  if (text == "declared") return {};
-  settings.policy = heal::PolicyKind::never;
-  if (text == "never") return {};
-  settings.policy = heal::PolicyKind::periodic;
-  const Result<TimeUs> period = text.starts_with("every:") ? base::parse_duration(text.substr(6))
-                                                           : Result<TimeUs>(fail(ErrorCode::invalid, ""));
-  if (!period) return fail(ErrorCode::invalid, "'" + text + "' is no policy", "declared, never, or every:7d");
-  settings.policy_period = *period;
-  return {};
-}
 
 // Blocked before any thread starts, so that only the wait of serve_verb hears them. SIGUSR1 is the server's
 // own: an apply has taken another trimtab.yaml.
@@ -74,7 +63,7 @@ Status serve_verb(const Arguments& arguments) {
   settings.port = arguments.port;
   settings.hosts_allowed = arguments.allow_hosts;
   settings.limits = TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
-  TRY(read_policy(arguments.policy, settings));
+  settings.policy = TRY(heal::parse_policy(arguments.policy));
   base::SystemClock clock;
   if (arguments.clock == "manual")
     settings.manual_clock_from = plan::as_of_for(project, arguments.as_of, clock);
