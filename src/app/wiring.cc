@@ -154,7 +154,7 @@ Status RunningServer::State::open_home(const ServerSettings& settings) {
   table::EngineOptions options;
   options.folders_allowed = source_folders(projects);
   options.folders_allowed.push_back(home->blobs().folder().string());
-  engine = TRY(table::Engine::open(options));
+  engine = table::Engine::on_first_use(options);
   execution.program = own_program();
   execution.folders_allowed = source_folders(projects);
   execution.limits = settings.limits;

@@ -110,18 +110,35 @@ Status visit_rows(duckdb::Connection& connection, duckdb::PreparedStatement& pre
 
 }  // namespace
 
+Engine::State::State(EngineOptions options) : options_(std::move(options)) {}
+Engine::State::~State() = default;
+
+Result<duckdb::DuckDB*> Engine::State::instance() {
+  const std::lock_guard lock(mutex_);
+  if (!database_) {
+    TRY(guarded([this]() -> Status {
+      duckdb::DBConfig config;
+      configure(config, options_);
+      auto started = std::make_unique<duckdb::DuckDB>(nullptr, &config);
+      harden(*started, options_);
+      database_ = std::move(started);
+      return {};
+    }));
+  }
+  return database_.get();
+}
+
 Engine::Engine(std::unique_ptr<State> state) : state_(std::move(state)) {}
 Engine::~Engine() = default;
 
 Result<std::unique_ptr<Engine>> Engine::open(const EngineOptions& options) {
-  return guarded([&]() -> Result<std::unique_ptr<Engine>> {
-    duckdb::DBConfig config;
-    configure(config, options);
-    auto state = std::make_unique<State>();
-    state->database = std::make_unique<duckdb::DuckDB>(nullptr, &config);
-    harden(*state->database, options);
-    return std::unique_ptr<Engine>(new Engine(std::move(state)));
-  });
+  std::unique_ptr<Engine> engine = on_first_use(options);
+  TRY(engine->state().instance());
+  return engine;
+}
+
+std::unique_ptr<Engine> Engine::on_first_use(const EngineOptions& options) {
+  return std::unique_ptr<Engine>(new Engine(std::make_unique<State>(options)));
 }
 
 Status Engine::run(const std::string& sql, const std::string& time_zone) {

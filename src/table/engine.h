@@ -26,6 +26,9 @@ struct EngineOptions {
 class Engine {
  public:
   static Result<std::unique_ptr<Engine>> open(const EngineOptions& options);
+  // Starts the instance when it is first used, which then has open's errors too. For a process that may never
+  // need it: the instance takes some 10 MB.
+  static std::unique_ptr<Engine> on_first_use(const EngineOptions& options);
   ~Engine();
 
   // Runs one statement of our own making and drops its rows. `time_zone` is the session's zone.

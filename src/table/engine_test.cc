@@ -1,9 +1,11 @@
 #include "table/engine.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <gtest/gtest.h>
 #include <string>
+#include <thread>
 
 #include "table/engine_fixture_test.h"
 
@@ -138,6 +140,28 @@ TEST_F(EngineTest, RefusesWhatDoesNotFitItsMemory) {
   ASSERT_FALSE(ran);
   EXPECT_EQ(ran.error().code, ErrorCode::too_large);
   EXPECT_TRUE((*small)->run("SELECT 1"));
+}
+
+TEST(LazyEngine, StartsOnceWhoeverAsksFirst) {
+  const std::unique_ptr<Engine> engine = Engine::on_first_use({});
+  std::vector<std::thread> askers;
+  std::atomic<int> made = 0;
+  for (int i = 0; i < 4; ++i) {
+    askers.emplace_back([&] { made += engine->run("CREATE TABLE once AS SELECT 1 AS a") ? 1 : 0; });
+  }
+  for (std::thread& asker : askers) asker.join();
+  EXPECT_EQ(made, 1);  // The others found the table there: all of them asked the same instance.
+}
+
+TEST(LazyEngine, FailsAtItsFirstUseAsOpenDoes) {
+  EngineOptions options;
+  options.threads = 0;
+  const Result<std::unique_ptr<Engine>> opened = Engine::open(options);
+  const Status used = Engine::on_first_use(options)->run("SELECT 1");
+  ASSERT_FALSE(opened);
+  ASSERT_FALSE(used);
+  EXPECT_EQ(used.error().code, ErrorCode::invalid);
+  EXPECT_EQ(used.error().message, opened.error().message);
 }
 
 TEST(EngineVersion, IsThePinnedOne) { EXPECT_EQ(engine_version(), "v" TRIMTAB_DUCKDB_VERSION); }

@@ -59,12 +59,9 @@ void set_time_zone(duckdb::ClientContext& context, const std::string& time_zone)
 
 }  // namespace
 
-Engine::State::State() = default;
-Engine::State::~State() = default;
-
 Result<std::unique_ptr<duckdb::Connection>> connect(Engine& engine, const std::string& time_zone) {
   return guarded([&]() -> Result<std::unique_ptr<duckdb::Connection>> {
-    auto connection = std::make_unique<duckdb::Connection>(*engine.state().database);
+    auto connection = std::make_unique<duckdb::Connection>(*TRY(engine.state().instance()));
     try {
       set_time_zone(*connection->context, time_zone);
     } catch (const std::exception&) {

@@ -4,6 +4,7 @@
 
 #include <exception>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
@@ -22,10 +23,16 @@ struct LogicalType;
 namespace trimtab::table {
 
 struct Engine::State {
-  std::unique_ptr<duckdb::DuckDB> database;
-
-  State();
+  explicit State(EngineOptions options);
   ~State();
+
+  // Starts the instance unless it runs. Thread-safe. Errors: internal, invalid (with the engine's message).
+  Result<duckdb::DuckDB*> instance();
+
+ private:
+  const EngineOptions options_;
+  std::mutex mutex_;
+  std::unique_ptr<duckdb::DuckDB> database_;  // Guarded by mutex_ until it is there.
 };
 
 // A connection of its own whose session lives in `time_zone`. Users cannot SET anything on it.
