@@ -1,6 +1,6 @@
 # Libraries that are not ours. ROOM_LIBRARIES_<room> names those that a room links; layers.txt says whose headers they are.
 find_package(Threads REQUIRED)
-find_package(OpenSSL REQUIRED COMPONENTS Crypto)
+find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 find_package(SQLite3 REQUIRED)
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(GTest REQUIRED)
@@ -26,7 +26,7 @@ add_library(lightgbm INTERFACE)
 target_include_directories(lightgbm SYSTEM INTERFACE ${TRIMTAB_LIGHTGBM}/include)
 target_link_libraries(lightgbm INTERFACE ${TRIMTAB_LIGHTGBM}/lib_lightgbm.a OpenMP::OpenMP_CXX)
 
-set(ROOM_LIBRARIES_base OpenSSL::Crypto yaml-cpp simdjson::simdjson spdlog::spdlog fmt::fmt Threads::Threads)
+set(ROOM_LIBRARIES_base OpenSSL::SSL OpenSSL::Crypto yaml-cpp simdjson::simdjson spdlog::spdlog fmt::fmt Threads::Threads)
 set(ROOM_LIBRARIES_store SQLite::SQLite3)
 set(ROOM_LIBRARIES_table duckdb)
 set(ROOM_LIBRARIES_http Threads::Threads)  # Boost's headers lie in the system's include folder

@@ -294,8 +294,8 @@ TEST(DatabaseFault, AFileSizeLimitIsAFullDiskToo) {
     };
     const fs::path file = scratch / "meta.db";
     auto database = open_at(file);
-    const std::string large(1'000'000, 'x');
-    limit_files(500'000);
+    const std::string large(4'000'000, 'x');
+    limit_files(2'000'000);
     expect_full(put(*database, "refused", large), file);
     EXPECT_TRUE(put(*database, "small", "x"));
     limit_files(RLIM_INFINITY);

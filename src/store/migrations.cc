@@ -58,7 +58,7 @@ Status verify_applied(Connection& connection, const std::vector<Applied>& applie
     return fail(ErrorCode::storage_broken,
                 "this home was made by a newer Trimtab: its schema is number " +
                     std::to_string(applied.back().number) + ", this program knows " +
-                    std::to_string(migrations.size()),
+                    std::to_string(migrations.back().number),
                 "install that Trimtab or a later one, or use --home with another folder");
   }
   for (std::size_t i = 0; i < applied.size(); ++i) {
@@ -128,7 +128,7 @@ std::vector<Migration> known_migrations() {
   for (auto& [name, migration] : by_name) {
     CHECK(name.size() > kNumberDigits && name[kNumberDigits] == '_');
     std::from_chars(name.data(), name.data() + kNumberDigits, migration.number);
-    CHECK(migration.number == static_cast<int>(migrations.size()) + 1);
+    CHECK(migrations.empty() || migration.number > migrations.back().number);
     CHECK(!migration.up.empty() && !migration.down.empty() && !migration.check.empty());
     migration.sha256 = base::sha256(migration.up);
     migrations.push_back(std::move(migration));

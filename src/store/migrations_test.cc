@@ -54,7 +54,7 @@ class MigrationsTest : public testing::Test {
   }
   static std::vector<Migration> known_and(Migration next) {
     std::vector<Migration> migrations = known_migrations();
-    next.number = static_cast<int>(migrations.size()) + 1;
+    next.number = migrations.back().number + 1;
     migrations.push_back(std::move(next));
     return migrations;
   }
@@ -163,8 +163,8 @@ TEST_F(MigrationsTest, ANewerSchemaIsRefused) {
   const auto opened = try_open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, ErrorCode::storage_broken);
-  const std::string known = std::to_string(known_migrations().size());
-  const std::string newer = std::to_string(known_migrations().size() + 1);
+  const std::string known = std::to_string(known_migrations().back().number);
+  const std::string newer = std::to_string(known_migrations().back().number + 1);
   EXPECT_EQ(opened.error().message, "this home was made by a newer Trimtab: its schema is number " + newer +
                                         ", this program knows " + known);
   EXPECT_EQ(opened.error().hint, "install that Trimtab or a later one, or use --home with another folder");

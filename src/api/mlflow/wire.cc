@@ -7,6 +7,7 @@
 #include <iterator>
 #include <limits>
 
+#include "base/base64.h"
 #include "http/percent.h"
 
 namespace trimtab::api {
@@ -163,41 +164,6 @@ int mlflow_status(const base::ErrorRow& row) {
     if (known.code == row.mlflow_code) return known.status;
   }
   return row.http_status;
-}
-
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-std::string to_base64(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); i += 3) {
-    const std::size_t count = std::min<std::size_t>(3, text.size() - i);
-    std::uint32_t bits = 0;
-    for (std::size_t k = 0; k < 3; ++k) {
-      bits = bits << 8 | (k < count ? static_cast<unsigned char>(text[i + k]) : 0u);
-    }
-    for (std::size_t k = 0; k < 4; ++k) out += k <= count ? kBase64[bits >> (18 - 6 * k) & 63] : '=';
-  }
-  return out;
-}
-
-// As Python's b64decode: what is not of the alphabet is skipped; nothing when the padding is wrong.
-std::optional<std::string> from_base64(std::string_view text) {
-  std::string out;
-  std::uint32_t bits = 0;
-  std::size_t count = 0;
-  std::size_t padding = 0;
-  for (const char c : text) {
-    const std::size_t value = kBase64.find(c);
-    padding += c == '=' ? 1 : 0;
-    if (value == std::string_view::npos) continue;
-    bits = bits << 6 | static_cast<std::uint32_t>(value);
-    // Of four characters, the second, third and fourth complete a byte.
-    if (const std::size_t place = count++ % 4; place > 0)
-      out += static_cast<char>(bits >> (6 - 2 * place) & 0xff);
-  }
-  const std::size_t wanted = (4 - count % 4) % 4;
-  if (count % 4 == 1 || padding < wanted) return std::nullopt;
-  return out;
 }
 
 // Python's repr of bytes, as far as a page token can need it.
@@ -407,12 +373,12 @@ http::Reply mlflow_reply(const Status& status) {
 }
 
 std::string page_token(std::int64_t offset) {
-  return to_base64("{\"offset\": " + std::to_string(offset) + "}");
+  return base::to_base64("{\"offset\": " + std::to_string(offset) + "}");
 }
 
 Result<std::int64_t> page_offset(const std::optional<std::string>& token) {
   if (!token || token->empty()) return 0;
-  const std::optional<std::string> text = from_base64(*token);
+  const std::optional<std::string> text = base::from_base64(*token);
   if (!text) return fail(invalid("Invalid page token, could not base64-decode"));
   const Result<Json> json = base::parse_json(*text);
   if (!json) return fail(invalid("Invalid page token, decoded value=" + python_bytes(*text)));
@@ -421,10 +387,10 @@ Result<std::int64_t> page_offset(const std::optional<std::string>& token) {
   return *offset;
 }
 
-std::string json_token(const Json& json) { return to_base64(json.dump()); }
+std::string json_token(const Json& json) { return base::to_base64(json.dump()); }
 
 Result<Json> read_json_token(std::string_view token) {
-  const std::optional<std::string> text = from_base64(token);
+  const std::optional<std::string> text = base::from_base64(token);
   if (!text) return fail(invalid("Invalid page token, could not base64-decode"));
   Result<Json> json = base::parse_json(*text);
   if (json && json->is_object()) return json;
