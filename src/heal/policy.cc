@@ -6,19 +6,14 @@
 #include "heal/policy.h"
 
 #include <algorithm>
-#include <cmath>
-#include <span>
 #include <utility>
 
 #include "heal/naive_policy.h"
-#include "judge/metrics.h"
+#include "heal/sense.h"
 
 namespace trimtab::heal {
 namespace {
 
-constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
-constexpr double kRecalibrationRidge = 1;
-constexpr double kProbeRidge = 20;
 // A week of days: fewer cannot tell a real gain from luck. Tried: no more than half of the batches since the
 // change, so that a candidate always learns from some of them; on the flights of 2013 it was worse (log loss
 // 0.550 against 0.547 from April to July).
@@ -28,126 +23,33 @@ constexpr const char* kCallsAPerson = "two heals in a row have failed: this need
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
-// Rows of several batches in one, as corrections want them.
-struct Pool {
-  int width = 0;
-  std::vector<double> features, score, truth;
-
-  void add(const watch::LabelledBatch& batch, bool with_features) {
-    width = with_features ? batch.width : 0;
-    for (std::size_t row = 0; row < batch.truth.size(); ++row) {
-      if (std::isnan(batch.plain[row])) continue;
-      score.push_back(batch.plain[row]);
-      truth.push_back(batch.truth[row]);
-      if (!with_features) continue;
-      const auto first = batch.features.begin() + static_cast<std::ptrdiff_t>(row) * batch.width;
-      features.insert(features.end(), first, first + batch.width);
-    }
-  }
-  CorrectionRows rows() const { return {width, features, score, truth}; }
-};
-
-Pool pool_of(std::span<const watch::LabelledBatch* const> batches, bool with_features) {
-  Pool pool;
-  for (const watch::LabelledBatch* batch : batches) pool.add(*batch, with_features);
-  return pool;
-}
-
-std::vector<double> losses_of(const Pool& pool, const std::vector<double>& score) {
-  std::vector<double> losses;
-  judge::row_losses(pool.truth, score, losses);
-  return losses;
-}
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
-}
-
-// The losses on `now` of a correction fitted on earlier batches; nothing when it cannot be fitted.
-std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const> earlier, const Pool& now,
-                                     bool with_features, double ridge) {
-  const Pool past = pool_of(earlier, with_features);
-  const Result<Correction> correction = Correction::fit(past.rows(), ridge);
-  if (!correction) return {};
-  CorrectionRows rows = now.rows();
-  if (!with_features) rows.width = 0, rows.features = {};
-  std::vector<double> score;
-  correction->apply(rows, score);
-  return losses_of(now, score);
-}
-
-// The newest batches that the present champion answered: only there is it known what it says.
-std::vector<const watch::LabelledBatch*> batches_of_champion(const PolicyState& state, std::int64_t version) {
-  std::vector<const watch::LabelledBatch*> batches;
-  for (const watch::LabelledBatch& batch : state.recent) {
-    if (batch.served_version == version) batches.push_back(&batch);
-  }
-  return batches;
-}
-
-// One look at whether something can be learnt here.
-void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
-  const std::vector<const watch::LabelledBatch*> earlier = batches_of_champion(state, batch.served_version);
-  if (earlier.empty() || batch.width == 0) return;
-  const auto newest = [&earlier](std::size_t count) {
-    return std::span(earlier).last(std::min(count, earlier.size()));
-  };
-  Pool now;
-  now.add(batch, true);
-  std::vector<double> best = losses_of(now, now.score);
-  evidence.set("champion_brier", mean_of(best));
-  for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
-    const std::vector<double> recalibrated = corrected_losses(newest(count), now, false, kRecalibrationRidge);
-    if (!recalibrated.empty() && mean_of(recalibrated) < mean_of(best)) best = recalibrated;
-  }
-  evidence.set("recalibrated_brier", mean_of(best));
-  std::vector<std::vector<double>> alternatives;
-  for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {
-    const std::vector<double> probe = corrected_losses(newest(count), now, true, kProbeRidge);
-    if (probe.empty()) continue;
-    evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe));
-    std::vector<double>& difference = alternatives.emplace_back();
-    for (std::size_t row = 0; row < probe.size(); ++row) {
-      difference.push_back(std::clamp(best[row] - probe[row] - kMargin, -1.0, 1.0));
-    }
-  }
-  if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
-}
-
-// During probation: would the former champion have done better? Says which version that is.
-std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::LabelledBatch& batch,
-                                             Json& evidence) {
-  for (const auto& [version, role] : batch.roles) {
-    if (role != model::Role::previous || version == batch.served_version) continue;
-    const auto scored = batch.scores.find(version);
-    if (scored == batch.scores.end()) continue;
-    const std::vector<double>& scores = scored->second;
-    std::vector<double> difference;
-    double served = 0, previous = 0;
-    for (std::size_t row = 0; row < scores.size(); ++row) {
-      if (std::isnan(scores[row]) || std::isnan(batch.plain[row])) continue;
-      const double of_served = std::pow(batch.plain[row] - batch.truth[row], 2);
-      const double of_previous = std::pow(scores[row] - batch.truth[row], 2);
-      served += of_served;
-      previous += of_previous;
-      difference.push_back(std::clamp(of_served - of_previous - kMargin, -1.0, 1.0));
-    }
-    if (difference.empty()) continue;
-    const auto rows = static_cast<double>(difference.size());
-    state.previous_better.push(std::span<const double>(difference), batch.number);
-    evidence.set("served_brier", served / rows).set("previous_brier", previous / rows);
-    evidence.set("previous_version", version).set("S_previous", state.previous_better.value());
-    return version;
-  }
-  return std::nullopt;
-}
-
 }  // namespace
 
+Json spans_json(const std::vector<features::TimeSpan>& spans) {
+  Json json = Json::array();
+  for (const features::TimeSpan& span : spans) {
+    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
+  }
+  return json;
+}
+
+std::vector<features::TimeSpan> spans_from(const Json& json) {
+  std::vector<features::TimeSpan> spans;
+  if (!json.is_array()) return spans;
+  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
+  return spans;
+}
+
+std::vector<std::int64_t> versions_to_score(const PolicyState& state) {
+  std::vector<std::int64_t> versions;
+  if (state.served_version) versions.push_back(*state.served_version);
+  for (const auto& [version, better] : state.earlier_better) versions.push_back(version);
+  return versions;
+}
+
 TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch) {
-  const std::size_t before = std::min(kTestBatches - 1, state.recent.size());
+  const auto since_change = static_cast<std::size_t>(std::max(1, state.learnable.length() / 2));
+  const std::size_t before = std::min({kTestBatches, since_change, state.recent.size() + 1}) - 1;
   return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
 }
 
@@ -160,6 +62,9 @@ Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, s
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
   verdict.test_from = test_start(state, batch);
+  verdict.since = state.learnable.since() + 1;
+  verdict.left_out = state.left_out;
+  state.candidate_learns_until = verdict.test_from;
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
@@ -184,10 +89,13 @@ std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& 
   return {};
 }
 
-// The former champion is better: back to it, unless a person wants to be asked or has to be.
+// An earlier champion is better: back to it, unless a person wants to be asked or has to be.
 Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::int64_t served,
-                         std::int64_t previous, Json evidence) {
-  std::string hypothesis = "version " + std::to_string(served) + " is worse than the one before it";
+                         std::int64_t earlier, Json evidence) {
+  std::string hypothesis =
+      state.batches_since_promotion <= kProbationBatches
+          ? "version " + std::to_string(served) + " is worse than the one before it"
+          : "the world that version " + std::to_string(earlier) + " knows has come back";
   const std::string wait = reason_to_leave_it(options, state);
   if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
@@ -195,8 +103,8 @@ Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::
   verdict.treatment = Treatment::roll_back;
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
-  verdict.expected = "the former champion answers again; nothing is trained";
-  verdict.back_to = previous;
+  verdict.expected = "version " + std::to_string(earlier) + " answers again; nothing is trained";
+  verdict.back_to = earlier;
   return verdict;
 }
 
@@ -233,24 +141,19 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
   return verdict;
 }
 
-Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
-                       TimeUs now) {
-  Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
-  const std::optional<std::int64_t> previous = compare_previous(state, batch, evidence);
-  if (previous && state.previous_better.alarms()) {
-    return rollback_verdict(options, state, batch.served_version, *previous, std::move(evidence));
-  }
+// Evidence that rose to an alarm and then went away again was no change that lasted: wrong labels, or a world
+// that was back before anything was learnt. Nobody learns from those batches.
+void leave_out_if_over(PolicyState& state, bool alarmed, TimeUs until) {
+  if (!alarmed || state.learnable.alarms()) return;
+  leave_out(state, {state.learnable.since() + 1, until});
+  if (state.failed_heals < kFailedHealsMax) state.failed_heals = 0;
+  state.not_before.reset();
+}
+
+// Is there something to learn, and may it be learnt now?
+Verdict weigh_learning(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+                       Json evidence, TimeUs now) {
   const int budget = options.heal.poison_budget;
-  Json about_level = evidence;
-  if (options.binary) state.levels.learn(batch, budget, about_level);
-  if (options.binary) gather_evidence(state, batch, evidence);
-  Verdict of_level;
-  if (state.levels.should_follow(budget) || state.levels.should_leave()) {
-    of_level = level_verdict(options, state, std::move(about_level));
-  }
-  if (of_level.treatment == Treatment::follow_level || of_level.treatment == Treatment::leave_level) {
-    return of_level;
-  }
   const EvidenceCusum& learnable = state.learnable;
   evidence.set("S", learnable.value()).set("alarm_at", kAlarmLog).set("since", time_text(learnable.since()));
   evidence.set("batches", learnable.length()).set("newest_ln_e", learnable.newest());
@@ -259,13 +162,38 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   // that say most, the others still have to say the same.
   const bool confirmed = learnable.alarms() && learnable.length() > budget && learnable.newest() > 0 &&
                          learnable.without_strongest(budget) > 0;
-  if (!confirmed) return of_level;
+  if (!confirmed) return {};
   const std::string hypothesis = "the relation between features and label has changed since " +
                                  time_text(learnable.since()) +
                                  ": a correction learnt from recent batches beats the champion";
   const std::string wait = reason_to_wait(options, state, now, evidence);
   if (!wait.empty()) return hold(hypothesis, evidence, wait);
   return retrain_verdict(state, batch, hypothesis, evidence, now);
+}
+
+// `version` is the champion, and what it says of the batch is known.
+Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, std::int64_t version,
+                       const watch::LabelledBatch& batch, TimeUs now) {
+  Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", version}});
+  const std::optional<std::int64_t> earlier = sense_earlier(state, version, batch, evidence);
+  if (earlier) return rollback_verdict(options, state, version, *earlier, std::move(evidence));
+  if (!options.binary) return {};
+  Json about_level = evidence;
+  const auto ahead = static_cast<int>((now - batch.number) / std::max<TimeUs>(1, state.batch_length));
+  state.levels.learn(as_answered_by(batch, version, state.levels.served()), options.heal.poison_budget, ahead,
+                     about_level);
+  const bool alarmed = state.learnable.alarms();
+  sense_learnable(state, version, batch, evidence);
+  leave_out_if_over(state, alarmed, batch.number);
+  Verdict of_level;
+  if (state.levels.should_follow(options.heal.poison_budget) || state.levels.should_leave()) {
+    of_level = level_verdict(options, state, std::move(about_level));
+  }
+  if (of_level.treatment == Treatment::follow_level || of_level.treatment == Treatment::leave_level) {
+    return of_level;
+  }
+  Verdict verdict = weigh_learning(options, state, batch, std::move(evidence), now);
+  return verdict.treatment == Treatment::none ? of_level : verdict;
 }
 
 }  // namespace
@@ -293,16 +221,17 @@ Json Verdict::to_json() const {
   json.set("evidence", evidence).set("expected", expected);
   if (train_from > 0) json.set("train_from", time_text(train_from));
   if (test_from > 0) json.set("test_from", time_text(test_from));
+  if (since > 0) json.set("since", time_text(since));
   if (back_to) json.set("back_to", *back_to);
   return json;
 }
 
 namespace {
 
-// Batches that the former champion answered go on arriving after a promotion, as late as their labels. They
-// say nothing about the present one.
-bool is_of_champion(const PolicyState& state, const watch::LabelledBatch& batch) {
-  return !state.served_version || *state.served_version == batch.served_version;
+// Batches that an earlier champion answered go on arriving after a promotion, as late as their labels. They say
+// something about the present one when it was asked about them afterwards and had not learnt from them.
+bool is_about(const PolicyState& state, std::int64_t version, const watch::LabelledBatch& batch) {
+  return batch.number >= state.learnt_until && batch.scores.contains(version) && !is_left_out(state, batch);
 }
 
 void count_batch(PolicyState& state) {
@@ -322,9 +251,11 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
   Verdict verdict;
   if (options.kind != PolicyKind::declared) {
     if (!state.treating) verdict = weigh_naive(options, state, batch, now);
-  } else if (is_of_champion(state, batch)) {
-    count_batch(state);
-    if (!state.treating) verdict = weigh_declared(options, state, batch, now);
+  } else {
+    const std::int64_t champion = state.served_version.value_or(batch.served_version);
+    if (batch.served_version == champion) count_batch(state);
+    const bool is_evidence = !state.treating && is_about(state, champion, batch);
+    if (is_evidence) verdict = weigh_declared(options, state, champion, batch, now);
   }
   state.recent.push_back(batch);
   if (state.recent.size() > kRecentBatches) state.recent.pop_front();
@@ -332,10 +263,17 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
 }
 
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
+  const std::optional<std::int64_t> leaves = state.served_version;
+  // One that answered for too short a time is not known to be good; the very first has no other behind it.
+  const bool is_known = state.batches_since_promotion >= kServedMin || state.earlier_better.empty();
+  if (leaves && is_known) state.earlier_better[*leaves];
+  state.earlier_better.erase(version);
+  while (state.earlier_better.size() > kEarlierMax) state.earlier_better.erase(state.earlier_better.begin());
+  for (auto& [earlier, better] : state.earlier_better) better.reset();
   state.learnable.reset();
-  state.previous_better.reset();
   state.levels.forecast.forget_newest();
   state.served_version = version;
+  state.learnt_until = std::exchange(state.candidate_learns_until, 0);
   state.batches_since_promotion = 0;
   state.not_before.reset();
   state.treating = false;
@@ -351,7 +289,11 @@ void note_refusal(PolicyState& state, TimeUs now) {
 
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
   if (state.on_trial) ++state.failed_heals;
+  const std::optional<std::int64_t> leaves = state.served_version;
+  const bool was_short = state.batches_since_promotion < kServedMin;
+  state.candidate_learns_until = 0;
   note_promotion(state, version, now);
+  if (leaves && was_short) state.earlier_better.erase(*leaves);
   state.on_trial = false;
 }
 
@@ -365,19 +307,29 @@ void note_champion(PolicyState& state, std::int64_t version) {
   const bool is_known = state.served_version.has_value();
   state.served_version = version;
   if (!is_known) return;
+  state.candidate_learns_until = 0;
   note_promotion(state, version, 0);
   state.on_trial = false;
   state.failed_heals = 0;
 }
 
+bool evidence_stands(const PolicyState& state) {
+  const auto alarms = [](const auto& entry) { return entry.second.alarms(); };
+  return state.learnable.alarms() ||
+         std::any_of(state.earlier_better.begin(), state.earlier_better.end(), alarms);
+}
+
 std::string_view health_of(const PolicyState& state) {
   if (state.failed_heals >= kFailedHealsMax) return "needs_attention";
-  return state.learnable.alarms() || state.previous_better.alarms() ? "degraded" : "healthy";
+  return evidence_stands(state) ? "degraded" : "healthy";
 }
 
 Json PolicyState::to_json() const {
-  Json json =
-      Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
+  Json json = Json::object({{"learnable", learnable.to_json()}});
+  Json earlier = Json::object();
+  for (const auto& [version, better] : earlier_better) earlier.set(std::to_string(version), better.to_json());
+  json.set("earlier_better", std::move(earlier)).set("left_out", spans_json(left_out));
+  json.set("learnt_until", learnt_until).set("candidate_learns_until", candidate_learns_until);
   json.set("served_version", served_version ? Json(*served_version) : Json());
   json.set("batches_since_promotion", batches_since_promotion).set("failed_heals", failed_heals);
   json.set("treating", treating).set("on_trial", on_trial).set("levels", levels.to_json());
@@ -396,7 +348,14 @@ PolicyState PolicyState::from_json(const Json& json) {
   };
   PolicyState state;
   state.learnable = EvidenceCusum::from_json(json["learnable"]);
-  state.previous_better = EvidenceCusum::from_json(json["previous_better"]);
+  if (json["earlier_better"].is_object()) {
+    for (const auto& [version, better] : json["earlier_better"].as_object()) {
+      state.earlier_better[std::stoll(version)] = EvidenceCusum::from_json(better);
+    }
+  }
+  state.left_out = spans_from(json["left_out"]);
+  state.learnt_until = json.int_or("learnt_until");
+  state.candidate_learns_until = json.int_or("candidate_learns_until");
   state.served_version = optional("served_version");
   state.batches_since_promotion = json.int_or("batches_since_promotion");
   state.failed_heals = static_cast<int>(json.int_or("failed_heals"));

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -44,6 +45,7 @@ struct Verdict {
   TimeUs train_from = 0;                     // Of `retrain`: older rows are not learnt from,
   TimeUs test_from = 0;                      // rows from here on are for judging,
   std::vector<features::TimeSpan> left_out;  // and these are for neither.
+  TimeUs since = 0;  // Older rows are of another world and weigh less; 0: all the same.
   bool gated = true;                         // Only a policy to compare with promotes without its gates.
 
   Json to_json() const;
@@ -52,12 +54,16 @@ struct Verdict {
 // What the policy remembers of an endpoint between two batches. Serialised into heal_state.
 struct PolicyState {
   EvidenceCusum learnable;        // Correction against champion: is there something to learn?
-  EvidenceCusum previous_better;  // The previous champion against the served one, during probation.
+  // Earlier champions against the served one: worlds come back, and some promotions were mistakes.
+  std::map<std::int64_t, EvidenceCusum> earlier_better;
   LevelState levels;              // Do whole batches lie too low or too high, and can it be foreseen?
   std::deque<watch::LabelledBatch>
       recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
   std::int64_t batches_since_promotion = 0;
+  TimeUs learnt_until = 0;  // The champion may have learnt from batches before this: no evidence about it.
+  TimeUs candidate_learns_until = 0;         // The same of the candidate that is being trained.
+  std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on.
   std::vector<TimeUs> retrains;      // Times within the budget's window.
   int failed_heals = 0;              // In a row; at kFailedHealsMax the loop stops and calls a person.
   bool treating = false;             // A treatment is in the journal and has no outcome yet.
@@ -73,7 +79,15 @@ struct PolicyState {
 inline constexpr std::size_t kRecentBatches = 14;
 inline constexpr int kFailedHealsMax = 2;
 inline constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
+inline constexpr std::size_t kEarlierMax = 4;  // Champions of earlier times that are kept to go back to, …
+inline constexpr int kServedMin = kProbationBatches;  // … if they answered for so many batches.
 
+// [{"from","until"}]
+Json spans_json(const std::vector<features::TimeSpan>& spans);
+std::vector<features::TimeSpan> spans_from(const Json& json);
+
+// Versions whose scores decide() wants to see of each batch, whoever answered it.
+std::vector<std::int64_t> versions_to_score(const PolicyState& state);
 // Where the test of a candidate begins that is judged on the newest batches, `batch` among them.
 TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch);
 
@@ -93,6 +107,8 @@ void note_level(PolicyState& state, bool follows);
 // somebody else has put there. What a treatment changes is noted when the treatment is concluded.
 void note_champion(PolicyState& state, std::int64_t version);
 
+// Some evidence against the champion is at its alarm.
+bool evidence_stands(const PolicyState& state);
 // What the state alone says of the endpoint's health: healthy, degraded or needs_attention.
 std::string_view health_of(const PolicyState& state);
 

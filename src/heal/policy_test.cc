@@ -161,9 +161,10 @@ TEST_F(Policy, AVersionThatIsWorseThanTheFormerOneGoes) {
   ASSERT_EQ(verdict.treatment, Treatment::roll_back);
   EXPECT_EQ(verdict.back_to, 1);
   EXPECT_EQ(verdict.hypothesis, "version 2 is worse than the one before it");
-  EXPECT_EQ(verdict.expected, "the former champion answers again; nothing is trained");
-  EXPECT_GT(verdict.evidence.double_or("served_brier"), verdict.evidence.double_or("previous_brier"));
-  EXPECT_GT(verdict.evidence.double_or("S_previous"), kAlarmLog);
+  EXPECT_EQ(verdict.expected, "version 1 answers again; nothing is trained");
+  EXPECT_EQ(verdict.evidence.int_or("earlier_version"), 1);
+  EXPECT_GT(verdict.evidence.double_or("earlier_gain"), 0.01);
+  EXPECT_GT(verdict.evidence.double_or("S_earlier"), kAlarmLog);
   note_rollback(state_, 1, now_);
   EXPECT_EQ(state_.served_version, 1);
   EXPECT_EQ(state_.failed_heals, 1);

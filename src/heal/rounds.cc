@@ -72,21 +72,6 @@ bool is_said(const Incident& incident, const Verdict& verdict) {
          last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
 }
 
-Json spans_json(const std::vector<features::TimeSpan>& spans) {
-  Json json = Json::array();
-  for (const features::TimeSpan& span : spans) {
-    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
-  }
-  return json;
-}
-
-std::vector<features::TimeSpan> spans_from(const Json& json) {
-  std::vector<features::TimeSpan> spans;
-  if (!json.is_array()) return spans;
-  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
-  return spans;
-}
-
 Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
                   TimeUs now, TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
@@ -123,7 +108,7 @@ Status write_verdict(store::Connection& connection, const std::string& endpoint,
 // An incident that only waited is over when what it waited for has gone.
 Status close_if_over(store::Connection& connection, const Incident& incident, const PolicyState& state,
                      TimeUs now) {
-  const bool stands = state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
+  const bool stands = evidence_stands(state) || state.levels.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
   return append_event(connection, incident.id, "closed", closed.set("why", "the evidence has gone"), now);
