@@ -111,6 +111,9 @@ Status live_on(heal::Rounds& rounds, heal::Patient& ward) {
   // heal/  What was begun is finished first: a treatment stands in the journal before its effect, so that a
   // crash in between leaves a promise and not a riddle.
   TRY(rounds.finish_treatments(ward));
+  // heal/  A version that a person has put under the champion's alias is held against the newest batches
+  // first.
+  TRY(rounds.meet_push(ward));
 
   // watch/  A batch is closed once, when nearly all its rows have labels or the waiting is over.
   while (const watch::LabelledBatch* closed = ward.batches().undecided(rounds.now())) {

@@ -86,6 +86,14 @@ class Life {
     watch::BatchRule rule;
     rule.label_delay = 4 * kDay;
     patient_.emplace(home_, fate_.options, rule);
+    patient_->scorer = [this](std::int64_t version, const watch::LabelledBatch& batch) {
+      std::vector<double> scores;
+      for (std::size_t i = 0; i < batch.truth.size(); ++i) {
+        const StreamRow row{{batch.features[2 * i], batch.features[2 * i + 1]}, 0};
+        scores.push_back(score_of(known_by(version), row));
+      }
+      return scores;
+    };
   }
 
   // The first thing that did not hold; empty when all did.

@@ -21,6 +21,7 @@ struct Candidate {
   std::vector<judge::GateResult> gates;
   OutputFile report;     // The judge's report.
   OutputFile table;      // Manifest of the table snapshot it was trained on.
+  judge::PairedDifference gain = {};  // Of the champion's losses over the candidate's; no rows: no champion.
   Json facts;            // Rows, rounds, times, checks.
   bool pending = false;  // Dry run, with steps still to do.
 };

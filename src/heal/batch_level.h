@@ -28,8 +28,8 @@ class LevelForecast {
 
   // The level of one batch, in order of time.
   void push(double level);
-  // What is expected of the batch that comes `ahead` after the newest; 0 when nothing is known. Labels that are
-  // late make it more than one.
+  // What is expected of the batch that comes `ahead` after the newest; 0 when nothing is known. Labels that
+  // are late make it more than one.
   double next(int ahead = 1) const;
   // The share of a level's distance from the mean that is left so many batches later; in [0, 0.95].
   double persistence(int ahead = 1) const;

@@ -2,7 +2,9 @@
 // the simulation of the loop has one without a model, so that thousands of lives fit into a minute.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "heal/policy.h"
@@ -21,6 +23,9 @@ class Patient {
   virtual PolicyState& policy() = 0;
   // Brings into operation what the record says: the champion, and who scores along. Idempotent.
   virtual Status redeploy() = 0;
+  // What a version says of the rows of a batch that another one answered (heal/rescore.h); empty: this
+  // patient cannot be asked.
+  virtual Result<std::vector<double>> rescore(std::int64_t version, const watch::LabelledBatch& batch) = 0;
   // From now on answers are moved by so much in log odds; 0: not at all.
   virtual void answer_at(double level) = 0;
 };

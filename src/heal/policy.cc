@@ -92,10 +92,9 @@ std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& 
 // An earlier champion is better: back to it, unless a person wants to be asked or has to be.
 Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::int64_t served,
                          std::int64_t earlier, Json evidence) {
-  std::string hypothesis =
-      state.batches_since_promotion <= kProbationBatches
-          ? "version " + std::to_string(served) + " is worse than the one before it"
-          : "the world that version " + std::to_string(earlier) + " knows has come back";
+  std::string hypothesis = state.batches_since_promotion <= kProbationBatches
+                               ? "version " + std::to_string(served) + " is worse than the one before it"
+                               : "the world that version " + std::to_string(earlier) + " knows has come back";
   const std::string wait = reason_to_leave_it(options, state);
   if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
@@ -171,6 +170,15 @@ Verdict weigh_learning(const PolicyOptions& options, PolicyState& state, const w
   return retrain_verdict(state, batch, hypothesis, evidence, now);
 }
 
+Verdict quarantine_verdict(const watch::LabelledBatch& batch, const Breach& breach) {
+  Verdict verdict;
+  verdict.treatment = Treatment::quarantine;
+  verdict.hypothesis = "the batch of " + time_text(batch.number) + " is not what batches of this stream are";
+  verdict.evidence = breach.to_json();
+  verdict.expected = "nobody learns from it and it is no evidence; its answers stand";
+  return verdict;
+}
+
 // `version` is the champion, and what it says of the batch is known.
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, std::int64_t version,
                        const watch::LabelledBatch& batch, TimeUs now) {
@@ -212,6 +220,12 @@ std::string_view treatment_name(Treatment treatment) {
       return "follow_level";
     case Treatment::leave_level:
       return "leave_level";
+    case Treatment::serve_push:
+      return "serve_push";
+    case Treatment::refuse_push:
+      return "refuse_push";
+    case Treatment::quarantine:
+      return "quarantine";
   }
   return "none";
 }
@@ -228,8 +242,8 @@ Json Verdict::to_json() const {
 
 namespace {
 
-// Batches that an earlier champion answered go on arriving after a promotion, as late as their labels. They say
-// something about the present one when it was asked about them afterwards and had not learnt from them.
+// Batches that an earlier champion answered go on arriving after a promotion, as late as their labels. They
+// say something about the present one when it was asked about them afterwards and had not learnt from them.
 bool is_about(const PolicyState& state, std::int64_t version, const watch::LabelledBatch& batch) {
   return batch.number >= state.learnt_until && batch.scores.contains(version) && !is_left_out(state, batch);
 }
@@ -251,6 +265,9 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
   Verdict verdict;
   if (options.kind != PolicyKind::declared) {
     if (!state.treating) verdict = weigh_naive(options, state, batch, now);
+  } else if (const Breach breach = state.contract.look(batch); breach.is_broken()) {
+    leave_out(state, {batch.number, batch.end});
+    if (!state.treating) verdict = quarantine_verdict(batch, breach);
   } else {
     const std::int64_t champion = state.served_version.value_or(batch.served_version);
     if (batch.served_version == champion) count_batch(state);
@@ -325,7 +342,7 @@ std::string_view health_of(const PolicyState& state) {
 }
 
 Json PolicyState::to_json() const {
-  Json json = Json::object({{"learnable", learnable.to_json()}});
+  Json json = Json::object({{"contract", contract.to_json()}, {"learnable", learnable.to_json()}});
   Json earlier = Json::object();
   for (const auto& [version, better] : earlier_better) earlier.set(std::to_string(version), better.to_json());
   json.set("earlier_better", std::move(earlier)).set("left_out", spans_json(left_out));
@@ -347,6 +364,7 @@ PolicyState PolicyState::from_json(const Json& json) {
     return value.is_int() ? std::optional<std::int64_t>(value.as_int()) : std::nullopt;
   };
   PolicyState state;
+  state.contract = Contract::from_json(json["contract"]);
   state.learnable = EvidenceCusum::from_json(json["learnable"]);
   if (json["earlier_better"].is_object()) {
     for (const auto& [version, better] : json["earlier_better"].as_object()) {

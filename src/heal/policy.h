@@ -14,6 +14,7 @@
 #include "base/json.h"
 #include "features/frame.h"
 #include "heal/batch_level.h"
+#include "heal/contract.h"
 #include "heal/evidence.h"
 #include "project/project.h"
 #include "watch/batches.h"
@@ -33,7 +34,18 @@ struct PolicyOptions {
 };
 
 // follow_level: answers are moved to the level expected of the next batch; leave_level: no longer.
-enum class Treatment : std::uint8_t { none, hold, retrain, roll_back, follow_level, leave_level };
+// quarantine: nobody learns from the batch; done with the verdict itself. serve_push, refuse_push: of a version that a person has put under the champion's alias (heal/push.h).
+enum class Treatment : std::uint8_t {
+  none,
+  hold,
+  retrain,
+  roll_back,
+  follow_level,
+  leave_level,
+  serve_push,
+  refuse_push,
+  quarantine
+};
 std::string_view treatment_name(Treatment treatment);
 
 struct Verdict {
@@ -45,18 +57,19 @@ struct Verdict {
   TimeUs train_from = 0;                     // Of `retrain`: older rows are not learnt from,
   TimeUs test_from = 0;                      // rows from here on are for judging,
   std::vector<features::TimeSpan> left_out;  // and these are for neither.
-  TimeUs since = 0;  // Older rows are of another world and weigh less; 0: all the same.
-  bool gated = true;                         // Only a policy to compare with promotes without its gates.
+  TimeUs since = 0;   // Older rows are of another world and weigh less; 0: all the same.
+  bool gated = true;  // Only a policy to compare with promotes without its gates.
 
   Json to_json() const;
 };
 
 // What the policy remembers of an endpoint between two batches. Serialised into heal_state.
 struct PolicyState {
-  EvidenceCusum learnable;        // Correction against champion: is there something to learn?
+  Contract contract;        // What batches of this stream are like.
+  EvidenceCusum learnable;  // Correction against champion: is there something to learn?
   // Earlier champions against the served one: worlds come back, and some promotions were mistakes.
   std::map<std::int64_t, EvidenceCusum> earlier_better;
-  LevelState levels;              // Do whole batches lie too low or too high, and can it be foreseen?
+  LevelState levels;  // Do whole batches lie too low or too high, and can it be foreseen?
   std::deque<watch::LabelledBatch>
       recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
@@ -64,7 +77,7 @@ struct PolicyState {
   TimeUs learnt_until = 0;  // The champion may have learnt from batches before this: no evidence about it.
   TimeUs candidate_learns_until = 0;         // The same of the candidate that is being trained.
   std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on.
-  std::vector<TimeUs> retrains;      // Times within the budget's window.
+  std::vector<TimeUs> retrains;              // Times within the budget's window.
   int failed_heals = 0;              // In a row; at kFailedHealsMax the loop stops and calls a person.
   bool treating = false;             // A treatment is in the journal and has no outcome yet.
   bool on_trial = false;             // The champion was promoted by the loop and is on probation.
@@ -78,7 +91,7 @@ struct PolicyState {
 };
 inline constexpr std::size_t kRecentBatches = 14;
 inline constexpr int kFailedHealsMax = 2;
-inline constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
+inline constexpr int kProbationBatches = 8;    // So long the former champion stays warm and scores along.
 inline constexpr std::size_t kEarlierMax = 4;  // Champions of earlier times that are kept to go back to, …
 inline constexpr int kServedMin = kProbationBatches;  // … if they answered for so many batches.
 

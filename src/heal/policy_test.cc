@@ -209,6 +209,51 @@ TEST_F(Policy, AVersionThatPassesItsProbationClearsTheSheet) {
   EXPECT_EQ(state_.failed_heals, 0);
 }
 
+TEST_F(Policy, AWorldThatComesBackIsAnsweredByWhoKnewIt) {
+  pass(15);
+  note_promotion(state_, 2, now_);
+  Verdict verdict;
+  for (int i = 0; i < 30; ++i) {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::second, 2, Concept::second);
+    Stream::add_previous(batch, 1, Concept::first);
+    EXPECT_EQ(next(std::move(batch)).treatment, Treatment::none) << i;
+  }
+  EXPECT_EQ(versions_to_score(state_), (std::vector<std::int64_t>{2, 1}));
+  while (verdict.treatment == Treatment::none) verdict = next_day_of_a_bad_version(2, 1);
+  EXPECT_EQ(verdict.treatment, Treatment::roll_back);
+  EXPECT_EQ(verdict.back_to, 1);
+  EXPECT_EQ(verdict.hypothesis, "the world that version 1 knows has come back");
+  note_rollback(state_, 1, now_);
+  EXPECT_EQ(state_.failed_heals, 0);
+  EXPECT_TRUE(state_.earlier_better.contains(2)) << "it may come back as well";
+}
+
+TEST_F(Policy, WhatSpokeForAChangeAndThenNoLongerIsNeverLearntFrom) {
+  options_.heal.poison_budget = 4;
+  pass(15);
+  const TimeUs first = day_ * base::kDayUs;
+  for (int i = 0; i < 4; ++i) EXPECT_EQ(next_day(Concept::second).treatment, Treatment::none);
+  ASSERT_TRUE(state_.learnable.alarms());
+  for (int i = 0; i < 40 && state_.learnable.alarms(); ++i) next_day(Concept::first);
+  ASSERT_EQ(state_.left_out.size(), 1u);
+  EXPECT_LE(state_.left_out[0].from, first);
+  EXPECT_GT(state_.left_out[0].until, first + 3 * base::kDayUs);
+}
+
+TEST_F(Policy, ABatchThatBreaksTheContractIsNoEvidence) {
+  pass(15);
+  watch::LabelledBatch batch = stream_.day(day_++, Concept::second);
+  for (std::size_t i = 0; i < batch.truth.size(); ++i) batch.features[2 * i] *= 1000;
+  const TimeUs from = batch.number, until = batch.end;
+  const Verdict verdict = next(std::move(batch));
+  EXPECT_EQ(verdict.treatment, Treatment::quarantine);
+  EXPECT_EQ(verdict.hypothesis,
+            "the batch of " + base::format_time(from) + " is not what batches of this stream are");
+  EXPECT_EQ(verdict.expected, "nobody learns from it and it is no evidence; its answers stand");
+  EXPECT_EQ(state_.left_out, (std::vector<features::TimeSpan>{{from, until}}));
+  pass(3);
+}
+
 TEST_F(Policy, ThePeriodicPolicyLooksAtTheCalendarOnly) {
   options_.kind = PolicyKind::periodic;
   options_.period = 3 * base::kDayUs;

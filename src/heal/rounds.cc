@@ -5,6 +5,9 @@
 #include <utility>
 
 #include "base/log.h"
+#include "heal/push.h"
+#include "heal/sense.h"
+#include "judge/gates.h"
 #include "judge/metrics.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
@@ -82,6 +85,7 @@ Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch
   if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
   if (verdict.train_from > 0) treatment.set("train_from", verdict.train_from);
   if (!verdict.left_out.empty()) treatment.set("left_out", spans_json(verdict.left_out));
+  if (verdict.since > 0) treatment.set("since", verdict.since);
   if (!verdict.gated) treatment.set("gated", false);
   const bool trains = verdict.treatment == Treatment::retrain;
   return treatment.set("available_at", trains ? now + train_takes : now);
@@ -100,7 +104,7 @@ Status write_verdict(store::Connection& connection, const std::string& endpoint,
     TRY(append_event(connection, incident, "detected", detected, now));
   }
   TRY(append_event(connection, incident, "verdict", verdict.to_json(), now));
-  if (verdict.treatment == Treatment::hold) return {};
+  if (verdict.treatment == Treatment::hold || verdict.treatment == Treatment::quarantine) return {};
   return append_event(connection, incident, "treatment",
                       treatment_of(endpoint, batch, finding, now, train_takes), now);
 }
@@ -114,6 +118,18 @@ Status close_if_over(store::Connection& connection, const Incident& incident, co
   return append_event(connection, incident.id, "closed", closed.set("why", "the evidence has gone"), now);
 }
 
+// Adds to a batch what `version` says of it. A version that cannot be asked stays unknown.
+void ask(Patient& ward, std::int64_t version, watch::LabelledBatch& batch) {
+  if (batch.width == 0 || batch.scores.contains(version) || batch.served_version == version) return;
+  const Result<std::vector<double>> scores = ward.rescore(version, batch);
+  if (!scores) {
+    base::log_warning("heal", ward.name() + ": version " + std::to_string(version) +
+                                  " cannot be asked about past rows: " + base::render(scores.error()));
+  } else if (scores->size() == batch.truth.size()) {
+    batch.scores[version] = *scores;
+  }
+}
+
 }  // namespace
 
 Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
@@ -121,7 +137,8 @@ Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
                                const std::string& reason) -> Result<Trained> {
     flow::ProgressListener silent;
     const flow::Candidate candidate = TRY(pipeline.train(request, silent));
-    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics};
+    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics,
+                   candidate.gain};
   };
 }
 
@@ -134,8 +151,44 @@ BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) co
 
 Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& batch) const {
   Finding finding{{}, ward.policy()};
-  finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
+  PolicyState& next = finding.next;
+  watch::LabelledBatch asked = batch;
+  for (const std::int64_t version : versions_to_score(next)) ask(ward, version, asked);
+  // After a promotion: what the new champion would have said of batches that it had not learnt from.
+  for (watch::LabelledBatch& earlier : next.recent) {
+    if (next.served_version && earlier.number >= next.learnt_until) ask(ward, *next.served_version, earlier);
+  }
+  finding.verdict = decide(ward.options(), next, asked, clock_.now());
   return finding;
+}
+
+Status Rounds::meet_push(Patient& ward) {
+  const Result<std::optional<std::int64_t>> found = registry::pushed_version(home_, ward.name());
+  if (!found && found.error().code == ErrorCode::not_found) return {};  // Declared, but not applied yet.
+  const std::optional<std::int64_t> pushed = TRY(Result<std::optional<std::int64_t>>(found));
+  PolicyState next = ward.policy();
+  if (!pushed || next.treating || !next.served_version) return {};
+  std::vector<watch::LabelledBatch> newest;
+  for (auto batch = next.recent.rbegin(); batch != next.recent.rend() && newest.size() < kPushBatches;
+       ++batch) {
+    if (is_left_out(next, *batch)) continue;
+    newest.push_back(*batch);
+    for (const std::int64_t version : {*next.served_version, *pushed}) ask(ward, version, newest.back());
+  }
+  Finding finding{weigh_push(*next.served_version, *pushed, newest), std::move(next)};
+  finding.next.treating = true;
+  const TimeUs now = clock_.now();
+  watch::LabelledBatch about;
+  about.number = newest.empty() ? now : newest.front().number;
+  about.served_version = *finding.next.served_version;
+  TRY(home_.database().write([&](store::Connection& connection) -> Status {
+    TRY(write_policy(connection, ward.name(), finding.next, now));
+    const std::vector<Incident> open = TRY(list_incidents(connection, ward.name(), true));
+    const Incident* incident = open.empty() ? nullptr : &open.front();
+    return write_verdict(connection, ward.name(), about, finding, incident, now, train_takes_);
+  }));
+  ward.policy() = finding.next;
+  return finish_treatments(ward);
 }
 
 // One transaction: how the batch went, what the policy now remembers, and, if something is to be done, the
@@ -182,7 +235,40 @@ Status Rounds::treat(Patient& ward, const Incident& incident, const Json& treatm
   if (name == treatment_name(Treatment::roll_back)) return roll_back(ward, incident, treatment);
   if (name == treatment_name(Treatment::follow_level)) return change_level(ward, incident, true);
   if (name == treatment_name(Treatment::leave_level)) return change_level(ward, incident, false);
+  if (name == treatment_name(Treatment::serve_push)) return serve_push(ward, incident, treatment);
+  if (name == treatment_name(Treatment::refuse_push)) {
+    return refuse_push(ward, incident, treatment, incident.summary);
+  }
   return retrain(ward, incident, treatment);
+}
+
+// A push meets what every version meets: gates that have refused it, an artifact that does not load.
+Status Rounds::serve_push(Patient& ward, const Incident& incident, const Json& treatment) {
+  const std::int64_t version = treatment.int_or("back_to");
+  const std::string name = "incident " + std::to_string(incident.id);
+  const Status allowed =
+      registry::change_champion(home_, clock_, ward.name(), version, "push", "endpoint.promote", name);
+  if (!allowed &&
+      (allowed.error().code == ErrorCode::conflict || allowed.error().code == ErrorCode::not_found))
+    return refuse_push(ward, incident, treatment, allowed.error().message);
+  TRY(Status(allowed));
+  TRY(ward.redeploy());
+  PolicyState next = ward.policy();
+  next.candidate_learns_until = 0;
+  note_promotion(next, version, clock_.now());
+  next.on_trial = false;
+  return conclude(ward, incident, Json::object({{"result", "promoted"}, {"version", version}}),
+                  std::move(next));
+}
+
+Status Rounds::refuse_push(Patient& ward, const Incident& incident, const Json& treatment,
+                           const std::string& why) {
+  const std::int64_t version = treatment.int_or("back_to");
+  TRY(registry::refuse_push(home_, clock_, ward.name(), version, why));
+  PolicyState next = ward.policy();
+  next.treating = false;
+  const Json outcome = Json::object({{"result", "push refused"}, {"version", version}, {"why", why}});
+  return conclude(ward, incident, outcome, std::move(next));
 }
 
 // Trains on what was known when the verdict was reached, judges on the newest batches against the champion,
@@ -197,6 +283,7 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (treatment.int_or("test_from") > 0) request.test_from = treatment.int_or("test_from");
   if (treatment.int_or("train_from") > 0) request.train_from = treatment.int_or("train_from");
   request.left_out = spans_from(treatment["left_out"]);
+  if (treatment.int_or("since") > 0) request.since = treatment.int_or("since");
   if (facts.serving_version) {
     request.champion_manifest =
         TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
@@ -204,7 +291,13 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   Result<Trained> trained = train_(request, name + ": " + incident.summary);
   if (!trained) return give_up(ward, incident, trained.error());
   registry::NewVersion& version = trained->version;
-  if (!treatment.bool_or("gated", true)) version.gates_passed = true;
+  if (!treatment.bool_or("gated", true)) {
+    version.gates_passed = true;
+  } else if (trained->gain.rows > 1) {
+    const judge::GateResult gate = judge::gain_gate(trained->gain);
+    version.gates.push(gate.to_json());
+    version.gates_passed = version.gates_passed && gate.verdict == judge::Verdict::pass;
+  }
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
   Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}});
   outcome.set("metrics", trained->metrics);

@@ -12,6 +12,7 @@
 #include "heal/incident.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
+#include "judge/metrics.h"
 #include "registry/record.h"
 #include "store/home.h"
 #include "watch/batches.h"
@@ -37,6 +38,7 @@ struct Finding {
 struct Trained {
   registry::NewVersion version;
   Json metrics = Json::object();
+  judge::PairedDifference gain = {};  // The champion's losses above the candidate's; no rows: unknown.
 };
 // Trains, or finds again what the same request has trained before. `reason` goes into the record. Errors: the
 // steps' own; they count as a failed heal unless they are about the storage or the server's end.
@@ -55,6 +57,9 @@ class Rounds {
   // the state says. Safe to repeat from wherever a crash left it: a treatment names the versions it is about,
   // steps are cached, a step registers once. Errors: those of the storage; the next look tries again.
   Status finish_treatments(Patient& ward);
+  // A version that somebody has put under the champion's alias is held against the newest batches, and serves
+  // or is refused. A push waits while another treatment is under way.
+  Status meet_push(Patient& ward);
   BatchReport measure(Patient& ward, const watch::LabelledBatch& batch) const;
   Finding weigh(Patient& ward, const watch::LabelledBatch& batch) const;
   // If it cannot be made durable, the verdict was not reached. An incident that only waits is closed when the
@@ -68,6 +73,8 @@ class Rounds {
 
  private:
   Status treat(Patient& ward, const Incident& incident, const Json& treatment);
+  Status serve_push(Patient& ward, const Incident& incident, const Json& treatment);
+  Status refuse_push(Patient& ward, const Incident& incident, const Json& treatment, const std::string& why);
   Status retrain(Patient& ward, const Incident& incident, const Json& treatment);
   Status promote(Patient& ward, const Incident& incident, std::int64_t version, Json outcome);
   Status roll_back(Patient& ward, const Incident& incident, const Json& treatment);

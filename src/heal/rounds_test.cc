@@ -348,6 +348,100 @@ TEST_P(KilledRounds, AVerdictIsReachedWhollyOrNotAtAll) {
   EXPECT_EQ(all.size(), survived ? 1u : 0u);
 }
 
+// A version that a client has put under the champion's alias, and three labelled days to hold it against.
+class Pushed : public RoundsTest {
+ protected:
+  void push(bool gates_passed, Concept known) {
+    ASSERT_TRUE(registry::register_version(*home_, clock_, version_with("pushed", gates_passed)));
+    sql("UPDATE model_alias SET version = 2 WHERE model = 'late' AND alias = 'champion'");
+    for (int i = 0; i < 3; ++i) {
+      patient_->policy().recent.push_back(stream_.day(++day_, Concept::first, 1, Concept::first));
+    }
+    patient_->scorer = [known](std::int64_t, const watch::LabelledBatch& batch) {
+      std::vector<double> scores;
+      for (std::size_t i = 0; i < batch.truth.size(); ++i) {
+        scores.push_back(Stream::believed(known, {{batch.features[2 * i], batch.features[2 * i + 1]}, 0}));
+      }
+      return scores;
+    };
+  }
+  void sql(const std::string& text) {
+    ASSERT_TRUE(
+        home_->database().write([&](store::Connection& connection) { return connection.run_script(text); }));
+  }
+  std::string one(const std::string& query) {
+    std::string found;
+    EXPECT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
+      store::Statement row = connection.prepare(query);
+      if (TRY(row.step())) found = row.text(0);
+      return {};
+    }));
+    return found;
+  }
+  std::string alias() { return one("SELECT version FROM model_alias WHERE alias = 'champion'"); }
+  std::string tag() {
+    return one("SELECT value FROM model_version_tag WHERE version = 2 AND key = 'trimtab.refused'");
+  }
+};
+
+TEST_F(Pushed, AVersionThatIsClearlyWorseNeverAnswers) {
+  push(true, Concept::second);
+  ASSERT_TRUE(rounds_.meet_push(*patient_));
+  EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
+  EXPECT_EQ(outcome().text_or("result"), "push refused");
+  EXPECT_EQ(patient_->deployed, 1);
+  EXPECT_EQ(alias(), "1");
+  EXPECT_EQ(tag(), "version 2 was pushed by hand and is worse than the champion");
+  EXPECT_EQ(audited("endpoint.refuse_push"), 1);
+  EXPECT_FALSE(patient_->policy().treating);
+  ASSERT_TRUE(rounds_.meet_push(*patient_));
+  EXPECT_EQ(audited("endpoint.refuse_push"), 1) << "what is done is done";
+}
+
+TEST_F(Pushed, AVersionThatIsAsGoodServesAndTheFormerOneStaysWarm) {
+  push(true, Concept::first);
+  ASSERT_TRUE(rounds_.meet_push(*patient_));
+  EXPECT_EQ(outcome().text_or("result"), "promoted");
+  EXPECT_EQ(patient_->deployed, 2);
+  EXPECT_EQ(alias(), "2");
+  EXPECT_EQ(tag(), "");
+  EXPECT_TRUE(patient_->policy().earlier_better.contains(1));
+  EXPECT_FALSE(patient_->policy().on_trial) << "the loop is not to blame for it";
+}
+
+TEST_F(Pushed, WhatItsGatesHaveRefusedIsRefusedAgain) {
+  push(false, Concept::first);
+  ASSERT_TRUE(rounds_.meet_push(*patient_));
+  EXPECT_EQ(outcome().text_or("result"), "push refused");
+  EXPECT_EQ(patient_->deployed, 1);
+  EXPECT_EQ(tag(), "version 2 of model 'late' may not serve: its gates refused it");
+}
+
+TEST_F(Pushed, KilledAtAnyRowItIsDecidedOnce) {
+  for (int row = 0; row < 8; ++row) {
+    TearDown();
+    home_.reset();
+    std::filesystem::remove_all(scratch_ / "home");
+    home_ = store::Home::open(scratch_ / "home", clock_).value();
+    SetUp();
+    Rounds rounds(*home_, clock_, {}, kTrainTakes);
+    push(true, Concept::second);
+    const auto scorer = patient_->scorer;
+    const std::deque<watch::LabelledBatch> recent = patient_->policy().recent;
+    MortalRecord record(*home_);
+    record.dies_after(row);
+    (void)rounds.meet_push(*patient_);
+    record.lives();
+    patient_->restart();
+    patient_->policy().recent = recent;
+    ASSERT_TRUE(rounds.finish_treatments(*patient_));
+    ASSERT_TRUE(rounds.meet_push(*patient_));
+    EXPECT_EQ(patient_->deployed, 1) << row;
+    EXPECT_EQ(alias(), "1") << row;
+    EXPECT_EQ(journal(), "detected verdict treatment outcome closed") << row;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(BeforeRow, KilledRounds, testing::Range(0, 22));
 
 }  // namespace

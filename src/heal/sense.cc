@@ -84,9 +84,8 @@ Batches batches_about(const PolicyState& state, std::int64_t version, int width)
 std::vector<double> losses_recalibrated(const Batches& earlier, std::int64_t version, const Pool& now) {
   std::vector<double> best = losses_of(now, now.score);
   for (const std::size_t count : kRecalibrations) {
-    const std::vector<double> recalibrated =
-        corrected_losses(std::span(earlier).last(std::min(count, earlier.size())), version, now, false,
-                         kRecalibrationRidge);
+    const std::vector<double> recalibrated = corrected_losses(
+        std::span(earlier).last(std::min(count, earlier.size())), version, now, false, kRecalibrationRidge);
     if (!recalibrated.empty() && mean_of(recalibrated) < mean_of(best)) best = recalibrated;
   }
   return best;

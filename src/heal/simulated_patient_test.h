@@ -2,6 +2,7 @@
 // times: restarted by what the record says, and killed by a record that takes no more writes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,10 @@ class SimulatedPatient final : public Patient {
     return {};
   }
 
+  Result<std::vector<double>> rescore(std::int64_t version, const watch::LabelledBatch& batch) override {
+    if (!scorer) return std::vector<double>();
+    return scorer(version, batch);
+  }
   void answer_at(double moved_by) override { level = moved_by; }
 
   // All that was in memory is gone, and what the disk has is read again.
@@ -61,6 +66,7 @@ class SimulatedPatient final : public Patient {
   }
 
   std::optional<std::int64_t> deployed, warm;  // The champion, and who scores along.
+  std::function<std::vector<double>(std::int64_t version, const watch::LabelledBatch& batch)> scorer;
   double level = 0;                            // By which its answers are moved.
   std::vector<model::Prediction> predictions;  // What the log holds, …
   std::vector<watch::Label> labels;            // … and the labels.

@@ -58,6 +58,8 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
         self->batches_->add(prediction);
       },
       [self] { return self->log_->accepts(); });
+  ward->rescorer_ = std::make_unique<Rescorer>(
+      [self](std::int64_t version) { return load_version(self->home_, self->declared_.model, version); });
   TRY(ward->replay());
   TRY(ward->redeploy());
   ward->answer_at(ward->policy_.levels.served());

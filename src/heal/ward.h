@@ -11,6 +11,7 @@
 #include "base/result.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
+#include "heal/rescore.h"
 #include "project/project.h"
 #include "serve/endpoint.h"
 #include "serve/prediction_log.h"
@@ -47,6 +48,9 @@ class Ward final : public Patient {
   // A champion that somebody else than the loop has put there gets a clean sheet: what was held against the
   // old one, failed heals included, is not its doing.
   Status redeploy() override;
+  Result<std::vector<double>> rescore(std::int64_t version, const watch::LabelledBatch& batch) override {
+    return rescorer_->score(version, batch);
+  }
   void answer_at(double level) override { endpoint_->answer_at(level); }
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
   void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);
@@ -64,6 +68,7 @@ class Ward final : public Patient {
   std::unique_ptr<serve::PredictionLog> log_;
   std::unique_ptr<watch::Batches> batches_;
   std::unique_ptr<serve::Endpoint> endpoint_;
+  std::unique_ptr<Rescorer> rescorer_;
   PolicyState policy_;
 };
 

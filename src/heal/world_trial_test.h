@@ -1,6 +1,6 @@
-// A drawn world for the policy alone: batches of rows whose true concept is known, faults of random kind, time,
-// size and length, and real boosted trees as versions. What a policy costs in it is measured as expected error
-// above the best possible, so that variants of the policy can be compared in seconds, by seed.
+// A drawn world for the policy alone: batches of rows whose true concept is known, faults of random kind,
+// time, size and length, and real boosted trees as versions. What a policy costs in it is measured as
+// expected error above the best possible, so that variants of the policy can be compared in seconds, by seed.
 #pragma once
 
 #include <algorithm>
@@ -17,8 +17,8 @@
 #include <vector>
 
 #include "heal/policy.h"
-#include "model/level.h"
 #include "model/booster.h"
+#include "model/level.h"
 #include "watch/batches.h"
 
 namespace trimtab::heal {
@@ -27,11 +27,18 @@ inline constexpr int kNumeric = 9, kWidth = 11, kTrialRows = 500;
 inline constexpr std::int64_t kHistory = 20;  // Batches before the first that is answered.
 
 enum class Fault : std::uint8_t {
-  sudden, gradual, recurring, subpopulation, prior,  // the world
-  poison,                                            // labels
-  unit, default_value, missing, duplicate,           // data
-  push,                                              // a person's bad version
-  harmless,                                          // a shift that changes nothing in the relation
+  sudden,
+  gradual,
+  recurring,
+  subpopulation,
+  prior,   // the world
+  poison,  // labels
+  unit,
+  default_value,
+  missing,
+  duplicate,  // data
+  push,       // a person's bad version
+  harmless,   // a shift that changes nothing in the relation
 };
 inline constexpr std::array<const char*, 7> kTrialClasses = {"clean", "world", "labels", "data",
                                                              "model", "mixed", "prior"};
@@ -86,9 +93,8 @@ class TrialWorld {
   }
   // Does a person put a bad version into service before this batch?
   bool pushes(std::int64_t t) const {
-    return std::any_of(faults.begin(), faults.end(), [t](const DrawnFault& fault) {
-      return fault.kind == Fault::push && fault.from == t;
-    });
+    return std::any_of(faults.begin(), faults.end(),
+                       [t](const DrawnFault& fault) { return fault.kind == Fault::push && fault.from == t; });
   }
 
   std::int64_t delay = 0;  // Batches until the labels are there.
@@ -265,9 +271,8 @@ class Trial {
     for (const auto& [t, batch] : history_) {
       if (t >= before || (verdict.train_from > 0 && time_of(t) < verdict.train_from)) continue;
       const bool is_out =
-          std::any_of(verdict.left_out.begin(), verdict.left_out.end(), [t = time_of(t)](const auto& span) {
-            return t >= span.from && t < span.until;
-          });
+          std::any_of(verdict.left_out.begin(), verdict.left_out.end(),
+                      [t = time_of(t)](const auto& span) { return t >= span.from && t < span.until; });
       if (is_out) continue;
       data.values.insert(data.values.end(), batch.features.begin(), batch.features.end());
       for (const double truth : batch.truth) {
@@ -395,10 +400,10 @@ class Trial {
     double sum = 0, squares = 0, rows = 0;
     for (std::int64_t t = from; t <= until; ++t) {
       const TrialWorld::Batch& batch = history_.at(t);
-      const std::vector<double> of_new = scores(version, batch), of_old = scores(*state_.served_version, batch);
+      const std::vector<double> of_new = scores(version, batch),
+                                of_old = scores(*state_.served_version, batch);
       for (std::size_t i = 0; i < of_new.size(); ++i) {
-        const double gain =
-            std::pow(of_old[i] - batch.truth[i], 2) - std::pow(of_new[i] - batch.truth[i], 2);
+        const double gain = std::pow(of_old[i] - batch.truth[i], 2) - std::pow(of_new[i] - batch.truth[i], 2);
         sum += gain, squares += gain * gain, rows += 1;
       }
     }

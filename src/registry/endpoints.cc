@@ -240,6 +240,39 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
   });
 }
 
+Result<std::optional<std::int64_t>> pushed_version(store::Home& home, const std::string& endpoint) {
+  std::optional<std::int64_t> pushed;
+  TRY(home.database().read([&](Connection& connection) -> Status {
+    const EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
+    Statement row = connection.prepare("SELECT version FROM model_alias WHERE model = ? AND alias = ?");
+    row.with(facts.model, alias_of(facts, "champion"));
+    if (TRY(row.step()) && facts.serving_version && row.integer(0) != *facts.serving_version) {
+      pushed = row.integer(0);
+    }
+    return {};
+  }));
+  return pushed;
+}
+
+Status refuse_push(store::Home& home, const base::Clock& clock, const std::string& endpoint,
+                   std::int64_t version, const std::string& reason) {
+  const TimeUs now = clock.now();
+  return home.database().write([&](Connection& connection) -> Status {
+    const EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
+    TRY(mirror(connection, facts, "champion", facts.serving_version));
+    TRY(connection
+            .prepare("INSERT OR REPLACE INTO model_version_tag (model, version, key, value) "
+                     "SELECT model, version, 'trimtab.refused', ?3 FROM model_version "
+                     "WHERE model = ?1 AND version = ?2")
+            .with(facts.model, version, reason)
+            .run());
+    Json detail = Json::object({{"model", facts.model}, {"version", version}});
+    detail.set("champion", version_json(facts.serving_version)).set("why", reason);
+    return store::append_audit(connection, now, "heal", "endpoint.refuse_push", "endpoint/" + endpoint,
+                               detail.dump());
+  });
+}
+
 Result<bool> roll_back_within(Connection& connection, const std::string& endpoint, std::int64_t version,
                               TimeUs now, const std::string& actor, const std::string& reason) {
   EndpointFacts facts = TRY(select_endpoint(connection, endpoint));

@@ -47,6 +47,11 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
 Status change_challenger(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                          std::optional<std::int64_t> version, const std::string& actor,
                          const std::string& reason);
+// The version that somebody has put under the alias that mirrors the champion, when it is another one.
+Result<std::optional<std::int64_t>> pushed_version(store::Home& home, const std::string& endpoint);
+// The alias returns to the champion; the version gets the tag "trimtab.refused" that says why. Idempotent.
+Status refuse_push(store::Home& home, const base::Clock& clock, const std::string& endpoint,
+                   std::int64_t version, const std::string& reason);
 // What change_champion does with "endpoint.roll_back", as a part of a larger transaction; besides, probation
 // ends, a challenger that is the version itself is no longer one, and the endpoint counts as healthy. True
 // when the champion changed, false when it serves already. Errors: as change_champion.
