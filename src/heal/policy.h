@@ -14,7 +14,7 @@
 #include "base/json.h"
 #include "features/frame.h"
 #include "heal/batch_level.h"
-#include "heal/contract.h"
+#include "heal/batch_contract.h"
 #include "heal/evidence.h"
 #include "project/project.h"
 #include "watch/batches.h"
@@ -34,7 +34,8 @@ struct PolicyOptions {
 };
 
 // follow_level: answers are moved to the level expected of the next batch; leave_level: no longer.
-// quarantine: nobody learns from the batch; done with the verdict itself. serve_push, refuse_push: of a version that a person has put under the champion's alias (heal/push.h).
+// quarantine: nobody learns from the batch; done with the verdict itself. serve_push, refuse_push: of a
+// version that a person has put under the champion's alias (heal/push.h).
 enum class Treatment : std::uint8_t {
   none,
   hold,

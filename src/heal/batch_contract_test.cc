@@ -1,4 +1,4 @@
-#include "heal/contract.h"
+#include "heal/batch_contract.h"
 
 #include <cmath>
 #include <functional>

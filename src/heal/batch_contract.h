@@ -1,6 +1,6 @@
-// The step "contract": is a batch what batches of this stream are? Looked at before anything is concluded from
-// it. A batch that breaks it is no evidence, and nobody learns from it; its answers stand. That columns move is
-// no breach by itself: seasons and campaigns do that too. What counts is what no season does: the same rows
+// The step "contract": is a batch what batches of this stream are? Looked at before anything is concluded
+// from it. A batch that breaks it is no evidence, and nobody learns from it; its answers stand. That columns
+// move is no breach by itself: seasons and campaigns do that too. What counts is what no season does: the same rows
 // again, one value in a column of many, a column in other units, columns that no longer go together.
 #pragma once
 
@@ -30,9 +30,9 @@ class Contract {
   static constexpr std::size_t kRowsMin = 50;     // Smaller batches are only compared by their rows.
   static constexpr std::size_t kHashesMax = 512;  // Batches remembered by their rows.
 
-  // Looks at one batch, in order of time. The picture moves only with batches that break nothing. A stream that
-  // has broken it for `kBrokenMax` batches on end has changed for good: the picture starts anew, and the batch
-  // is none of a breach.
+  // Looks at one batch, in order of time. The picture moves only with batches that break nothing. A stream
+  // that has broken it for `kBrokenMax` batches on end has changed for good: the picture starts anew, and the
+  // batch is no breach.
   static constexpr int kBrokenMax = 20;
   Breach look(const watch::LabelledBatch& batch);
 

@@ -1,4 +1,4 @@
-#include "heal/contract.h"
+#include "heal/batch_contract.h"
 
 #include <algorithm>
 #include <bit>
@@ -150,7 +150,8 @@ void Contract::compare(const Picture& now, double rows, Breach& breach) const {
     if (is.missing > was.missing + kMissingMore)
       breach.reasons.push_back(name + percent(is.missing) + " of the rows have no value, else " +
                                percent(was.missing));
-    if (was.commonest > kContinuousMax) continue;  // Few values: what moves there is for the evidence to judge.
+    // Few values: what moves there is for the evidence to judge.
+    if (was.commonest > kContinuousMax) continue;
     if (is.commonest > was.commonest + kCommonestMore)
       breach.reasons.push_back(name + "one value in " + percent(is.commonest) + " of the rows");
     if (was.scale <= 0) continue;
