@@ -1,7 +1,7 @@
 // The step "contract": is a batch what batches of this stream are? Looked at before anything is concluded
 // from it. A batch that breaks it is no evidence, and nobody learns from it; its answers stand. That columns
-// move is no breach by itself: seasons and campaigns do that too. What counts is what no season does: the same rows
-// again, one value in a column of many, a column in other units, columns that no longer go together.
+// move is no breach by itself: seasons and campaigns do that too. What counts is what no season does: the same
+// rows again, one value in a column of many, a column in other units, columns that no longer go together.
 #pragma once
 
 #include <cstdint>
