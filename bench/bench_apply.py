@@ -18,7 +18,7 @@ def seconds(program, folder):
     return time.monotonic() - started
 
 
-def run(program, rounds):
+def run(program, rounds, _quick=False):
     if not (EXAMPLE / "data/planes.csv").exists():
         subprocess.run([sys.executable, str(EXAMPLE / "get_data.py")], check=True, stdout=sys.stderr)
     again = "from scratch"

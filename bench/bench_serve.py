@@ -1,7 +1,7 @@
-"""Single-row predictions over HTTP against `mlflow models serve` on the same LightGBM model, wrk -t1 -c16.
+"""Predictions over HTTP against `mlflow models serve` and MLServer on the same LightGBM model, wrk -t1 -c16.
 
-Ours takes the raw row (texts, a join with weather, a join with aircraft) and does the recipe's work; the peer
-gets the encoded numbers and only has to run the model.
+Ours takes the raw row (texts, a join with weather, a join with aircraft) and does the recipe's work; the
+peers get the encoded numbers and only have to run the model. gRPC: one Python client in a loop for both.
 """
 
 import contextlib
@@ -22,12 +22,11 @@ from run import ROOT, Row
 
 EXAMPLE = ROOT / "examples/flights"
 HOME = EXAMPLE / ".trimtab"
-OURS = {
-    "dataframe_split": {
-        "columns": ["sched_dep", "carrier", "origin", "dest", "distance", "tailnum"],
-        "data": [["2013-03-31T21:45:00Z", "UA", "LGA", "ORD", 733, "N37422"]],
-    }
-}
+COLUMNS = ["sched_dep", "carrier", "origin", "dest", "distance", "tailnum"]
+VALUES = ["2013-03-31T21:45:00Z", "UA", "LGA", "ORD", 733, "N37422"]
+BATCH = 1000
+OURS = {"dataframe_split": {"columns": COLUMNS, "data": [VALUES]}}
+OURS_MANY = {"dataframe_split": {"columns": COLUMNS, "data": [VALUES] * BATCH}}
 
 
 def prepare(program):
@@ -99,13 +98,14 @@ def load(folder, url, body, seconds=4):
 
 @contextlib.contextmanager
 def our_server(program):
+    """The addresses for HTTP and for gRPC."""
     process = subprocess.Popen(
-        [program, "serve", str(EXAMPLE), "--home", str(HOME), "--port", "0"],
+        [program, "serve", str(EXAMPLE), "--home", str(HOME), "--port", "0", "--grpc-port", "0"],
         stdout=subprocess.PIPE,
         text=True,
     )
     try:
-        yield process.stdout.readline().strip().rsplit(" ", 1)[1]
+        yield [process.stdout.readline().strip().rsplit(" ", 1)[1] for _ in range(2)]
     finally:
         process.terminate()
         process.wait()
@@ -141,27 +141,121 @@ def peer_server(folder):
         process.wait()
 
 
-def run(program, rounds):
-    text, names = prepare(program)
+def oip_python():
+    """The interpreter of an environment with MLServer, which does not go together with MLflow's."""
+    made = subprocess.run(
+        ["python3", "cmake/dependencies.py", "venv", "bench_oip", "bench/requirements_oip.txt"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return made.stdout.strip()
+
+
+@contextlib.contextmanager
+def oip_server(python, folder, text):
+    """MLServer with one process of its own for the model, its default; the addresses for HTTP and gRPC."""
+    folder.mkdir()
+    (folder / "model.bst").write_text(text, encoding="utf-8")
+    model = {
+        "name": "late",
+        "implementation": "mlserver_lightgbm.LightGBMModel",
+        "parameters": {"uri": "./model.bst", "version": "1"},
+    }
+    ports = {"http_port": 5908, "grpc_port": 5909, "metrics_port": 5910, "host": "127.0.0.1", "debug": False}
+    (folder / "model-settings.json").write_text(json.dumps(model), encoding="utf-8")
+    (folder / "settings.json").write_text(json.dumps(ports), encoding="utf-8")
+    process = subprocess.Popen(
+        [str(pathlib.Path(python).parent / "mlserver"), "start", str(folder)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        wait_until(5908, "/v2/models/late/ready", process)
+        yield "http://127.0.0.1:5908", "127.0.0.1:5909"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+def loop(python, address, inputs, seconds=3):
+    """(requests a second, p50 ms) of one gRPC client."""
+    command = [python, str(ROOT / "bench/oip_load.py"), address, "late", str(seconds), json.dumps(inputs)]
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def ours_as_tensors():
+    kinds = {str: "BYTES", int: "INT64"}
+    return [
+        {"name": name, "datatype": kinds[type(value)], "values": [value]}
+        for name, value in zip(COLUMNS, VALUES, strict=True)
+    ]
+
+
+def against_mlflow(ours, folder, names, rounds):
     peer = "mlflow models serve"
-    speed = Row("one row a request", "requests/s", peer, goal=50)
+    speed = Row("one row a request", "requests/s", peer, goal=75)
     middle = Row("one row a request, p50", "ms", peer, goal=100, more_is_better=False)
     tail = Row("one row a request, p99", "ms", peer, more_is_better=False)
-    constant = Row("against a constant of the same server", "requests/s", "GET /healthz")
-    with tempfile.TemporaryDirectory() as folder:
-        save_peer(folder + "/model", text, names)
-        body = {"dataframe_split": {"columns": names, "data": [[float(i) for i in range(len(names))]]}}
-        with our_server(program) as ours, peer_server(folder + "/model") as theirs:
-            for number in range(rounds + 1):
-                one = load(folder, f"{ours}/endpoints/late/invocations", OURS)
-                two = load(folder, f"{theirs}/invocations", body)
-                steady = load(folder, f"{ours}/healthz", None, 2)
-                if number == 0:
-                    continue  # Warm-up.
-                for row, index in ((speed, 0), (middle, 1), (tail, 2)):
-                    row.ours.append(one[index])
-                    row.theirs.append(two[index])
-                constant.ours.append(one[0])
-                constant.theirs.append(steady[0])
+    many = Row(f"{BATCH} rows a request", "requests/s", peer, goal=30)
+    constant = Row("against a constant of the same server", "requests/s", "GET /healthz", goal=0.7)
+    values = [float(i) for i in range(len(names))]
+    bodies = [{"dataframe_split": {"columns": names, "data": [values] * count}} for count in (1, BATCH)]
+    with peer_server(folder / "model") as theirs:
+        for number in range(rounds + 1):
+            one = load(folder, f"{ours}/endpoints/late/invocations", OURS)
+            two = load(folder, f"{theirs}/invocations", bodies[0])
+            steady = load(folder, f"{ours}/healthz", None, 2)
+            batches = (
+                load(folder, f"{ours}/endpoints/late/invocations", OURS_MANY)[0],
+                load(folder, f"{theirs}/invocations", bodies[1])[0],
+            )
+            if number == 0:
+                continue  # Warm-up.
+            for row, index in ((speed, 0), (middle, 1), (tail, 2)):
+                row.ours.append(one[index])
+                row.theirs.append(two[index])
+            many.ours.append(batches[0])
+            many.theirs.append(batches[1])
+            constant.ours.append(one[0])
+            constant.theirs.append(steady[0])
     assert not math.isnan(speed.ratio())
-    return [speed, middle, tail, constant]
+    return [speed, middle, tail, many, constant]
+
+
+def against_mlserver(ours, folder, text, names, rounds):
+    python = oip_python()
+    speed = Row("one row a request, /v2", "requests/s", "MLServer", goal=20)
+    grpc = Row("one row a call, gRPC, one client", "calls/s", "MLServer")
+    values = [float(i) for i in range(len(names))]
+    tensors = ours_as_tensors()
+    body = {"inputs": [{**t, "shape": [1], "data": t["values"]} for t in tensors]}
+    theirs_body = {"inputs": [{"name": "x", "datatype": "FP64", "shape": [1, len(names)], "data": values}]}
+    theirs_tensors = [{"name": "x", "datatype": "FP64", "values": [values]}]
+    with oip_server(python, folder / "oip", text) as theirs:
+        for number in range(rounds + 1):
+            pair = (
+                load(folder, f"{ours[0]}/v2/models/late/infer", body)[0],
+                load(folder, f"{theirs[0]}/v2/models/late/infer", theirs_body)[0],
+            )
+            calls = (loop(python, ours[1], tensors)[0], loop(python, theirs[1], theirs_tensors)[0])
+            if number == 0:
+                continue  # Warm-up.
+            for row, (own, other) in ((speed, pair), (grpc, calls)):
+                row.ours.append(own)
+                row.theirs.append(other)
+    return [speed, grpc]
+
+
+def run(program, rounds, _quick=False):
+    text, names = prepare(program)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        save_peer(folder / "model", text, names)
+        with our_server(program) as ours:
+            return [
+                *against_mlflow(ours[0], folder, names, rounds),
+                *against_mlserver(ours, folder, text, names, rounds),
+            ]

@@ -16,7 +16,7 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent
-BENCHES = ["serve", "apply"]
+BENCHES = ["serve", "apply", "record", "watch", "heal"]
 
 
 class Row:
@@ -63,15 +63,24 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name", nargs="?", choices=BENCHES)
     parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int)
+    parser.add_argument(
+        "--quick", action="store_true", help="one short round: for a look, not for the record"
+    )
     parser.add_argument("--program", default=str(ROOT / "bin/trimtab"))
-    options = parser.parse_args()
+    options, more = parser.parse_known_args()
+    if more and options.name != "heal":
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    rounds = options.rounds or (1 if options.quick else 3)
     sys.path.insert(0, str(HERE))
     print(f"cores {os.cpu_count()}, load {os.getloadavg()[0]:.1f}", file=sys.stderr)
     for name in [options.name] if options.name else BENCHES:
+        # The healing bench takes hours; among the others it only shows that it runs.
+        quick = options.quick or (name == "heal" and not options.name)
+        arguments = [*more, *(["--quick"] if quick else [])] if name == "heal" else options.quick
         # What peers print on standard output must not mix with ours.
         with contextlib.redirect_stdout(sys.stderr):
-            rows = importlib.import_module(f"bench_{name}").run(options.program, options.rounds)
+            rows = importlib.import_module(f"bench_{name}").run(options.program, rounds, arguments)
         if options.json:
             print(json.dumps({"bench": name, "rows": [row.to_json() for row in rows]}))
         else:

@@ -12,6 +12,7 @@ set(TRIMTAB_SANITIZE "" CACHE STRING "Sanitizers for our code, as in -fsanitize=
 set(TRIMTAB_ONLY_ROOMS "" CACHE STRING "Build these rooms only; all when empty")
 set(TRIMTAB_TEST_PROGRAM "" CACHE STRING "Name of one more test program, made of the tests of several rooms")
 set(TRIMTAB_TEST_PROGRAM_ROOMS "" CACHE STRING "The rooms of that program")
+set(TRIMTAB_FUZZ OFF CACHE BOOL "Build the fuzz targets; clang only")
 set(TRIMTAB_PROGRAM_FOLDER "${PROJECT_BINARY_DIR}/bin" CACHE STRING "Where the program is put")
 
 # ./dev fetches the pinned archives before it runs CMake, and says here where they are.
@@ -25,6 +26,9 @@ add_compile_options(
   -Wall -Wextra -Wnon-virtual-dtor -Woverloaded-virtual -Wimplicit-fallthrough -Wno-missing-field-initializers
   -Werror=vla -Werror=return-type -Werror=uninitialized -Wno-error=maybe-uninitialized -Werror=format-security -Werror=switch
   -fstack-protector-strong -fno-plt -ffile-prefix-map=${PROJECT_SOURCE_DIR}/= -ffile-prefix-map=../../=)
+if(CMAKE_CXX_COMPILER_ID MATCHES Clang)
+  add_compile_options(-Wno-unknown-warning-option)  # g++ has some more warnings.
+endif()
 add_compile_definitions(_GLIBCXX_ASSERTIONS)
 add_link_options(-Wl,-z,relro,-z,now)
 if(TRIMTAB_SANITIZE)

@@ -21,7 +21,7 @@ PROGRAM = "bin/trimtab"
 RELEASE_TESTS = "build/release/tests"
 TIME_LIMIT_S = 30 * 60
 # Suites that are programs of their own: tests/<name>/run.py --program PROGRAM --json OUT
-FOLDERS = ["scenarios", "clients", "differential", "faults"]
+FOLDERS = ["scenarios", "clients", "differential", "faults", "benches"]
 
 # command: what to run, {out} being the file for its results; results: reads (passed, failed) from that file
 # and from the output; preset: what to build before.
@@ -93,7 +93,7 @@ def suites():
     for name in FOLDERS:
         if (ROOT / "tests" / name / "run.py").exists():
             command = ["python3", f"tests/{name}/run.py", "--program", PROGRAM, "--json", "{out}"]
-            yield Suite(name, command, read_totals, "release")
+            yield Suite(name, command, read_totals, "fuzz" if name == "fuzz" else "release")
     for preset in sanitizer_presets():
         yield gtest_suite(f"build/{preset}/tests/test_{preset}", preset)
 

@@ -21,6 +21,7 @@
 #include "registry/endpoints.h"
 #include "registry/record.h"
 #include "store/scratch_folder.h"
+#include "watch/baseline.h"
 
 namespace trimtab::api {
 
@@ -67,7 +68,10 @@ class ServedProject {
         projects_({must(project::parse(kServedProject + more_endpoints, "p.yaml", folder_.path()))}),
         home_(must(store::Home::open(folder_ / "home", clock_))),
         runs_(must(registry::RunBook::open(*home_, clock_))),
-        record_{*home_, clock_, *runs_},
+        record_{*home_, clock_, *runs_, courier_},
+        people_(must(people::People::open(*home_, clock_))),
+        gate_(*people_, home_->token()),
+        people_rooms_{.home = *home_, .people = *people_, .gate = gate_},
         engine_(must(table::Engine::open({.folders_allowed = {folder_.path().string()}}))),
         executor_(*home_, clock_, flow::ExecutorOptions{}),
         pipeline_(projects_[0], *home_, *engine_, executor_, clock_),
@@ -116,7 +120,8 @@ class ServedProject {
   std::vector<http::Route> container_routes(const ContainerContract& contract) {
     return api::container_routes(*rooms_, contract, "0.0.0");
   }
-  std::vector<http::Route> routes() { return all_routes(*rooms_, record_, "0.0.0"); }
+  std::vector<http::Route> routes() { return all_routes(*rooms_, record_, people_rooms_, "0.0.0"); }
+  ServerRooms& rooms() { return *rooms_; }
   store::Home& home() { return *home_; }
   base::ManualClock& clock() { return clock_; }
   heal::Ward& ward() { return *wards_[0]; }
@@ -154,6 +159,18 @@ class ServedProject {
     return table::Schema({{"place", table::ColumnType::text}, {"seen", table::ColumnType::time}});
   }
 
+  // x from 0 to 999, always the same answer, true in half of the rows.
+  static Json baseline_of(const model::Artifact& artifact, double answer) {
+    std::vector<double> x;
+    std::vector<double> truth;
+    for (int i = 0; i < 1000; ++i) {
+      x.push_back(i);
+      truth.push_back(i % 2);
+    }
+    const std::vector<double> scores(x.size(), answer);
+    return watch::Baseline::make(artifact.recipe.features, true, {x, x, scores, truth}).to_json();
+  }
+
   registry::NewVersion version(const std::string& answer, bool passed) {
     model::Artifact artifact;
     artifact.recipe.request = table::Schema({{"x", table::ColumnType::real}});
@@ -164,6 +181,8 @@ class ServedProject {
     artifact.learner = "baseline";
     artifact.model_text = answer;
     artifact.baseline = Json::object();
+    // Version 1 is of a time in which no baseline was kept.
+    if (answer != "0.25") artifact.baseline.set("watch", baseline_of(artifact, std::stod(answer)));
     registry::NewVersion version;
     version.project = "p";
     version.model = "m";
@@ -193,7 +212,11 @@ class ServedProject {
   std::vector<project::Project> projects_;
   std::unique_ptr<store::Home> home_;
   std::unique_ptr<registry::RunBook> runs_;
+  notify::Courier courier_{*home_, clock_};
   RecordRooms record_;
+  std::unique_ptr<people::People> people_;
+  people::Gate gate_;
+  PeopleRooms people_rooms_;
   std::unique_ptr<table::Engine> engine_;
   flow::Executor executor_;
   flow::Pipeline pipeline_;

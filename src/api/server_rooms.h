@@ -12,6 +12,7 @@
 #include "base/result.h"
 #include "heal/healer.h"
 #include "heal/ward.h"
+#include "http/handler_pool.h"
 #include "project/project.h"
 #include "serve/lookups.h"
 #include "store/home.h"
@@ -45,6 +46,12 @@ struct ServerRooms {
   std::function<Result<Json>(const PlanWish& wish)> preview;
   // What is known of a table's or source's columns (flow::profile_dataset); runs on the healer's thread.
   std::function<Result<Json>(const std::string& name)> profile;
+  // Work that keeps the home in order and takes its time ("gc"), with the request's body; answers from a
+  // thread of its own. Errors: invalid (the body), and what the work says.
+  std::function<void(const std::string&, const Json&, std::function<void(Result<Json>)> done)> upkeep;
+
+  // Where long requests for predictions wait and are answered (api/predict/inference.h).
+  std::shared_ptr<http::HandlerPool> long_requests = std::make_shared<http::HandlerPool>(1, 32);
 
   // Errors: not_found (did you mean).
   Result<heal::Ward*> ward(const std::string& endpoint) const;

@@ -89,10 +89,39 @@ const Options& options_of_serving() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--allow-host", to.allow_hosts, "a further name by which this server may be called");
        }},
+      {"auth",
+       [](CLI::App& app, Arguments& to) {
+         app.add_flag_callback(
+             "--auth", [&to] { to.auth = true; },
+             "people have to sign in (default: as this home was served last; at first they need not)");
+         app.add_flag_callback("--no-auth", [&to] { to.auth = false; }, "people need not sign in");
+       }},
+      {"tls",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option(
+             "--tls-cert", to.tls_certificate,
+             "PEM file of a certificate, for https; when it changes, new connections get the new one");
+         app.add_option("--tls-key", to.tls_key, "PEM file of its private key");
+       }},
+      {"oidc",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option(
+             "--oidc-issuer", to.oidc_issuer,
+             "people sign in at this OpenID Connect provider; its secret is in TRIMTAB_OIDC_SECRET");
+         app.add_option("--oidc-client", to.oidc_client, "what the provider calls this server");
+         app.add_option("--oidc-url", to.oidc_url,
+                        "how browsers reach this server, as in https://ml.example.com");
+       }},
       {"predict_port",
        [](CLI::App& app, Arguments& to) {
          app.add_option("--predict-port", to.predict_port,
                         "a second port that gives predictions and nothing else (0: any free port)")
+             ->check(CLI::Range(0, 65535));
+       }},
+      {"grpc_port",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--grpc-port", to.grpc_port,
+                        "predictions over gRPC (0: any free port; default: the port after --port)")
              ->check(CLI::Range(0, 65535));
        }},
       {"clock",
@@ -119,6 +148,11 @@ const Options& options_of_work() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--policies", to.policies, "policies to compare")->delimiter(',');
        }},
+      {"set",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--set", to.settings,
+                        "another value than the file's, as in heal.poison_budget=1; may be repeated");
+       }},
       {"step_limits",
        [](CLI::App& app, Arguments& to) {
          app.add_option("--step-time-max", to.step_time_max,
@@ -138,6 +172,13 @@ const Options& options_of_work() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--endpoint", to.name, "which endpoint (default: the project's only one)");
        }},
+      {"window",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--window", to.window, "how far back to look from now, as in 6h (default 1d)");
+         app.add_option("--against", to.against,
+                        "baseline (the rows of training, the default), season (the same hours of the week "
+                        "before) or previous (the window before)");
+       }},
       {"scorer",
        [](CLI::App& app, Arguments& to) {
          app.add_option("WITH", to.name,
@@ -148,6 +189,12 @@ const Options& options_of_work() {
       {"files",
        [](CLI::App& app, Arguments& to) {
          app.add_option("FILE", to.files, "CSV or Parquet files of rows to score, in this order")->required();
+       }},
+      {"two_files",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("FILES", to.files, "two Parquet files: the reference, then the current rows")
+             ->required()
+             ->expected(2);
        }},
       {"to_version", [](CLI::App& app, Arguments& to) { add_version(app, to.to_version); }},
       {"reason",
@@ -161,8 +208,77 @@ const Options& options_of_work() {
   return table;
 }
 
+// Who may what, where.
+const Options& options_of_people() {
+  static const Options table = {
+      {"role",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--role", to.role, "viewer, editor, deployer, approver or admin");
+       }},
+      {"scope",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--in", to.in_project, "a project or MLflow experiment (default: the whole server)");
+         app.add_option("--model", to.in_model, "a registered model");
+       }},
+      {"token",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--lasts", to.lasts, "how long the token is good, as in 90d (default: for ever)");
+         app.add_option("--label", to.label, "what the token is for");
+       }},
+      {"password",
+       [](CLI::App& app, Arguments& to) {
+         app.add_flag("--password-stdin", to.password_stdin,
+                      "read the password from standard input (default: make one and print it)");
+       }},
+      {"group",
+       [](CLI::App& app, Arguments& to) { app.add_flag("--group", to.is_group, "the name is a group's"); }},
+  };
+  return table;
+}
+
+// What the record is removed, copied, brought in and sent by.
+const Options& options_of_record() {
+  static const Options table = {
+      {"bridge", [](CLI::App& app, Arguments& to) { app.add_option("WHAT", to.name, "mlflow")->required(); }},
+      {"import_source",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--from", to.source,
+                        "the SQLite file of an MLflow server, or http://HOST:PORT of one")
+             ->required();
+         app.add_option(
+             "--artifacts", to.artifacts,
+             "with a file: the folder that holds the artifacts (--artifacts-destination, or mlruns)");
+       }},
+      {"export_target",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--to", to.target, "http://HOST:PORT of an MLflow server")->required();
+       }},
+      {"registered_model",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("MODEL", to.name, "a registered model, also one that was deleted")->required();
+       }},
+      {"backup_folder",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("FOLDER", to.folder, "the folder of the backup")->required();
+       }},
+      {"older_than",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--older-than", to.older_than,
+                        "what was deleted longer ago than this goes (default: `deleted` of the project's "
+                        "retention, or 30d)")
+             ->type_name("DURATION");
+       }},
+      {"dry_run",
+       [](CLI::App& app, Arguments& to) {
+         app.add_flag("--dry-run", to.dry_run, "say what would go, and remove nothing");
+       }},
+  };
+  return table;
+}
+
 const AddOption& option(const std::string& name) {
-  for (const Options* options : {&options_of_place(), &options_of_serving(), &options_of_work()}) {
+  for (const Options* options : {&options_of_place(), &options_of_serving(), &options_of_work(),
+                                 &options_of_people(), &options_of_record()}) {
     if (const auto found = options->find(name); found != options->end()) return found->second;
   }
   CHECK(false);

@@ -7,10 +7,14 @@
 #include <unistd.h>
 #include <utility>
 
+#include "api/access_rules.h"
+#include "api/grpc/grpc_server.h"
 #include "api/route_list.h"
 #include "api/server_rooms.h"
 #include "app/life_of_a_row.h"
+#include "app/upkeep.h"
 #include "base/diagnostics.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "flow/dataset_profile.h"
 #include "flow/executor.h"
@@ -19,6 +23,10 @@
 #include "heal/healer.h"
 #include "heal/ward.h"
 #include "http/server.h"
+#include "notify/courier.h"
+#include "people/gate.h"
+#include "people/password.h"
+#include "people/people.h"
 #include "plan/apply.h"
 #include "project/load.h"
 #include "registry/run_book.h"
@@ -30,6 +38,9 @@ namespace trimtab::app {
 namespace {
 
 constexpr const char* kClockSetting = "clock";
+constexpr const char* kSignInSetting = "must_sign_in";
+constexpr int kOutboundThreads = 2;
+constexpr std::size_t kOutboundMax = 64;
 constexpr TimeUs kTrainTakes = base::kHourUs;  // Until a training's result may be used, by the clock.
 
 std::vector<std::string> source_folders(const std::vector<project::Project>& projects) {
@@ -40,15 +51,39 @@ std::vector<std::string> source_folders(const std::vector<project::Project>& pro
   return folders;
 }
 
-// Where a manual clock stood when the server last stopped, or where it is to start.
-Result<TimeUs> manual_start(store::Home& home, TimeUs given) {
-  TimeUs start = given;
+// What the home remembers under a name; nothing at first.
+Result<std::optional<std::string>> kept_setting(store::Home& home, const char* name) {
+  std::optional<std::string> value;
   TRY(home.database().read([&](store::Connection& connection) -> Status {
     store::Statement row = connection.prepare("SELECT value FROM setting WHERE name = ?");
-    if (TRY(row.with(kClockSetting).step())) start = std::max(start, TimeUs{std::stoll(row.text(0))});
+    if (TRY(row.with(name).step())) value = row.text(0);
     return {};
   }));
-  return start;
+  return value;
+}
+
+Status keep_setting(store::Home& home, const char* name, const std::string& value) {
+  return home.database().write([&](store::Connection& connection) {
+    return connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")
+        .with(name, value)
+        .run();
+  });
+}
+
+// Where a manual clock stood when the server last stopped, or where it is to start.
+Result<TimeUs> manual_start(store::Home& home, TimeUs given) {
+  const std::optional<std::string> kept = TRY(kept_setting(home, kClockSetting));
+  return kept ? std::max(given, TimeUs{std::stoll(*kept)}) : given;
+}
+
+Status keep_certificate_path(const std::string& home, const std::optional<base::TlsFiles>& files) {
+  const std::filesystem::path file = certificate_path_file(home);
+  if (!files) return base::remove_tree(file);
+  return base::write_file_durably(file, std::filesystem::absolute(files->certificate).string(), 0600);
+}
+
+bool is_loopback(const std::string& host) {
+  return host == "localhost" || host == "::1" || host.starts_with("127.");
 }
 
 // A connection is a descriptor, and the usual soft limit of 1,024 is less than the connections a server
@@ -62,6 +97,10 @@ void raise_open_files() {
 }
 
 }  // namespace
+
+std::filesystem::path certificate_path_file(const std::string& home) {
+  return std::filesystem::path(home) / "server.certificate";
+}
 
 std::string own_program() {
   std::error_code failed;
@@ -114,6 +153,7 @@ struct RunningServer::State {
   std::unique_ptr<base::ManualClock> manual_clock;
   std::unique_ptr<store::Home> home;
   std::unique_ptr<registry::RunBook> runs;
+  std::unique_ptr<notify::Courier> courier;
   std::unique_ptr<table::Engine> engine;
   flow::ExecutorOptions execution;  // Of every step, whoever asks for it.
   std::unique_ptr<flow::Executor> executor;
@@ -122,10 +162,20 @@ struct RunningServer::State {
   std::vector<std::unique_ptr<heal::Ward>> wards;
   std::unique_ptr<heal::Rounds> rounds;
   std::unique_ptr<heal::Healer> healer;
+  std::unique_ptr<Upkeep> upkeep;
   std::unique_ptr<api::ServerRooms> rooms;
   std::unique_ptr<api::RecordRooms> record;
+  std::unique_ptr<people::People> people;
+  std::shared_ptr<people::Gate> gate;
+  std::unique_ptr<people::SingleSignOn> sign_on;  // Null: no identity provider.
+  std::unique_ptr<http::HandlerPool> outbound;
+  std::unique_ptr<api::PeopleRooms> office;
+  std::unique_ptr<api::AccessRooms> access;
+  std::string first_password;
+  std::shared_ptr<base::TlsServer> tls;  // Null: plain HTTP.
   std::unique_ptr<http::Server> server;
   std::unique_ptr<http::Server> predict_server;  // Null: predictions are given at `server` alone.
+  std::unique_ptr<api::GrpcServer> grpc_server;  // Null: nor over gRPC.
   std::function<void()> on_project_changed;
 
   const base::Clock& clock() const {
@@ -135,7 +185,10 @@ struct RunningServer::State {
 
   Status open_home(const ServerSettings& settings);
   Status open_wards(const ServerSettings& settings);
+  Status open_office(const ServerSettings& settings);
   Status open_doors(const ServerSettings& settings);
+  std::vector<http::Route> guarded(std::vector<http::Route> routes) const;
+  Status open_grpc_door(const ServerSettings& settings, const GrpcPort& wanted);
   Status open_predict_door(const ServerSettings& settings, const PredictPort& wanted);
   Result<std::vector<std::filesystem::path>> part_files(const std::string& source);
   Result<table::Schema> source_schema(const std::string& source);
@@ -151,6 +204,9 @@ Status RunningServer::State::open_home(const ServerSettings& settings) {
     manual_clock = std::make_unique<base::ManualClock>(TRY(manual_start(*home, *settings.manual_clock_from)));
   }
   runs = TRY(registry::RunBook::open(*home, clock()));
+  // Those who are told live in the world, whatever the server's own clock says.
+  courier = std::make_unique<notify::Courier>(*home, system_clock);
+  courier->start();
   table::EngineOptions options;
   options.folders_allowed = source_folders(projects);
   options.folders_allowed.push_back(home->blobs().folder().string());
@@ -198,6 +254,7 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
       std::make_unique<heal::Rounds>(*home, clock(), heal::train_with(*pipeline, project()), kTrainTakes);
   healer = std::make_unique<heal::Healer>(clock(), manual_clock.get(), *rounds, under_care, live_on,
                                           heal::HealerOptions{});
+  upkeep = std::make_unique<Upkeep>(*home, *runs, clock(), *healer, project().retention);
   return {};
 }
 
@@ -253,6 +310,40 @@ Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
   return report.to_json().set("text", report.to_text());
 }
 
+// Who the people are, and whether they have to say so.
+Status RunningServer::State::open_office(const ServerSettings& settings) {
+  people = TRY(people::People::open(*home, clock()));
+  gate = std::make_shared<people::Gate>(*people, home->token());
+  const std::optional<std::string> kept = TRY(kept_setting(*home, kSignInSetting));
+  const bool was_on = kept && *kept == "on";
+  const bool must_sign_in = settings.must_sign_in.value_or(was_on);
+  if (!must_sign_in && !is_loopback(settings.host)) {
+    return fail(ErrorCode::invalid,
+                "other machines reach " + settings.host + ", and nobody would have to sign in there",
+                "add --auth to switch permissions on, or serve at 127.0.0.1");
+  }
+  if (must_sign_in != was_on) TRY(keep_setting(*home, kSignInSetting, must_sign_in ? "on" : "off"));
+  office = std::unique_ptr<api::PeopleRooms>(
+      new api::PeopleRooms{.home = *home, .people = *people, .gate = *gate, .must_sign_in = must_sign_in});
+  if (settings.provider) {
+    sign_on = TRY(people::SingleSignOn::make(*settings.provider, system_clock));
+    outbound = std::make_unique<http::HandlerPool>(kOutboundThreads, kOutboundMax);
+    office->sign_on = sign_on.get();
+    office->outbound = outbound.get();
+  }
+  access = std::unique_ptr<api::AccessRooms>(new api::AccessRooms{*record, *people, project().name});
+  if (!must_sign_in || people->roster()->has_admin()) return {};
+  first_password = people::random_password();
+  const std::string hash = TRY(people::hash_password(first_password));
+  return people::wait_for([&](people::People::Done done) {
+    people->add_person("server", "admin", hash, http::Role::admin, std::move(done));
+  });
+}
+
+std::vector<http::Route> RunningServer::State::guarded(std::vector<http::Route> routes) const {
+  return office->must_sign_in ? api::with_access(std::move(routes), *access) : routes;
+}
+
 Status RunningServer::State::open_doors(const ServerSettings& settings) {
   rooms = std::unique_ptr<api::ServerRooms>(new api::ServerRooms{
       .home = *home,
@@ -268,10 +359,18 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
       .profile = [this](const std::string& name) -> Result<Json> {
         flow::ProgressListener silent;
         return flow::profile_dataset(project(), *home, *executor, silent, name);
-      }});
-  record = std::unique_ptr<api::RecordRooms>(new api::RecordRooms{*home, clock(), *runs});
-  std::vector<http::Route> routes = api::all_routes(*rooms, *record, TRIMTAB_VERSION);
+      },
+      .upkeep = [this](const std::string& task, const Json& wish,
+                       Upkeep::Done done) { upkeep->run(task, wish, std::move(done)); }});
+  record = std::unique_ptr<api::RecordRooms>(new api::RecordRooms{*home, clock(), *runs, *courier});
+  TRY(open_office(settings));
+  std::vector<http::Route> routes = guarded(api::all_routes(*rooms, *record, *office, TRIMTAB_VERSION));
   http::ServerOptions options;
+  if (office->must_sign_in) options.doorkeeper = gate;
+  if (settings.tls) tls = TRY(base::TlsServer::make(*settings.tls));
+  options.tls = tls;
+  office->is_tls = tls != nullptr;
+  TRY(keep_certificate_path(settings.home, settings.tls));
   options.host = settings.host;
   options.port = settings.port;
   options.hosts_allowed = settings.hosts_allowed;
@@ -281,6 +380,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   options.body_folder = TRY(home->make_staging("bodies"));
   server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
   if (settings.predict_port) TRY(open_predict_door(settings, *settings.predict_port));
+  if (settings.grpc_port) TRY(open_grpc_door(settings, *settings.grpc_port));
   return home->publish_address(settings.host, server->port());
 }
 
@@ -290,26 +390,40 @@ Status RunningServer::State::open_predict_door(const ServerSettings& settings, c
   options.port = wanted.port;
   options.hosts_allowed = settings.hosts_allowed;
   options.answers_any_host = wanted.is_container;
+  if (!wanted.is_container) options.tls = tls;
   std::vector<http::Route> routes = api::container_routes(*rooms, wanted.contract, TRIMTAB_VERSION);
+  // A platform that runs a container lets nobody in but itself.
+  if (!wanted.is_container && office->must_sign_in) {
+    options.doorkeeper = gate;
+    routes = guarded(std::move(routes));
+  }
   predict_server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
+  return {};
+}
+
+// A server without endpoints has nothing to say there, and is spared the memory.
+Status RunningServer::State::open_grpc_door(const ServerSettings& settings, const GrpcPort& wanted) {
+  if (wards.empty()) return {};
+  Result<std::unique_ptr<api::GrpcServer>> opened =
+      api::GrpcServer::start({.host = settings.host, .port = wanted.port}, *rooms, TRIMTAB_VERSION);
+  if (!opened && wanted.is_asked) return fail(opened.error());
+  if (!opened) base::log_warning("app", opened.error().message + "; predictions are given over HTTP alone");
+  if (opened) grpc_server = std::move(*opened);
   return {};
 }
 
 Status RunningServer::State::remember_clock() {
   if (!manual_clock) return {};
-  const std::string now = std::to_string(manual_clock->now());
-  return home->database().write([&](store::Connection& connection) {
-    return connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")
-        .with(kClockSetting, now)
-        .run();
-  });
+  return keep_setting(*home, kClockSetting, std::to_string(manual_clock->now()));
 }
 
 RunningServer::RunningServer(std::unique_ptr<State> state) : state_(std::move(state)) {}
 
 RunningServer::~RunningServer() {
+  if (state_->grpc_server) state_->grpc_server->stop();
   if (state_->predict_server) state_->predict_server->stop();
   if (state_->server) state_->server->stop();
+  state_->upkeep.reset();
   state_->healer.reset();
   const Status kept = state_->remember_clock();
   if (!kept) base::log_warning("app", "the clock could not be kept: " + kept.error().message);
@@ -317,9 +431,16 @@ RunningServer::~RunningServer() {
 
 int RunningServer::port() const { return state_->server->port(); }
 
+const std::string& RunningServer::first_password() const { return state_->first_password; }
+
 std::optional<int> RunningServer::predict_port() const {
   if (!state_->predict_server) return std::nullopt;
   return state_->predict_server->port();
+}
+
+std::optional<int> RunningServer::grpc_port() const {
+  if (!state_->grpc_server) return std::nullopt;
+  return state_->grpc_server->port();
 }
 
 Result<std::unique_ptr<RunningServer>> RunningServer::start(const ServerSettings& settings,
@@ -332,6 +453,7 @@ Result<std::unique_ptr<RunningServer>> RunningServer::start(const ServerSettings
   TRY(state->open_wards(settings));
   TRY(state->open_doors(settings));
   state->healer->start();
+  state->upkeep->start();
   return std::unique_ptr<RunningServer>(new RunningServer(std::move(state)));
 }
 

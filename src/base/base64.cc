@@ -42,4 +42,25 @@ std::optional<std::string> from_base64(std::string_view text) {
   return out;
 }
 
+std::string to_base64_url(std::string_view bytes) {
+  std::string out = to_base64(bytes);
+  std::replace(out.begin(), out.end(), '+', '-');
+  std::replace(out.begin(), out.end(), '/', '_');
+  out.erase(std::min(out.find('='), out.size()));
+  return out;
+}
+
+std::optional<std::string> from_base64_url(std::string_view text) {
+  std::string digits(text);
+  for (char& c : digits) {
+    const bool is_other = c == '+' || c == '/' || c == '=';
+    if (c == '-')
+      c = '+';
+    else if (c == '_')
+      c = '/';
+    if (is_other || kBase64.find(c) == std::string_view::npos) return std::nullopt;
+  }
+  return from_base64(digits.append((4 - digits.size() % 4) % 4, '='));
+}
+
 }  // namespace trimtab::base

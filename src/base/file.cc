@@ -79,7 +79,8 @@ Error errno_error(int number, std::string what) {
   ErrorCode code = ErrorCode::storage_broken;
   if (number == ENOSPC || number == EDQUOT) code = ErrorCode::storage_full;
   if (number == ENOENT) code = ErrorCode::not_found;
-  return Error{code, what + ": " + std::generic_category().message(number), {}, std::nullopt, nullptr};
+  const char* hint = code == ErrorCode::storage_full ? "free space on its disk and try again" : "";
+  return Error{code, what + ": " + std::generic_category().message(number), hint, std::nullopt, nullptr};
 }
 
 Result<std::string> read_file(const fs::path& path, std::uint64_t bytes_max) {

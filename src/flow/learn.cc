@@ -13,6 +13,7 @@
 #include "model/scorer.h"
 #include "table/parquet.h"
 #include "train/trainer.h"
+#include "watch/baseline.h"
 
 namespace trimtab::flow {
 namespace {
@@ -125,6 +126,9 @@ Result<Json> train_artifact(const table::OperationRun& run) {
                                     {"scores", score_histogram(scores)},
                                     {"train_rows", report.train_rows},
                                     {"test_rows", report.test_rows}});
+  const watch::BaselineRows rows{data.train.values, data.test.values, scores, truth};
+  artifact.baseline.set("watch",
+                        watch::Baseline::make(artifact.recipe.features, artifact.binary, rows).to_json());
   for (const auto& [name, bytes] : artifact.to_files()) {
     TRY(base::write_file_durably(run.output_folder / name, bytes));
   }

@@ -27,7 +27,7 @@ const std::vector<Pin> kPins = {
     {"check_table", 1, "5c7e7fcdf48042ceec88002e53f31c57caf40790ea6d33cea9328e7e8a113eb9"},
     {"profile", 1, "649d1775515ec07ecc2714f2dd9f78332a4bc7a978e981eddde19248447b59be"},
     {"frame", 1, "4174c7d387b045b1b06416622add57148c3cba598a4e002be9e9ada5c28aaf9e"},
-    {"train", 1, "cc74ae9200ce34d08974c94fe457f0f163aebdbb32de7340c259e71471e6d223"},
+    {"train", 2, "d3e8f4921553b68c000272b08b43f15ffa8d6444ed420a67864ee8204632fc7a"},
     {"judge", 1, "3ed3a3795c2eb41a730b33a699a0132ef0630e90f853eb21667753f254f09bc4"},
     {"score", 1, "nothing"},  // Its file is the user's and is never used again.
 };

@@ -6,6 +6,8 @@
 #include <functional>
 #include <numeric>
 
+#include "model/level.h"
+
 namespace trimtab::heal {
 namespace {
 
@@ -13,7 +15,6 @@ constexpr std::array<double, 2> kBets = {0.3, 0.9};
 constexpr std::size_t kIncrementsMax = 4096;  // Of a change that is seen and never healed; the oldest go.
 constexpr int kNewtonSteps = 6;
 constexpr double kSmallStep = 1e-4;  // Far below what a difference of losses can show.
-constexpr double kScoreMin = 1e-6;
 
 double log_mean_exp(std::span<const double> logs) {
   const double largest = *std::max_element(logs.begin(), logs.end());
@@ -27,13 +28,6 @@ double log_wealth(std::span<const double> differences, double bet) {
   for (const double difference : differences) sum += std::log1p(bet * std::clamp(difference, -1.0, 1.0));
   return sum;
 }
-
-double logit(double probability) {
-  const double inside = std::clamp(probability, kScoreMin, 1 - kScoreMin);
-  return std::log(inside / (1 - inside));
-}
-
-double sigmoid(double x) { return x >= 0 ? 1 / (1 + std::exp(-x)) : std::exp(x) / (1 + std::exp(x)); }
 
 // -ln of the likelihood of one row with log odds x.
 double row_loss(double x, double truth) {
@@ -76,7 +70,7 @@ void Fit::differentiate(std::span<const double> beta, std::vector<double>& gradi
   hessian.assign(size * size, 0);
   for (std::size_t row = 0; row < truth.size(); ++row) {
     const std::span<const double> x = design(row);
-    const double p = sigmoid(log_odds(row, beta));
+    const double p = model::sigmoid(log_odds(row, beta));
     const double weight = std::max(p * (1 - p), 1e-9);
     for (std::size_t i = 0; i < size; ++i) {
       gradient[i] += (p - truth[row]) * x[i];
@@ -231,7 +225,7 @@ void Correction::standardise(const CorrectionRows& rows) {
 
 void Correction::design(const CorrectionRows& rows, std::size_t row, std::span<double> out) const {
   out[0] = 1;
-  out[1] = logit(rows.score[row]);
+  out[1] = model::log_odds(rows.score[row]);
   for (std::size_t column = 0; column < mean_.size(); ++column) {
     const double value = rows.features[row * mean_.size() + column];
     const bool is_there = std::isfinite(value) && scale_[column] > 0;
@@ -277,7 +271,7 @@ void Correction::apply(const CorrectionRows& rows, std::vector<double>& out) con
     double log_odds = intercept_ * x[0] + slope_ * x[1];
     for (std::size_t column = 0; column < weights_.size(); ++column)
       log_odds += weights_[column] * x[2 + column];
-    out[row] = sigmoid(log_odds);
+    out[row] = model::sigmoid(log_odds);
   }
 }
 

@@ -11,8 +11,11 @@
 namespace trimtab::heal {
 
 // "declared", "never", "every:7d" (periodic, gated like any candidate), "every-batch:12" (after each labelled
-// batch, on the newest 12, without gates), "every-batches:5:12" (after each fifth). Sets `kind` and what
-// belongs to it; the rest of the options stays as it is. Errors: invalid (names them all).
+// batch, on the newest 12, without gates), "every-batches:5:12" (after each fifth), "psi:12" (when a
+// feature's population stability index exceeds 0.2), "loss-3sigma:12" (when a batch's loss lies three
+// standard deviations above those before it). The last number of each, the window, is 12 when it is left out.
+// "contract+psi" and the like: behind the contract of rows that stands before `declared`. Sets `kind` and
+// what belongs to it; the rest of the options stays as it is. Errors: invalid (names them all).
 Result<PolicyOptions> parse_policy(std::string_view text);
 
 // What decide() does for every kind but `declared`: a batch, whoever answered it, with no treatment under

@@ -20,13 +20,14 @@
 namespace trimtab::heal {
 
 // declared: what the project file says. The others are there to compare with (heal/naive_policy.h).
-enum class PolicyKind : std::uint8_t { declared, never, periodic, every_batches };
+enum class PolicyKind : std::uint8_t { declared, never, periodic, every_batches, psi, loss_3sigma };
 
 struct PolicyOptions {
   PolicyKind kind = PolicyKind::declared;
   TimeUs period = 7 * base::kDayUs;  // Of `periodic`: retrain as often, whatever the evidence.
   int every_batches = 1;             // Of `every_batches`: retrain as often,
   int window_batches = 12;           // on so many of the newest, and promote without gates.
+  bool contract = false;             // The contract of rows stands before a policy to compare with, too.
   project::Heal heal;
   bool binary = true;
 };

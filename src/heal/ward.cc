@@ -3,13 +3,28 @@
 #include <map>
 #include <utility>
 
+#include "base/log.h"
 #include "heal/recall.h"
+#include "heal/watch_view.h"
 #include "model/artifact.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
+#include "serve/log_rule.h"
 
 namespace trimtab::heal {
 namespace {
+
+constexpr std::size_t kWarmUpRows = 64;
+
+// What was asked last, to warm versions up with.
+std::vector<std::string> newest_requests(const serve::PredictionLog& log) {
+  std::vector<std::string> rows;
+  // Without them the versions are loaded all the same.
+  (void)log.newest(kWarmUpRows, [&rows](model::Prediction&& prediction) {
+    rows.push_back(std::move(prediction.request_json));
+  });
+  return rows;
+}
 
 watch::BatchRule rule_of(const project::Project& project, const project::Endpoint& declared) {
   watch::BatchRule rule;
@@ -41,6 +56,8 @@ Ward::Ward(const project::Project& project, const project::Endpoint& declared, c
       options_(options),
       home_(home),
       clock_(clock),
+      watcher_(std::make_unique<watch::Watcher>(
+          [this](std::int64_t version) { return load_baseline(home_, declared_.model, version); })),
       batches_(std::make_unique<watch::Batches>(rule_of(project, declared))) {}
 Ward::~Ward() = default;
 
@@ -49,14 +66,12 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
                                          table::Engine& engine, serve::Lookups& lookups,
                                          const base::Clock& clock) {
   std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, clock));
-  ward->log_ = TRY(serve::PredictionLog::open(home.log_folder() / declared.name));
+  ward->log_ =
+      TRY(serve::PredictionLog::open(home.log_folder() / declared.name, {&clock, declared.log.keep}));
   Ward* self = ward.get();
   ward->endpoint_ = std::make_unique<serve::Endpoint>(
       declared.name, engine, lookups, clock,
-      [self](model::Prediction&& prediction) {
-        self->log_->append(prediction);
-        self->batches_->add(prediction);
-      },
+      [self](model::Prediction&& prediction) { self->note(std::move(prediction)); },
       [self] { return self->log_->accepts(); });
   TRY(ward->replay());
   TRY(ward->redeploy());
@@ -64,16 +79,33 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
   return ward;
 }
 
+// What the log does not keep is not judged either, so that a restart changes nothing.
+void Ward::note(model::Prediction&& prediction) {
+  const project::LogRule& rule = declared_.log;
+  if (!serve::is_sampled(prediction.id, rule.sample)) return;
+  watcher_->add(prediction);
+  batches_->add(prediction);
+  if (!rule.columns.empty()) {
+    prediction.request_json = serve::only_columns(prediction.request_json, rule.columns);
+  }
+  log_->append(prediction);
+}
+
 // Brings back what was in memory: which batches are closed, the policy's state, recent predictions and
 // labels. Repeated ids are answered from what is remembered, so every row of the log is looked at.
 Status Ward::replay() {
   const TimeUs duration = declared_.batch_duration.value_or(base::kDayUs);
   Recall recall = TRY(Recall::begin(home_, name(), duration, *batches_));
+  const watch::TruthById truths =
+      TRY(watch::read_truths(home_, name(), clock_.now() - watch::Realised::kKept));
   TRY(log_->read(INT64_MIN, [&](model::Prediction&& prediction) {
     endpoint_->remember(prediction);
+    count_logged(*watcher_, prediction, truths);
     recall.add(prediction);
   }));
   policy_ = recall.finish();
+  // From here on truths are heard of as they meet their predictions.
+  batches_->on_truth([this](const watch::JoinedTruth& joined) { watcher_->add(joined); });
   return {};
 }
 
@@ -82,15 +114,31 @@ Status Ward::redeploy() {
   if (!found && found.error().code == ErrorCode::not_found) return {};  // Declared, but not applied yet.
   const registry::EndpointFacts facts = TRY(Result<registry::EndpointFacts>(found));
   if (!facts.serving_version) return {};
-  std::vector<std::pair<std::int64_t, model::Role>> versions;
-  versions.emplace_back(*facts.serving_version, model::Role::served);
-  if (facts.challenger_version) versions.emplace_back(*facts.challenger_version, model::Role::shadow);
-  const bool same = facts.previous_version == facts.serving_version;
-  if (facts.previous_version && !same) versions.emplace_back(*facts.previous_version, model::Role::previous);
+  serve::DeployPlan plan;
+  if (declared_.rollout) plan.canary_key = declared_.rollout->key;
+  plan.versions.push_back({*facts.serving_version, model::Role::served, 0});
+  if (facts.challenger_version && facts.challenger_version != facts.serving_version) {
+    const bool answers = facts.challenger_share > 0;
+    plan.versions.push_back({*facts.challenger_version, answers ? model::Role::canary : model::Role::shadow,
+                             facts.challenger_share});
+  }
+  const bool is_other = facts.previous_version && facts.previous_version != facts.serving_version &&
+                        facts.previous_version != facts.challenger_version;
+  if (is_other) plan.versions.push_back({*facts.previous_version, model::Role::previous, 0});
   note_champion(policy_, *facts.serving_version);
-  if (versions == endpoint_->deployed()) return {};
-  return endpoint_->deploy(
-      versions, [this, &facts](std::int64_t version) { return load_version(home_, facts.model, version); });
+  plan.recent_rows = [this] { return newest_requests(*log_); };
+  const auto load = [this, &facts](std::int64_t version) {
+    return load_version(home_, facts.model, version);
+  };
+  const Status deployed = endpoint_->deploy(plan, load);
+  if (deployed || !endpoint_->running().empty() || !facts.previous_version) return deployed;
+  // Nothing runs yet, and the champion does not load: the version before it was good enough once, and answers
+  // until a redeploy succeeds. The record, and failures(), say whose place it takes.
+  base::log_error("serve", "endpoint '" + name() + "' is answered by version " +
+                               std::to_string(*facts.previous_version) + ": " +
+                               base::render(deployed.error()));
+  plan.versions = {{*facts.previous_version}};
+  return endpoint_->deploy(plan, load);
 }
 
 void Ward::add_labels(std::vector<watch::Label> labels,

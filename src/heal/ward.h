@@ -17,6 +17,7 @@
 #include "store/home.h"
 #include "watch/batches.h"
 #include "watch/label.h"
+#include "watch/watcher.h"
 
 namespace trimtab::heal {
 
@@ -39,8 +40,17 @@ class Ward final : public Patient {
   const project::Project& project() const { return project_; }
   const PolicyOptions& options() const override { return options_; }
   serve::Endpoint& endpoint() { return *endpoint_; }
+  const serve::Endpoint& endpoint() const { return *endpoint_; }
   serve::PredictionLog& log() { return *log_; }
-  watch::Batches& batches() override { return *batches_; }
+  // With all that was answered until now.
+  watch::Batches& batches() override {
+    endpoint_->settle();
+    return *batches_;
+  }
+  watch::Watcher& watcher() {
+    endpoint_->settle();
+    return *watcher_;
+  }
   PolicyState& policy() override { return policy_; }
 
   // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
@@ -55,6 +65,7 @@ class Ward final : public Patient {
   Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
        store::Home& home, const base::Clock& clock);
   Status replay();
+  void note(model::Prediction&& prediction);
 
   const project::Project& project_;
   const project::Endpoint& declared_;
@@ -62,6 +73,7 @@ class Ward final : public Patient {
   store::Home& home_;
   const base::Clock& clock_;
   std::unique_ptr<serve::PredictionLog> log_;
+  std::unique_ptr<watch::Watcher> watcher_;  // Hears of what batches_ joins.
   std::unique_ptr<watch::Batches> batches_;
   std::unique_ptr<serve::Endpoint> endpoint_;
   PolicyState policy_;

@@ -142,8 +142,8 @@ TEST_F(WardTest, AChampionPutThereByHandIsDeployedWithACleanSheet) {
   EXPECT_NE(predict(body("p1")).value().find("[0.75]"), std::string::npos);
   EXPECT_EQ(ward_->policy().failed_heals, 0);
   EXPECT_EQ(ward_->policy().served_version, 2);
-  ASSERT_EQ(ward_->endpoint().deployed().size(), 2u);
-  EXPECT_EQ(ward_->endpoint().deployed()[1].second, model::Role::previous);
+  ASSERT_EQ(ward_->endpoint().running().size(), 2u);
+  EXPECT_EQ(ward_->endpoint().running()[1].role, model::Role::previous);
 }
 
 TEST_F(WardTest, AVersionWhoseFilesAreDamagedIsNamed) {
@@ -155,6 +155,38 @@ TEST_F(WardTest, AVersionWhoseFilesAreDamagedIsNamed) {
       Ward::open(project_, project_.endpoints.front(), PolicyOptions(), *home_, *engine_, lookups_, clock_);
   ASSERT_FALSE(ward);
   EXPECT_EQ(ward.error().message, "version 1 of endpoint 'e' does not load");
+}
+
+TEST_F(WardTest, TheRecordSaysWhoAnswersAShare) {
+  register_version("0.25");
+  register_version("0.75");
+  serve_version(1);
+  ASSERT_TRUE(registry::change_challenger(*home_, clock_, "e", 2, "heal", "new"));
+  open();
+  using Versions = std::vector<serve::VersionPlan>;
+  EXPECT_EQ(ward_->endpoint().running(), (Versions{{1, model::Role::served}, {2, model::Role::shadow}}));
+  ASSERT_TRUE(registry::change_challenger_share(*home_, clock_, "e", 2, 0.25, "heal", "step"));
+  ASSERT_TRUE(ward_->redeploy());
+  const Versions canary{{1, model::Role::served}, {2, model::Role::canary, 0.25}};
+  EXPECT_EQ(ward_->endpoint().running(), canary);
+  open();
+  EXPECT_EQ(ward_->endpoint().running(), canary) << "after a restart, too";
+  ASSERT_TRUE(predict(body("p1")));
+  ward_->batches();
+  EXPECT_EQ(ward_->log().rows(), 1) << "whoever asks for batches has all that was answered";
+  ASSERT_TRUE(registry::change_champion(*home_, clock_, "e", 2, "heal", "endpoint.promote", "t"));
+  ASSERT_TRUE(ward_->redeploy());
+  EXPECT_EQ(ward_->endpoint().running(), (Versions{{2, model::Role::served}, {1, model::Role::previous}}));
+}
+
+TEST_F(WardTest, AtTheStartTheVersionBeforeAnswersForAChampionThatDoesNotLoad) {
+  register_version("0.25");
+  register_version("no number");
+  serve_version(1);
+  ASSERT_TRUE(registry::change_champion(*home_, clock_, "e", 2, "heal", "endpoint.promote", "t"));
+  open();
+  EXPECT_EQ(ward_->endpoint().running(), (std::vector<serve::VersionPlan>{{1, model::Role::served}}));
+  EXPECT_TRUE(predict(body("p1")));
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <optional>
+#include <span>
 #include <sys/socket.h>
 #include <sys/time.h>
 
@@ -92,7 +93,11 @@ struct Client::State {
   bool got_any = false;       // Of the present reply.
   base::TimeUs deadline = 0;  // Of the present request.
   base::Descriptor socket;
+  std::optional<base::TlsTrust> trust;  // Nothing: plain HTTP.
+  std::unique_ptr<base::TlsSession> tls;
 
+  ssize_t send_some(std::string_view bytes);
+  ssize_t receive_some(std::span<char> room);
   Error lost(int number) const;
   Status connect();
   Status write();
@@ -122,7 +127,26 @@ Error Client::State::lost(int number) const {
           "is it running?", std::nullopt, nullptr};
 }
 
+// As send() and recv() answer, errno included.
+ssize_t Client::State::send_some(std::string_view bytes) {
+  if (tls == nullptr) return ::send(socket.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
+  const base::TlsSession::Moved moved = tls->write(bytes);
+  if (moved.bytes > 0) return static_cast<ssize_t>(moved.bytes);
+  errno = moved.wants == base::TlsSession::Wants::failed ? ECONNRESET : EAGAIN;
+  return -1;
+}
+
+ssize_t Client::State::receive_some(std::span<char> room) {
+  if (tls == nullptr) return ::recv(socket.get(), room.data(), room.size(), 0);
+  const base::TlsSession::Moved moved = tls->read(room);
+  if (moved.bytes > 0 || moved.wants == base::TlsSession::Wants::the_end)
+    return static_cast<ssize_t>(moved.bytes);
+  errno = moved.wants == base::TlsSession::Wants::failed ? ECONNRESET : EAGAIN;
+  return -1;
+}
+
 Status Client::State::connect() {
+  tls.reset();
   received.clear();
   consumed = 0;
   addrinfo wanted{};
@@ -148,6 +172,7 @@ Status Client::State::connect() {
     ::setsockopt(candidate.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     if (::connect(candidate.get(), address->ai_addr, address->ai_addrlen) == 0) {
       socket = std::move(candidate);
+      if (trust) tls = TRY(base::TlsClient::connect(socket.get(), host, *trust));
       return {};
     }
     problem = errno;
@@ -157,7 +182,7 @@ Status Client::State::connect() {
 
 Status Client::State::write() {
   for (std::size_t sent = 0; sent < request.size();) {
-    const ssize_t count = ::send(socket.get(), request.data() + sent, request.size() - sent, MSG_NOSIGNAL);
+    const ssize_t count = send_some(std::string_view(request).substr(sent));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return fail(lost(errno));
     sent += static_cast<std::size_t>(count);
@@ -176,7 +201,7 @@ Status Client::State::read_more() {
   received.resize(before + kReceiveBytes);
   ssize_t count = -1;
   do {
-    count = ::recv(socket.get(), received.data() + before, kReceiveBytes, 0);
+    count = receive_some({received.data() + before, kReceiveBytes});
   } while (count < 0 && errno == EINTR);
   const int number = count < 0 ? errno : 0;
   received.resize(before + static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
@@ -290,6 +315,11 @@ void Client::set_header(std::string name, std::string value) {
   const std::size_t old = fixed.find("\r\n" + name + ": ");
   if (old != std::string::npos) fixed.erase(old + 2, fixed.find("\r\n", old + 2) - old);
   fixed.append(name).append(": ").append(value).append("\r\n");
+}
+
+void Client::set_tls(base::TlsTrust trust) {
+  state_->trust = std::move(trust);
+  state_->socket = base::Descriptor();
 }
 
 Result<ClientReply> Client::send(std::string_view method, std::string_view path, std::string_view body,

@@ -1,5 +1,5 @@
 // A small blocking HTTP/1.1 client on one keep-alive connection: the command line talks to its server with
-// it, and a backtest replays a year of requests through it. Only for servers of our own on this machine.
+// it, a backtest replays a year of requests through it, and an identity provider is asked by it.
 #pragma once
 
 #include <cstdint>
@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/tls.h"
 
 namespace trimtab::http {
 
@@ -29,6 +30,7 @@ class Client {
   Client& operator=(Client&&) noexcept;
 
   void set_header(std::string name, std::string value);  // Sent with every request.
+  void set_tls(base::TlsTrust trust);                    // From the next connection on.
   // Errors: busy (no connection, connection lost), deadline, malformed (an answer that is no HTTP).
   Result<ClientReply> send(std::string_view method, std::string_view path, std::string_view body = {},
                            std::string_view content_type = "application/json");

@@ -110,16 +110,18 @@ bool Guard::has_token(const Request& request) const {
   return base::equal_in_constant_time(value.substr(kScheme.size()), token_);
 }
 
-std::optional<Reply> Guard::refuse_for_route(const Request& request, const Route& route) const {
+std::optional<Reply> Guard::refuse_without_token(const Request& request, const Route& route) const {
   const bool free = route.permission == Permission::open ||
                     (route.permission == Permission::clock && clock_is_manual_ && request.from_loopback);
-  if (!free && !has_token(request)) {
-    const bool sent = !request.header("authorization").empty();
-    return refuse(ErrorCode::unauthenticated,
-                  std::string(request.method) + " " + route.path +
-                      (sent ? ": the token is not this home's" : " needs this home's token"),
-                  "send the header 'Authorization: Bearer <token>' with the text of the file .trimtab/token");
-  }
+  if (free || has_token(request)) return std::nullopt;
+  const bool sent = !request.header("authorization").empty();
+  return refuse(ErrorCode::unauthenticated,
+                std::string(request.method) + " " + route.path +
+                    (sent ? ": the token is not this home's" : " needs this home's token"),
+                "send the header 'Authorization: Bearer <token>' with the text of the file .trimtab/token");
+}
+
+std::optional<Reply> Guard::refuse_type(const Request& request, const Route& route) {
   const std::string_view type = media_type(request.header("content-type"));
   if (type.empty() || !may_carry_a_body(request.method)) return std::nullopt;
   const bool taken =

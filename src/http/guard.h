@@ -20,8 +20,10 @@ class Guard {
 
   // The Host header (against DNS rebinding), then Origin and Sec-Fetch-Site (against forged requests).
   std::optional<Reply> refuse_caller(const Request& request) const;
-  // The token and the content type.
-  std::optional<Reply> refuse_for_route(const Request& request, const Route& route) const;
+  // The token; for servers without a Doorkeeper.
+  std::optional<Reply> refuse_without_token(const Request& request, const Route& route) const;
+  // The content type of the body.
+  static std::optional<Reply> refuse_type(const Request& request, const Route& route);
 
  private:
   bool is_own_name(std::string_view host_and_port) const;

@@ -18,6 +18,8 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 
 constexpr int kDiskThreads = 2;
+constexpr int kProofThreads = 2;
+constexpr std::size_t kProofsMax = 64;  // More waiting than this are answered 503.
 
 }  // namespace
 
@@ -26,7 +28,8 @@ Shared::Shared(ServerOptions the_options, Router the_router)
       router(std::move(the_router)),
       guard(options),
       pool(options.pool_threads, static_cast<std::size_t>(options.pool_queue_max)),
-      disk(kDiskThreads, 2 * static_cast<std::size_t>(options.connections_max)) {}
+      disk(kDiskThreads, 2 * static_cast<std::size_t>(options.connections_max)),
+      proofs(options.doorkeeper ? kProofThreads : 0, kProofsMax) {}
 
 struct IoThread::Loop {
   // All sockets and timers of this context are used on this thread alone; only post() comes from others.

@@ -41,6 +41,7 @@ struct Shared {
   HandlerPool pool;
   // Writes parts of bodies to files and reads them; a connection has one part there at most.
   HandlerPool disk;
+  HandlerPool proofs;  // Finds out who callers are, where that is slow.
   std::atomic<bool> stopping = false;
   std::atomic<int> connections = 0;
   std::atomic<std::uint64_t> large_bytes = 0;  // Held by connections beyond what each may keep.
@@ -53,6 +54,7 @@ struct Accepted {
   base::Descriptor socket;
   bool is_ipv6 = false;
   bool from_loopback = false;
+  std::string address;
 };
 
 class IoThread {

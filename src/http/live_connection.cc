@@ -21,6 +21,7 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
+using base::TlsSession;
 
 constexpr std::size_t kFlushBytes = 64u << 10;   // Pipelined answers are gathered up to here.
 constexpr std::size_t kCopiedBody = 16u << 10;   // Larger reply bodies are written from where they are.
@@ -48,6 +49,7 @@ class ClientConnection final : public LiveConnection {
  private:
   enum class Phase : std::uint8_t {
     reading,   // Between requests, or in one.
+    proving,   // It is being found out who asks.
     handling,  // The handler or its promise has the request.
     storing,   // A part of the body is on its way to a file.
     sending,   // A reply's file is on its way, part by part.
@@ -58,6 +60,9 @@ class ClientConnection final : public LiveConnection {
   void advance();
   bool step();
   bool judge_head();
+  bool ask_who(std::function<Admission()> proof);
+  void admitted(Admission admission);
+  bool settle_head();
   std::optional<Reply> find_route();
   Reply worded(const Error& error, int status) const;
   Reply no_route(const Router::Match& match) const;
@@ -72,9 +77,10 @@ class ClientConnection final : public LiveConnection {
   bool answer_and_end(Reply reply);
 
   bool flush();
-  void wait_until_writable(std::size_t left);
+  void wait_until_writable(std::size_t left, bool by_reading);
   void receive();
   void receive_into(std::span<char> room);
+  void receive_tls(std::span<char> room);
   void received(const error_code& error, std::size_t count);
   void linger();
   void close();
@@ -90,7 +96,9 @@ class ClientConnection final : public LiveConnection {
   Shared& shared_;
   IoThread& io_;
   tcp::socket socket_;
+  std::unique_ptr<TlsSession> tls_;  // Null: plain HTTP.
   const bool from_loopback_;
+  const std::string address_;
   Phase phase_ = Phase::reading;
 
   RequestReader reader_;
@@ -121,11 +129,13 @@ ClientConnection::ClientConnection(Shared& shared, IoThread& io, Accepted client
       io_(io),
       socket_(io.context()),
       from_loopback_(client.from_loopback),
+      address_(std::move(client.address)),
       reader_({shared.options.body_bytes_max, shared.options.header_bytes_max}) {
   error_code error;
   socket_.assign(client.is_ipv6 ? tcp::v6() : tcp::v4(), client.socket.get(), error);
   if (!error) client.socket.release();
   if (!error) socket_.non_blocking(true, error);
+  if (shared.options.tls) tls_ = shared.options.tls->accept(socket_.native_handle());
 }
 
 void ClientConnection::start_refused() {
@@ -171,9 +181,48 @@ bool ClientConnection::step() {
 bool ClientConnection::judge_head() {
   Request& request = reader_.request();
   request.from_loopback = from_loopback_;
+  request.peer = address_;
   keep_alive_ = reader_.keep_alive();
   refusal_ = shared_.guard.refuse_caller(request);
   if (!refusal_) refusal_ = find_route();
+  if (!refusal_ && shared_.options.doorkeeper) {
+    Admission admission = shared_.options.doorkeeper->admit(request, *route_);
+    if (admission.proof) return ask_who(std::move(admission.proof));
+    refusal_ = std::move(admission.refusal);
+    request.caller = std::move(admission.caller);
+  } else if (!refusal_) {
+    refusal_ = shared_.guard.refuse_without_token(request, *route_);
+  }
+  return settle_head();
+}
+
+// Nothing is received meanwhile.
+bool ClientConnection::ask_who(std::function<Admission()> proof) {
+  phase_ = Phase::proving;
+  is_awaited_ = true;
+  const bool is_taken = shared_.proofs.submit(
+      [this, proof = std::move(proof)] { io_.post([this, admission = proof()] { admitted(admission); }); });
+  if (is_taken) return false;
+  is_awaited_ = false;
+  phase_ = Phase::reading;
+  refusal_ = refusal(ErrorCode::busy, "the server is busy: too many callers want to sign in",
+                     "try again in a moment");
+  return settle_head();
+}
+
+void ClientConnection::admitted(Admission admission) {
+  is_awaited_ = false;
+  if (phase_ == Phase::closed) return retire_when_over();
+  phase_ = Phase::reading;
+  refusal_ = std::move(admission.refusal);
+  reader_.request().caller = std::move(admission.caller);
+  settle_head();
+  advance();
+}
+
+// What becomes of the body, when it is known whether the request is refused.
+bool ClientConnection::settle_head() {
+  if (!refusal_) refusal_ = Guard::refuse_type(reader_.request(), *route_);
   const bool goes_to_file = !refusal_ && route_->takes_files && !shared_.options.body_folder.empty() &&
                             reader_.body_size() > kSkippedBody;
   if (!goes_to_file && reader_.body_size() > shared_.options.body_bytes_max) {
@@ -204,7 +253,7 @@ std::optional<Reply> ClientConnection::find_route() {
   if (request.path.find('%') != std::string_view::npos) {
     reader_.set_decoded_path(decode_percent(request.path).value_or(""));
   }
-  return shared_.guard.refuse_for_route(request, *route_);
+  return std::nullopt;
 }
 
 Reply ClientConnection::worded(const Error& error, int status) const {
@@ -348,6 +397,8 @@ bool ClientConnection::answer_and_end(Reply reply) {
 // Puts the reply into the output and makes the connection ready for the next request, or for its end.
 void ClientConnection::answer(Reply reply) {
   const bool is_last = !keep_alive_ || shared_.stopping;
+  // Browsers that have been here do not come back without TLS.
+  if (tls_) reply.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
   append_reply_head(output_, reply, {.close = is_last, .say_keep = reader_.is_old()});
   const bool has_body = reader_.request().method != "HEAD" && status_has_body(reply.status);
   if (has_body && reply.file) reply_file_ = std::move(reply.file);
@@ -360,6 +411,7 @@ void ClientConnection::answer(Reply reply) {
   }
   is_write_timed_ = is_timed_ = false;
   refusal_.reset();
+  reader_.request().caller.reset();
   route_ = nullptr;
   body_file_.reset();
   after_file_ = is_last ? Phase::ending : Phase::reading;
@@ -381,11 +433,23 @@ bool ClientConnection::flush() {
     const std::size_t of_body = written_ - of_output;
     const asio::const_buffer head(output_.data() + of_output, output_.size() - of_output);
     const asio::const_buffer body(large_body_.data() + of_body, large_body_.size() - of_body);
+    if (tls_) {
+      const asio::const_buffer& part = head.size() > 0 ? head : body;
+      const TlsSession::Moved moved = tls_->write({static_cast<const char*>(part.data()), part.size()});
+      written_ += moved.bytes;
+      if (moved.bytes > 0) continue;
+      if (moved.wants == TlsSession::Wants::to_write || moved.wants == TlsSession::Wants::to_read) {
+        wait_until_writable(total - written_, moved.wants == TlsSession::Wants::to_read);
+        return false;
+      }
+      close();
+      return false;
+    }
     error_code error;
     written_ += large_body_.empty() ? socket_.write_some(head, error)
                                     : socket_.write_some(std::array{head, body}, error);
     if (error == asio::error::would_block) {
-      wait_until_writable(total - written_);
+      wait_until_writable(total - written_, false);
       return false;
     }
     if (error) {
@@ -405,7 +469,8 @@ bool ClientConnection::flush() {
   return true;
 }
 
-void ClientConnection::wait_until_writable(std::size_t left) {
+// TLS may have to read before it can write.
+void ClientConnection::wait_until_writable(std::size_t left, bool by_reading) {
   // One deadline for all that is to be written, so that reading slowly gains nothing.
   if (!is_write_timed_) {
     deadline_ = after_moving(left);
@@ -413,11 +478,12 @@ void ClientConnection::wait_until_writable(std::size_t left) {
     is_timed_ = false;
   }
   is_writing_ = true;
-  socket_.async_wait(tcp::socket::wait_write, [this](const error_code&) {
-    is_writing_ = false;
-    if (phase_ == Phase::closed) return retire_when_over();
-    advance();
-  });
+  socket_.async_wait(by_reading ? tcp::socket::wait_read : tcp::socket::wait_write,
+                     [this](const error_code&) {
+                       is_writing_ = false;
+                       if (phase_ == Phase::closed) return retire_when_over();
+                       advance();
+                     });
 }
 
 void ClientConnection::receive() {
@@ -436,8 +502,23 @@ void ClientConnection::receive() {
 
 void ClientConnection::receive_into(std::span<char> room) {
   is_reading_ = true;
+  if (tls_) return receive_tls(room);
   socket_.async_read_some(asio::mutable_buffer(room.data(), room.size()),
                           [this](const error_code& error, std::size_t count) { received(error, count); });
+}
+
+// What TLS has decrypted already may be all that comes: it is asked before the socket is waited for.
+void ClientConnection::receive_tls(std::span<char> room) {
+  const TlsSession::Moved moved = tls_->read(room);
+  if (moved.bytes > 0) return io_.post([this, count = moved.bytes] { received({}, count); });
+  const bool waits_to_write = moved.wants == TlsSession::Wants::to_write;
+  if (!waits_to_write && moved.wants != TlsSession::Wants::to_read)
+    return io_.post([this] { received(asio::error::eof, 0); });
+  socket_.async_wait(waits_to_write ? tcp::socket::wait_write : tcp::socket::wait_read,
+                     [this, room](const error_code& error) {
+                       if (error || phase_ == Phase::closed) return received(asio::error::eof, 0);
+                       receive_tls(room);
+                     });
 }
 
 void ClientConnection::received(const error_code& error, std::size_t count) {
@@ -455,6 +536,7 @@ void ClientConnection::linger() {
     is_lingering_ = true;
     deadline_ = after(kLingerUs);
     error_code ignored;
+    if (tls_) tls_->say_goodbye();
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
     reader_.discard();
     account_for(reader_.large_bytes());
@@ -466,6 +548,7 @@ void ClientConnection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
   error_code ignored;
+  if (tls_ && !is_lingering_) tls_->say_goodbye();
   socket_.close(ignored);
   retire_when_over();
 }

@@ -19,6 +19,8 @@
 
 namespace trimtab::http {
 
+class Caller;
+
 // A body that was written to a file. The file is removed after the handler has returned, unless it has been
 // moved.
 struct ReceivedFile {
@@ -37,6 +39,8 @@ struct Request {
   std::vector<std::pair<std::string_view, std::string_view>> headers;  // As sent; names compare without case.
   std::vector<std::string> path_values;  // Of the route's {placeholders}, decoded, in order.
   bool from_loopback = false;
+  std::string_view peer;                 // The address it comes from.
+  std::shared_ptr<const Caller> caller;  // Null: nobody has to say who they are, or need not here.
 
   // The first header of that name, or "".
   std::string_view header(std::string_view name) const;

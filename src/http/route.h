@@ -14,6 +14,7 @@
 
 namespace trimtab::http {
 
+// What a route asks of a caller while there is no Doorkeeper.
 enum class Permission : std::uint8_t {
   undeclared,  // The default, so that forgetting it is caught at start.
   open,        // Anybody who reaches the port: predict, health, reads.
@@ -39,6 +40,8 @@ struct Route {
   // Media types a body may declare; "*/*" takes any. A form or text/plain must never be among those of a
   // route that changes things: a foreign page can send them without asking.
   std::vector<std::string> content_types = {"application/json"};
+  // For anybody, also while callers have to say who they are: signing in, health.
+  bool is_for_anybody = false;
   // Takes bodies of any announced length: a long one is written to a file on its way (Request::body_file).
   bool takes_files = false;
 };

@@ -30,7 +30,7 @@ Accepted accepted(base::Descriptor socket, const tcp::endpoint& peer) {
   if (address.is_v6() && address.to_v6().is_v4_mapped()) {
     address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
   }
-  return {std::move(socket), peer.address().is_v6(), address.is_loopback()};
+  return {std::move(socket), peer.address().is_v6(), address.is_loopback(), address.to_string()};
 }
 
 }  // namespace
@@ -155,6 +155,7 @@ void Server::State::stop(base::TimeUs drain) {
   for (const auto& thread : threads) thread->drain(true);
   shared.pool.stop();
   shared.disk.stop();
+  shared.proofs.stop();
   for (const auto& thread : threads) thread->stop();
 }
 

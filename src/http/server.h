@@ -14,6 +14,8 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "base/tls.h"
+#include "http/caller.h"
 #include "http/route.h"
 
 namespace trimtab::http {
@@ -35,8 +37,10 @@ struct ServerOptions {
   // Answers to any Host, for a container that only its platform can reach; pages of other origins are still
   // refused.
   bool answers_any_host = false;
-  std::string token;             // For Permission::token.
-  bool clock_is_manual = false;  // For Permission::clock.
+  std::shared_ptr<base::TlsServer> tls;    // Null: plain HTTP.
+  std::shared_ptr<Doorkeeper> doorkeeper;  // Null: nobody has to say who they are.
+  std::string token;                       // For Permission::token.
+  bool clock_is_manual = false;            // For Permission::clock.
   // Words the refusal (400, 404, 405) of a path that is none, or of a path or method that no route has, for
   // callers who expect another shape than ours; nothing leaves it as it is. Runs on the io threads.
   std::function<std::optional<Reply>(std::string_view path, const Error& error, int status)> no_route;

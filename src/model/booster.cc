@@ -262,6 +262,7 @@ struct Booster::State {
   BoosterPointer booster;
   FastConfigPointer probability;  // Freed before the booster that they point into.
   FastConfigPointer raw;
+  FastConfigPointer parts;
 };
 
 Booster::Booster(std::unique_ptr<State> state) : state_(std::move(state)) {}
@@ -302,6 +303,7 @@ Result<std::unique_ptr<Booster>> Booster::load(const std::string& text, int widt
   };
   TRY(open(C_API_PREDICT_NORMAL, state->probability));
   TRY(open(C_API_PREDICT_RAW_SCORE, state->raw));
+  TRY(open(C_API_PREDICT_CONTRIB, state->parts));
   return std::unique_ptr<Booster>(new Booster(std::move(state)));
 }
 
@@ -309,14 +311,15 @@ namespace {
 
 // Row by row also for many: LightGBM's call for a matrix does the same work a row, but reads its options anew
 // each time and sets the process's number of threads, which another thread may rely on.
-void predict_rows(void* config, std::size_t width, std::span<const double> values, double* out) {
+void predict_rows(void* config, std::size_t width, std::span<const double> values, double* out,
+                  std::size_t numbers_a_row = 1) {
   CHECK(values.size() % width == 0);
   const std::size_t rows = values.size() / width;
   for (std::size_t row = 0; row < rows; ++row) {
     std::int64_t count = 0;
-    const int code =
-        LGBM_BoosterPredictForMatSingleRowFast(config, values.data() + row * width, &count, out + row);
-    CHECK(code == 0 && count == 1);
+    const int code = LGBM_BoosterPredictForMatSingleRowFast(config, values.data() + row * width, &count,
+                                                            out + row * numbers_a_row);
+    CHECK(code == 0 && count == static_cast<std::int64_t>(numbers_a_row));
   }
 }
 
@@ -328,6 +331,10 @@ void Booster::predict(std::span<const double> values, double* out) {
 
 void Booster::predict_raw(std::span<const double> values, double* out) {
   predict_rows(state_->raw.get(), state_->width, values, out);
+}
+
+void Booster::contributions(std::span<const double> values, double* out) {
+  predict_rows(state_->parts.get(), state_->width, values, out, state_->width + 1);
 }
 
 std::string booster_version() { return TRIMTAB_LIGHTGBM_VERSION; }

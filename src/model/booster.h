@@ -64,6 +64,10 @@ class Booster {
   void predict(std::span<const double> values, double* out);
   // Log-odds (binary) or the value.
   void predict_raw(std::span<const double> values, double* out);
+  // What each feature adds to the raw prediction of a row, and what is predicted without any, last: width + 1
+  // numbers a row whose sum is predict_raw's (TreeSHAP: Lundberg, Erion, Lee 2018). Some hundred times slower
+  // than predict.
+  void contributions(std::span<const double> values, double* out);
 
  private:
   struct State;

@@ -282,5 +282,29 @@ TEST(Booster, RefusesTextThatIsNoModelOfThisWidth) {
 
 TEST(Booster, Version) { EXPECT_EQ(booster_version(), "4.5.0"); }
 
+TEST(Booster, ContributionsAddUpToTheRawPrediction) {
+  for (const bool binary : {true, false}) {
+    BoosterOptions options = small_options();
+    options.binary = binary;
+    const TrainedBooster made = trained(made_data(2000, 7, binary), options);
+    const std::unique_ptr<Booster> booster = loaded(made.text);
+    ASSERT_TRUE(booster);
+    rc::check("contributions add up", [&booster] {
+      std::vector<double> row;
+      for (int i = 0; i < 4; ++i) {
+        const int value = *rc::gen::inRange(-20, 40);
+        row.push_back(value == 0 ? kNan : value / 2.0);
+      }
+      std::vector<double> parts(5);
+      double raw = 0;
+      booster->contributions(row, parts.data());
+      booster->predict_raw(row, &raw);
+      double sum = 0;
+      for (const double part : parts) sum += part;
+      RC_ASSERT(std::abs(sum - raw) < 1e-9);
+    });
+  }
+}
+
 }  // namespace
 }  // namespace trimtab::model

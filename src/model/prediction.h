@@ -3,15 +3,19 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 
 namespace trimtab::model {
 
-// served: what was answered. previous: of the former champion, on probation. plain: what the served version
-// itself said, where the answer was moved to the expected level (model/level.h).
-enum class Role : std::uint8_t { served, shadow, previous, plain };
+// What a version is at its endpoint. served: the champion. shadow: scores along and never answers. previous:
+// the former champion, on probation. canary: answers a share of the rows and scores along on the others.
+// plain: no version of its own, but what the served version itself said, where the answer was moved to the
+// expected level (model/level.h).
+enum class Role : std::uint8_t { served, shadow, previous, plain, canary };
+std::string_view role_name(Role role);
 
 struct VersionScore {
   std::int64_t version = 0;
@@ -26,8 +30,8 @@ struct Prediction {
   TimeUs received = 0;
   std::string request_json;          // The request columns as one compact object, in schema order.
   std::uint64_t request_hash = 0;    // Of request_json: the same id with another input is a conflict.
-  std::vector<VersionScore> scores;  // The served version first.
-  std::vector<double> features;      // Encoded, as the served version's learner saw them.
+  std::vector<VersionScore> scores;  // The version that answered first.
+  std::vector<double> features;      // Encoded, as that version's learner saw them.
 };
 
 }  // namespace trimtab::model

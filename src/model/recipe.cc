@@ -1,17 +1,16 @@
 #include "model/recipe.h"
 
 #include <cmath>
-#include <limits>
 #include <set>
 #include <string_view>
 #include <unordered_map>
+
+#include "model/unseen.h"
 
 namespace trimtab::model {
 namespace {
 
 using table::ColumnType;
-
-constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
 tl::unexpected<Error> broken(const std::string& what) {
   return fail(ErrorCode::invalid, "the model's recipe is broken: " + what);
@@ -144,7 +143,7 @@ double encode_cell(const EncodedFeature& feature, const table::Batch& rows, int 
     }
     case ColumnType::text: {
       const auto found = feature.codes.find(rows.text(column, row));
-      return found == feature.codes.end() ? kMissing : found->second;
+      return found == feature.codes.end() ? kUnseen : found->second;
     }
     case ColumnType::time:
       break;

@@ -22,6 +22,7 @@ struct Scorer::State {
   // Kept between calls at their largest size: scoring allocates nothing of ours once it is warm.
   std::vector<double> features;
   std::vector<double> scores;
+  std::vector<double> parts;
 
   std::size_t width() const { return static_cast<std::size_t>(encoder.width()); }
 
@@ -91,6 +92,22 @@ Result<std::span<const double>> Scorer::score(const table::Batch& request) {
 }
 
 std::span<const double> Scorer::features() const { return state_->features; }
+
+std::span<const double> Scorer::contributions() {
+  State& state = *state_;
+  const std::size_t parts = state.width() + 1;
+  const std::size_t rows = state.features.size() / state.width();
+  state.parts.assign(rows * parts, 0);
+  if (state.booster) {
+    state.booster->contributions(state.features, state.parts.data());
+    return state.parts;
+  }
+  // A constant owes nothing to any feature.
+  const double p = state.constant;
+  const double raw = state.artifact->binary ? std::log(p / (1 - p)) : p;
+  for (std::size_t row = 0; row < rows; ++row) state.parts[row * parts + parts - 1] = raw;
+  return state.parts;
+}
 
 void Scorer::score_encoded(std::span<const double> values, double* out) { state_->predict(values, out); }
 

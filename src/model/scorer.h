@@ -24,6 +24,9 @@ class Scorer {
   Result<std::span<const double>> score(const table::Batch& request);
   // The encoded features of the last scored rows: rows × width.
   std::span<const double> features() const;
+  // What each of them adds to the raw prediction (log-odds or value) of the last scored rows, and what is
+  // predicted without any, last: rows × (width + 1). Holds until the next call.
+  std::span<const double> contributions();
   // Scores rows that are encoded already (a training frame).
   void score_encoded(std::span<const double> values, double* out);
 

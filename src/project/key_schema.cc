@@ -105,6 +105,10 @@ std::optional<Json> of_word(const Key& key) {
       return pattern("^ *[<>]= *.+$");
     case Form::retrains:
       return pattern("^[0-9]+ +per +(day|week|month)$");
+    case Form::shadow:
+      return any_of({number_in("integer", key.range), pattern("^(auto|off|[0-9]+( +batch(es)?)?)$")});
+    case Form::shares:
+      return not_empty_list_of(any_of({number_in("number", key.range), pattern(kSharePattern)}));
     case Form::budget:
       return any_of({number_in("integer", key.range), pattern("^[0-9]+( +batch(es)?)?$")});
     default:

@@ -23,6 +23,10 @@ constexpr std::array kFile = std::to_array<Key>({
     {.name = "tables", .form = Form::sections, .about = "Cleaned and checked data.", .keys = &kTableKeys},
     {.name = "models", .form = Form::sections, .about = "What to learn from a table.", .keys = &kModelKeys},
     {.name = "endpoints", .form = Form::sections, .about = "Where a model answers.", .keys = &kEndpointKeys},
+    {.name = "retention",
+     .form = Form::mapping,
+     .about = "How long what is done with is kept.",
+     .keys = &kRetentionKeys},
     unsupported("dashboards"),
 });
 
@@ -178,7 +182,39 @@ constexpr std::array kEndpoint = std::to_array<Key>({
      .form = Form::mapping,
      .about = "What may be done when they do not.",
      .keys = &kHealKeys},
-    unsupported("rollout"),
+    {.name = "rollout",
+     .form = Form::mapping,
+     .about = "How a version that passed its gates comes to answer.",
+     .keys = &kRolloutKeys},
+    {.name = "log", .form = Form::mapping, .about = "What is kept of the predictions.", .keys = &kLogKeys},
+    {.name = "deadline",
+     .form = Form::duration,
+     .about = "By which a request must be answered.",
+     .range = {.low = 0, .above_low = true}},
+});
+
+constexpr std::array kRollout = std::to_array<Key>({
+    {.name = "shadow",
+     .form = Form::shadow,
+     .about = "Labelled batches for which it scores along and never answers.",
+     .range = {.low = 1, .high = 1000}},
+    {.name = "canary",
+     .form = Form::shares,
+     .about = "Shares of the rows that it then answers, one after the other.",
+     .range = kShareAboveZero},
+    {.name = "key", .about = "The column whose values keep to one version."},
+});
+
+constexpr std::array kLog = std::to_array<Key>({
+    {.name = "sample",
+     .form = Form::share,
+     .about = "Share of the predictions that is kept.",
+     .range = kShareAboveZero},
+    {.name = "keep",
+     .form = Form::duration,
+     .about = "How long they are kept.",
+     .range = {.low = 0, .above_low = true}},
+    {.name = "columns", .form = Form::columns, .about = "Columns of the request that are kept."},
 });
 
 constexpr Key health_limit(std::string_view name, std::string_view about) {
@@ -206,6 +242,17 @@ constexpr std::array kHeal = std::to_array<Key>({
      .about = "Labelled batches that may be wrong.",
      .range = {.low = 0, .high = 1000}},
     unsupported("notify"),
+});
+
+constexpr Key kept_for(std::string_view name, std::string_view about) {
+  return {.name = name, .form = Form::duration, .about = about, .range = kAboveZero};
+}
+
+constexpr std::array kRetention = std::to_array<Key>({
+    kept_for("runs", "A run that ended longer ago is deleted, unless a version came from it."),
+    kept_for("predictions", "A prediction that was given longer ago leaves the log."),
+    kept_for("deleted", "What was deleted longer ago is removed for good (gc's default: 30d)."),
+    kept_for("cache", "Older results of steps are forgotten when nothing needs them (gc's default: 30d)."),
 });
 
 struct Wanted {
@@ -247,6 +294,8 @@ constexpr Wanted kWanted[] = {
     {Form::health_limit, "a limit like '<= 0.60'"},
     {Form::retrains, "a limit like '2 per week'"},
     {Form::budget, "a number of batches like '3 batches'"},
+    {Form::shadow, "auto, off, or a number of batches like '3 batches'"},
+    {Form::shares, "a list of rising shares like [5%, 25%, 100%]"},
 };
 
 }  // namespace
@@ -268,6 +317,9 @@ constexpr KeyTable kBaselineKeys{};
 constexpr KeyTable kEndpointKeys{kEndpoint};
 constexpr KeyTable kHealthKeys{kHealth};
 constexpr KeyTable kHealKeys{kHeal};
+constexpr KeyTable kRetentionKeys{kRetention};
+constexpr KeyTable kRolloutKeys{kRollout};
+constexpr KeyTable kLogKeys{kLog};
 
 const Key* KeyTable::find(std::string_view name) const {
   const auto found = std::ranges::find(keys, name, &Key::name);

@@ -46,6 +46,8 @@ enum class Form : std::uint8_t {
   health_limit,
   retrains,     // 2 per week
   budget,       // 3 batches
+  shadow,       // auto, off, or a number of batches
+  shares,       // A list of shares that rise.
   unsupported,  // Designed, but not done by this version.
 };
 
@@ -94,6 +96,9 @@ extern const KeyTable kBaselineKeys;
 extern const KeyTable kEndpointKeys;
 extern const KeyTable kHealthKeys;
 extern const KeyTable kHealKeys;
+extern const KeyTable kRetentionKeys;
+extern const KeyTable kRolloutKeys;
+extern const KeyTable kLogKeys;
 
 inline constexpr std::string_view kTextOperations[] = {"trim", "upper", "lower", "collapse", "strip_accents"};
 // In the order of their enums.

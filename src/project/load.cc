@@ -43,11 +43,25 @@ void read_project_name(const MappingReader& reader, Draft& draft) {
   }
 }
 
+void read_retention(const MappingReader& file, Draft& draft) {
+  const YamlNode* node = file.find("retention");
+  if (node == nullptr) return;
+  const MappingReader reader(*node, node->where, "'retention'", kRetentionKeys, draft.diagnostics);
+  Retention retention;
+  retention.where = node->where;
+  retention.runs = reader.duration("runs");
+  retention.predictions = reader.duration("predictions");
+  retention.deleted = reader.duration("deleted");
+  retention.cache = reader.duration("cache");
+  draft.project.retention = retention;
+}
+
 void read_file_node(const YamlNode& root, Draft& draft) {
   const SourceRange start{draft.project.file, 1, 1};
   const MappingReader reader(root, start, "the project file", kFileKeys, draft.diagnostics);
   read_project_name(reader, draft);
   read_as_of(reader, draft);
+  read_retention(reader, draft);
   const auto is_broken = [&reader](std::string_view key) {
     const YamlNode* section = reader.find(key);
     return section != nullptr && !can_read_section(*section);

@@ -18,6 +18,10 @@ Result<Project> load(const std::filesystem::path& path);
 // The same from text; `file` names it in messages, `folder` is where its relative paths start.
 Result<Project> parse(const std::string& text, const std::string& file, const std::filesystem::path& folder);
 
+// Sets one value of every endpoint's `heal`, as the file would: "heal.poison_budget=1". For trying another
+// policy without editing the file. Errors: invalid (no such setting, or the value is not one of its kind).
+Status set_heal(Project& project, const std::string& setting);
+
 // The JSON Schema of the file, made from the same table of keys that the reader uses.
 Json file_schema();
 

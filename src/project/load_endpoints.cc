@@ -59,20 +59,67 @@ void read_retrains(const YamlNode& node, Heal& heal, Diagnostics& diagnostics) {
   }
 }
 
-void read_poison_budget(const YamlNode& node, Heal& heal, Diagnostics& diagnostics) {
-  const Key& key = *kHealKeys.find("poison_budget");
+// "3" or "3 batches".
+std::optional<int> read_batches(const YamlNode& node, const Key& key, Diagnostics& diagnostics) {
   const std::vector<std::string> words = words_of(node);
   const bool fits =
       words.size() == 1 || (words.size() == 2 && (words[1] == "batches" || words[1] == "batch"));
   const std::optional<std::int64_t> count = fits ? count_of(words[0]) : std::nullopt;
   if (!count) {
-    add_wrong(node, "'poison_budget'", wanted(Form::budget), diagnostics);
+    add_wrong(node, in_quotes(key.name), wanted(key.form), diagnostics);
   } else if (!key.range.contains(static_cast<double>(*count))) {
     diagnostics.add(node.where,
-                    "'poison_budget' is " + words[0] + ", " + wanted_in_range(key) + " is wanted");
+                    in_quotes(key.name) + " is " + words[0] + ", " + wanted_in_range(key) + " is wanted");
   } else {
-    heal.poison_budget = static_cast<int>(*count);
+    return static_cast<int>(*count);
   }
+  return std::nullopt;
+}
+
+// The last step of a canary is all rows, which is what a champion has: it may be said or left out.
+std::vector<double> read_canary(const YamlNode& node, Diagnostics& diagnostics) {
+  const Key& key = *kRolloutKeys.find("canary");
+  std::vector<double> shares;
+  if (node.kind != YamlNode::Kind::sequence || node.items.empty()) {
+    add_wrong(node, "'canary'", wanted(Form::shares), diagnostics);
+    return shares;
+  }
+  for (const YamlNode& item : node.items) {
+    const std::optional<double> share = read_share(item, key, diagnostics);
+    if (!share) continue;
+    if (!shares.empty() && *share <= shares.back()) {
+      diagnostics.add(item.where, "'canary' has the share " + in_quotes(item.scalar) +
+                                      ", more than the one before it is wanted");
+    }
+    shares.push_back(*share);
+  }
+  if (!shares.empty() && shares.back() == 1) shares.pop_back();
+  return shares;
+}
+
+Rollout read_rollout(const YamlNode& node, Diagnostics& diagnostics) {
+  const MappingReader reader(node, node.where, "'rollout'", kRolloutKeys, diagnostics);
+  Rollout rollout;
+  if (const YamlNode* shadow = reader.find("shadow")) {
+    const std::vector<std::string> words = words_of(*shadow);
+    if (words == std::vector<std::string>{"off"}) {
+      rollout.shadow_batches = 0;
+    } else if (words != std::vector<std::string>{"auto"}) {
+      rollout.shadow_batches = read_batches(*shadow, *kRolloutKeys.find("shadow"), diagnostics);
+    }
+  }
+  if (const YamlNode* canary = reader.find("canary")) rollout.canary = read_canary(*canary, diagnostics);
+  rollout.key = reader.text("key");
+  return rollout;
+}
+
+LogRule read_log(const YamlNode& node, Diagnostics& diagnostics) {
+  const MappingReader reader(node, node.where, "'log'", kLogKeys, diagnostics);
+  LogRule rule;
+  rule.sample = reader.share("sample", 1);
+  rule.keep = reader.duration("keep");
+  rule.columns = reader.columns("columns");
+  return rule;
 }
 
 void read_health(const MappingReader& endpoint_reader, Endpoint& endpoint, Draft& draft) {
@@ -96,13 +143,15 @@ void read_health(const MappingReader& endpoint_reader, Endpoint& endpoint, Draft
   }
 }
 
-Heal read_heal(const YamlNode& node, Diagnostics& diagnostics) {
+// What the mapping does not name stays as it is.
+void read_heal(const YamlNode& node, Heal& heal, Diagnostics& diagnostics) {
   const MappingReader reader(node, node.where, "'heal'", kHealKeys, diagnostics);
-  Heal heal;
   if (const auto mode = reader.choice("mode")) heal.mode = static_cast<HealMode>(*mode);
   if (const YamlNode* retrains = reader.find("retrains")) read_retrains(*retrains, heal, diagnostics);
-  if (const YamlNode* budget = reader.find("poison_budget")) read_poison_budget(*budget, heal, diagnostics);
-  return heal;
+  if (const YamlNode* budget = reader.find("poison_budget")) {
+    const Key& key = *kHealKeys.find("poison_budget");
+    heal.poison_budget = read_batches(*budget, key, diagnostics).value_or(heal.poison_budget);
+  }
 }
 
 }  // namespace
@@ -124,8 +173,28 @@ void load_endpoint(const YamlNode::Entry& entry, Draft& draft) {
     endpoint.batch_duration = base::kDayUs;
   }
   read_health(reader, endpoint, draft);
-  if (const YamlNode* heal = reader.find("heal")) endpoint.heal = read_heal(*heal, draft.diagnostics);
+  if (const YamlNode* heal = reader.find("heal")) read_heal(*heal, endpoint.heal, draft.diagnostics);
+  if (const YamlNode* rollout = reader.find("rollout")) {
+    endpoint.rollout = read_rollout(*rollout, draft.diagnostics);
+  }
+  if (const YamlNode* log = reader.find("log")) endpoint.log = read_log(*log, draft.diagnostics);
+  endpoint.deadline = reader.duration("deadline");
   draft.project.endpoints.push_back(std::move(endpoint));
+}
+
+Status set_heal(Project& project, const std::string& setting) {
+  constexpr std::string_view kPrefix = "heal.";
+  const std::size_t equals = setting.find('=');
+  if (!setting.starts_with(kPrefix) || equals == std::string::npos) {
+    return fail(ErrorCode::invalid, in_quotes(setting) + " sets nothing",
+                "as in heal.poison_budget=1, heal.mode=suggest or 'heal.retrains=1 per week'");
+  }
+  const std::string name = setting.substr(kPrefix.size(), equals - kPrefix.size());
+  const YamlNode node = TRY(base::parse_yaml(name + ": " + setting.substr(equals + 1), "--set"));
+  Diagnostics diagnostics;
+  for (Endpoint& endpoint : project.endpoints) read_heal(node, endpoint.heal, diagnostics);
+  if (!diagnostics.empty()) return fail(diagnostics.errors().front());
+  return {};
 }
 
 }  // namespace trimtab::project

@@ -11,8 +11,22 @@ const DiagnosticCase kLoadEndpointsCases[] = {
     {24, "    model: n",
      "24:12: error: endpoint 'e' serves 'n', which is no model\n   hint: did you mean 'm'?"},
     {24, "    modle: m", "24:5: error: unknown key 'modle' in endpoint 'e'\n   hint: did you mean 'model'?"},
-    {24, "    rollout: {shadow: auto}\n    model: m",
-     "24:5: error: 'rollout' in endpoint 'e' is not supported in this version\n   hint: remove it"},
+    {24, "    rollout: {shadow: long}\n    model: m",
+     "24:23: error: 'shadow' is text ('long'), auto, off, or a number of batches like '3 batches' is wanted"},
+    {24, "    rollout: {shadow: 2000}\n    model: m",
+     "24:23: error: 'shadow' is 2000, auto, off, or a number of batches from 1 to 1000 is wanted"},
+    {24, "    rollout: {canary: 5%}\n    model: m",
+     "24:23: error: 'canary' is text ('5%'), a list of rising shares like [5%, 25%, 100%] is wanted"},
+    {24, "    rollout: {canary: [5%, much]}\n    model: m",
+     "24:28: error: 'canary' is text ('much'), a share like 0.2 or 20% is wanted"},
+    {24, "    rollout: {canary: [25%, 5%]}\n    model: m",
+     "24:29: error: 'canary' has the share '5%', more than the one before it is wanted"},
+    {24, "    log: {sample: 0}\n    model: m",
+     "24:19: error: 'sample' is 0, a share above 0 and up to 1 is wanted"},
+    {24, "    log: {keep: long}\n    model: m",
+     "24:17: error: 'keep' is text ('long'), a duration like 30s, 15m, 24h, 2d or 4w is wanted"},
+    {24, "    deadline: soon\n    model: m",
+     "24:15: error: 'deadline' is text ('soon'), a duration like 30s, 15m, 24h, 2d or 4w is wanted"},
     {25, "    batch: 500",
      "25:12: error: 'batch' is a number ('500'), a duration like 1d or a number of rows like '500 rows' is "
      "wanted"},
@@ -120,6 +134,45 @@ TEST(LoadEndpoints, ReadsHealing) {
   EXPECT_EQ(none.mode, HealMode::automatic);
   EXPECT_EQ(none.retrains_max, 2);
   EXPECT_EQ(none.poison_budget, 3);
+}
+
+TEST(LoadEndpoints, ReadsRollouts) {
+  const auto rollout =
+      endpoint_with(27, "    rollout: {shadow: auto, canary: [5%, 0.25, 100%], key: tailnum}").rollout;
+  ASSERT_TRUE(rollout);
+  EXPECT_EQ(rollout->shadow_batches, std::nullopt);
+  EXPECT_EQ(rollout->canary, (std::vector<double>{0.05, 0.25})) << "all rows is what a champion has";
+  EXPECT_EQ(rollout->key, "tailnum");
+  EXPECT_EQ(endpoint_with(27, "    rollout: {shadow: 5 batches}").rollout->shadow_batches, 5);
+  EXPECT_EQ(endpoint_with(27, "    rollout: {shadow: off}").rollout->shadow_batches, 0);
+  EXPECT_FALSE(endpoint_with(27, "    # none").rollout);
+}
+
+TEST(LoadEndpoints, ReadsWhatIsLoggedAndTheDeadline) {
+  const Endpoint endpoint =
+      endpoint_with(27, "    log: {sample: 10%, keep: 180d, columns: [origin]}\n    deadline: 50ms");
+  EXPECT_EQ(endpoint.log.sample, 0.1);
+  EXPECT_EQ(endpoint.log.keep, 180 * base::kDayUs);
+  EXPECT_EQ(endpoint.log.columns, std::vector<std::string>{"origin"});
+  EXPECT_EQ(endpoint.deadline, 50'000);
+  const Endpoint plain = endpoint_with(27, "    # none");
+  EXPECT_EQ(plain.log.sample, 1);
+  EXPECT_EQ(plain.log.keep, std::nullopt);
+  EXPECT_EQ(plain.deadline, std::nullopt);
+}
+
+TEST(LoadEndpoints, ASettingStandsInPlaceOfTheFiles) {
+  Result<Project> project = parse(sample_with(27, "    heal: {retrains: 4 per month}"), "p.yaml", "/");
+  ASSERT_TRUE(project);
+  EXPECT_TRUE(set_heal(*project, "heal.poison_budget=1"));
+  EXPECT_TRUE(set_heal(*project, "heal.mode=suggest"));
+  const Heal& heal = project->endpoints.front().heal;
+  EXPECT_EQ(heal.poison_budget, 1);
+  EXPECT_EQ(heal.mode, HealMode::suggest);
+  EXPECT_EQ(heal.retrains_max, 4);
+  const Status unknown = set_heal(*project, "heal.budget=1");
+  ASSERT_FALSE(unknown);
+  EXPECT_TRUE(base::render(unknown.error()).starts_with("--set:1:1: error: unknown key 'budget' in 'heal'"));
 }
 
 }  // namespace

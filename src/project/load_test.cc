@@ -29,7 +29,11 @@ const DiagnosticCase kLoadCases[] = {
      "wanted\n4:1: error: unknown key 'sauces' in the project file\n   hint: did you mean 'sources'?"},
     {3, "colour: blue\nsources:",
      "3:1: error: unknown key 'colour' in the project file\n   hint: its keys are: project, as_of, sources, "
-     "tables, models, endpoints"},
+     "tables, models, endpoints, retention"},
+    {3, "retention: {runs: soon}\nsources:",
+     "3:19: error: 'runs' is text ('soon'), a duration like 30s, 15m, 24h, 2d or 4w is wanted"},
+    {3, "retention: {run: 90d}\nsources:",
+     "3:13: error: unknown key 'run' in 'retention'\n   hint: did you mean 'runs'?"},
     {3, "dashboards: {}\nsources:",
      "3:1: error: 'dashboards' in the project file is not supported in this version\n   hint: remove it"},
     {22, "endpoint:",

@@ -164,6 +164,22 @@ struct Heal {
   int poison_budget = 3;  // Labelled batches that may be wrong without harm.
 };
 
+// How a version that has passed its gates comes to answer: it scores along in shadow, then answers a rising
+// share of the rows, and is then the champion.
+struct Rollout {
+  std::optional<int>
+      shadow_batches;          // Labelled batches in shadow; nothing: auto, one more than poison_budget.
+  std::vector<double> canary;  // Shares, rising, below 1; empty: from the shadow straight to champion.
+  std::string key;  // Column of the request whose values keep to one version; "": the prediction's id does.
+};
+
+// What is kept of the predictions.
+struct LogRule {
+  double sample = 1;                 // Share of the predictions.
+  std::optional<TimeUs> keep;        // Nothing: for ever.
+  std::vector<std::string> columns;  // Of the request; empty: all.
+};
+
 struct Endpoint {
   std::string name;
   SourceRange where;
@@ -172,6 +188,18 @@ struct Endpoint {
   std::optional<std::int64_t> batch_rows;  // … or that many rows.
   std::vector<HealthLimit> health;
   Heal heal;
+  std::optional<Rollout> rollout;  // Nothing: what passes its gates is the champion at once.
+  LogRule log;
+  std::optional<TimeUs> deadline;  // By which a request must be answered unless it says so itself.
+};
+
+// How long what is done with is kept. Absent: for ever, or as gc's own default says.
+struct Retention {
+  SourceRange where;
+  std::optional<TimeUs> runs;         // Since a run ended; then it is deleted, and `deleted` applies.
+  std::optional<TimeUs> predictions;  // Of the prediction log, since they were given.
+  std::optional<TimeUs> deleted;      // What was deleted, until it is gone for good.
+  std::optional<TimeUs> cache;        // Results of steps that nothing else needs.
 };
 
 struct Project {
@@ -184,6 +212,7 @@ struct Project {
   std::vector<Table> tables;
   std::vector<Model> models;
   std::vector<Endpoint> endpoints;
+  std::optional<Retention> retention;
 
   const Source* find_source(const std::string& name) const;
   const Table* find_table(const std::string& name) const;

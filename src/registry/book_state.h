@@ -4,6 +4,7 @@
 #include <condition_variable>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -60,8 +61,19 @@ struct RunBook::State {
   Status seal(bool all);
   Status seal_tails(const std::vector<std::uint32_t>& places);
 
+  // Leases; see run_leases.cc. All of these under the lock.
+  void read_lease(std::uint32_t place);  // After the run was added, or its tags or its status changed.
+  void read_leases(std::uint32_t from);  // Of all runs whose place is `from` or greater.
+  void beat(std::int64_t run);           // The run was written to.
+
   store::Home& home;
   const base::Clock& clock;
+
+  struct Lease {
+    TimeUs period = 0;
+    TimeUs last_beat = 0;
+  };
+  std::map<std::int64_t, Lease> leases;  // Of running runs, by number. Guarded by lock.
 
   mutable FairLock lock;
   RunColumns columns;  // Guarded by lock; written on the commit thread alone.

@@ -22,7 +22,7 @@ std::string without_quotes(std::string_view text) {
 
 class Reader {
  public:
-  explicit Reader(std::string_view filter) : tokens_(split_filter(filter)) {}
+  Reader(std::string_view filter, bool null_tests) : tokens_(split_filter(filter)), null_tests_(null_tests) {}
 
   Result<std::vector<Clause>> read() {
     std::vector<Clause> clauses;
@@ -70,7 +70,9 @@ class Reader {
     const std::size_t quote = name.find_first_of("`\"");
     if (dot != std::string_view::npos && dot < quote) clause.entity = name.substr(0, dot);
     clause.key = without_quotes(clause.entity.empty() ? name : name.substr(dot + 1));
-    if (!read_operation(clause) || !read_value(clause)) return std::nullopt;
+    if (!read_operation(clause)) return std::nullopt;
+    if (clause.operation.starts_with("IS ")) return clause;
+    if (!read_value(clause)) return std::nullopt;
     const bool ignores_case = clause.operation == "ILIKE";
     if (ignores_case || clause.operation == "LIKE") clause.pattern = LikePattern(clause.text, ignores_case);
     return clause;
@@ -87,11 +89,22 @@ class Reader {
       clause.operation = word;
       return true;
     }
+    if (null_tests_ && is_keyword(token(), "IS")) return read_null_test(clause);
     if (!is_keyword(token(), "NOT")) return false;
     take();
     if (!is_keyword(token(), "IN")) return false;
     take();
     clause.operation = "NOT IN";
+    return true;
+  }
+
+  bool read_null_test(Clause& clause) {
+    take();
+    const bool is_not = is_keyword(token(), "NOT");
+    if (is_not) take();
+    if (!is_keyword(token(), "NULL")) return false;
+    take();
+    clause.operation = is_not ? "IS NOT NULL" : "IS NULL";
     return true;
   }
 
@@ -130,18 +143,19 @@ class Reader {
   }
 
   std::vector<Token> tokens_;
+  bool null_tests_;
   std::ptrdiff_t at_ = 0;
   std::ptrdiff_t begin_ = 0;  // Of the present clause.
 };
 
 }  // namespace
 
-Result<std::vector<Clause>> parse_clauses(std::string_view filter) {
+Result<std::vector<Clause>> parse_clauses(std::string_view filter, bool null_tests) {
   if (filter.size() > kFilterMax) {
     return fail(ErrorCode::invalid,
                 "Invalid filter string: it is longer than " + std::to_string(kFilterMax) + " bytes.");
   }
-  return Reader(filter).read();
+  return Reader(filter, null_tests).read();
 }
 
 bool is_text_operation(std::string_view operation) {

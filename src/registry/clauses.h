@@ -19,6 +19,7 @@ struct Clause {
   std::string entity;     // As written; "" when there is only a key.
   std::string key;        // Without quotes.
   std::string operation;  // "=", "!=", "<", "<=", ">", ">=", "LIKE", "ILIKE", "IN", "NOT IN".
+                          // With `null_tests` also "IS NULL" and "IS NOT NULL", which have no value.
   Kind kind = Kind::text;
   std::string text;  // Without quotes.
   double number = 0;
@@ -28,7 +29,7 @@ struct Clause {
 };
 
 // At most 64 KiB and 500 comparisons. Errors: invalid ("Invalid clause(s) in filter string: …").
-Result<std::vector<Clause>> parse_clauses(std::string_view filter);
+Result<std::vector<Clause>> parse_clauses(std::string_view filter, bool null_tests = false);
 
 // Whether `value` stands in the clause's relation to its text(s). CHECKs that the operation is one for texts.
 bool holds_for_text(const Clause& clause, std::string_view value);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/diagnostics.h"
+#include "registry/model_events.h"
 #include "store/audit.h"
 
 namespace trimtab::registry {
@@ -27,15 +28,23 @@ EndpointFacts read_facts(const Statement& row) {
   facts.previous_version = optional_integer(row, 5);
   facts.health = row.text(6);
   facts.changed_at = row.integer(7);
+  // A share belongs to one challenger: what is left of an earlier one says nothing.
+  if (facts.challenger_version && !row.is_null(8) && row.integer(8) == *facts.challenger_version) {
+    facts.challenger_share = row.real(9);
+    facts.challenger_since = row.integer(10);
+  }
   return facts;
 }
+
+constexpr std::string_view kShareSetting = "challenger_share/";  // + endpoint: {"version","share","since"}
 
 Result<std::vector<EndpointFacts>> select_endpoints(Connection& connection) {
   std::vector<EndpointFacts> endpoints;
   Statement row = connection.prepare(
-      "SELECT name, project, model, serving_version, challenger_version, previous_version, health, "
-      "changed_at "
-      "FROM endpoint ORDER BY name");
+      "SELECT e.name, project, model, serving_version, challenger_version, previous_version, health, "
+      "changed_at, json_extract(value, '$.version'), json_extract(value, '$.share'), "
+      "json_extract(value, '$.since') FROM endpoint e LEFT JOIN setting s "
+      "ON s.name = 'challenger_share/' || e.name ORDER BY e.name");  // kShareSetting
   while (TRY(row.step())) endpoints.push_back(read_facts(row));
   return endpoints;
 }
@@ -66,17 +75,20 @@ std::string alias_of(const EndpointFacts& endpoint, const std::string& role) {
   return endpoint.name == endpoint.model ? role : endpoint.name + "-" + role;
 }
 
-Status mirror(Connection& connection, const EndpointFacts& endpoint, const std::string& role,
+Status mirror(Connection& connection, TimeUs now, const EndpointFacts& endpoint, const std::string& role,
               std::optional<std::int64_t> version) {
   const std::string alias = alias_of(endpoint, role);
-  if (!version) {
-    return connection.prepare("DELETE FROM model_alias WHERE model = ? AND alias = ?")
-        .with(endpoint.model, alias)
-        .run();
+  if (version) {
+    TRY(connection.prepare("INSERT OR REPLACE INTO model_alias (model, alias, version) VALUES (?, ?, ?)")
+            .with(endpoint.model, alias, *version)
+            .run());
+  } else {
+    TRY(connection.prepare("DELETE FROM model_alias WHERE model = ? AND alias = ?")
+            .with(endpoint.model, alias)
+            .run());
+    if (connection.changes() == 0) return {};
   }
-  return connection.prepare("INSERT OR REPLACE INTO model_alias (model, alias, version) VALUES (?, ?, ?)")
-      .with(endpoint.model, alias, *version)
-      .run();
+  return tell_alias(connection, now, endpoint.model, alias, version);
 }
 
 void bind_version(Statement& statement, int index, std::optional<std::int64_t> version) {
@@ -138,8 +150,8 @@ Status may_serve(Connection& connection, const EndpointFacts& endpoint, std::int
 
 // Another model behind the same name: the versions of the old one mean nothing any longer.
 Status change_model(Connection& connection, EndpointFacts facts, const std::string& model, TimeUs now) {
-  TRY(mirror(connection, facts, "champion", std::nullopt));
-  TRY(mirror(connection, facts, "challenger", std::nullopt));
+  TRY(mirror(connection, now, facts, "champion", std::nullopt));
+  TRY(mirror(connection, now, facts, "challenger", std::nullopt));
   Json detail = Json::object({{"model", model}, {"from_model", facts.model}});
   detail.set("from", version_json(facts.serving_version));
   facts.model = model;
@@ -163,6 +175,7 @@ Json EndpointFacts::to_json() const {
   json.set("name", name).set("project", project).set("model", model);
   json.set("champion", version_json(serving_version)).set("challenger", version_json(challenger_version));
   json.set("previous", version_json(previous_version)).set("health", health);
+  if (challenger_version) json.set("challenger_share", challenger_share);
   return json.set("changed_at", base::format_time(changed_at));
 }
 
@@ -233,9 +246,9 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
     facts.serving_version = version;
     if (facts.challenger_version == version) {
       facts.challenger_version = std::nullopt;
-      TRY(mirror(connection, facts, "challenger", std::nullopt));
+      TRY(mirror(connection, now, facts, "challenger", std::nullopt));
     }
-    TRY(mirror(connection, facts, "champion", version));
+    TRY(mirror(connection, now, facts, "champion", version));
     return keep(connection, facts, now, actor, action, detail);
   });
 }
@@ -252,9 +265,9 @@ Result<bool> roll_back_within(Connection& connection, const std::string& endpoin
   facts.health = "healthy";
   if (facts.challenger_version == version) {
     facts.challenger_version = std::nullopt;
-    TRY(mirror(connection, facts, "challenger", std::nullopt));
+    TRY(mirror(connection, now, facts, "challenger", std::nullopt));
   }
-  TRY(mirror(connection, facts, "champion", version));
+  TRY(mirror(connection, now, facts, "champion", version));
   TRY(keep(connection, facts, now, actor, "endpoint.roll_back", detail));
   return true;
 }
@@ -290,8 +303,40 @@ Status change_challenger(store::Home& home, const base::Clock& clock, const std:
         .set("to", version_json(version))
         .set("why", reason);
     facts.challenger_version = version;
-    TRY(mirror(connection, facts, "challenger", version));
+    TRY(connection.prepare("DELETE FROM setting WHERE name = ?")
+            .with(std::string(kShareSetting) + endpoint)
+            .run());
+    TRY(mirror(connection, now, facts, "challenger", version));
     return keep(connection, facts, now, actor, "endpoint.challenge", detail);
+  });
+}
+
+Status change_challenger_share(store::Home& home, const base::Clock& clock, const std::string& endpoint,
+                               std::int64_t version, double share, const std::string& actor,
+                               const std::string& reason) {
+  if (!(share >= 0 && share < 1)) {
+    return fail(ErrorCode::invalid,
+                "a challenger answers a share from 0 to below 1 of the rows, not " + Json(share).dump(),
+                "make it the champion to let it answer all of them");
+  }
+  const TimeUs now = clock.now();
+  return home.database().write([&](Connection& connection) -> Status {
+    const EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
+    const std::string number = std::to_string(version);
+    if (facts.challenger_version != version) {
+      return fail(ErrorCode::conflict,
+                  "version " + number + " is not the challenger of endpoint '" + endpoint + "'",
+                  "make it that first: it scores along before it answers");
+    }
+    if (facts.challenger_share == share) return {};
+    if (share > 0) TRY(may_serve(connection, facts, version, "endpoint.canary"));
+    const Json kept = Json::object({{"version", version}, {"share", share}, {"since", now}});
+    TRY(connection.prepare("INSERT OR REPLACE INTO setting (name, value) VALUES (?, ?)")
+            .with(std::string(kShareSetting) + endpoint, kept.dump())
+            .run());
+    Json detail = Json::object({{"model", facts.model}, {"version", version}});
+    detail.set("from", facts.challenger_share).set("to", share).set("why", reason);
+    return keep(connection, facts, now, actor, "endpoint.canary", detail);
   });
 }
 

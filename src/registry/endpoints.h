@@ -20,6 +20,8 @@ struct EndpointFacts {
   std::string model;
   std::optional<std::int64_t> serving_version;
   std::optional<std::int64_t> challenger_version;
+  double challenger_share = 0;  // Of the rows that it answers, a canary; 0: it scores along, a shadow.
+  TimeUs challenger_since = 0;  // That it has this share; 0: nobody noted when.
   std::optional<std::int64_t> previous_version;
   std::string health;  // healthy, degraded, healing, needs_attention
   TimeUs changed_at = 0;
@@ -43,10 +45,16 @@ Result<bool> has_served(store::Home& home, const std::string& endpoint, std::int
 Status change_champion(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                        std::int64_t version, const std::string& actor, const std::string& action,
                        const std::string& reason);
-// Nothing: there is none. Mirrored by the alias "challenger".
+// Nothing: there is none. A new one begins in shadow. Mirrored by the alias "challenger".
 Status change_challenger(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                          std::optional<std::int64_t> version, const std::string& actor,
                          const std::string& reason);
+// From now on the challenger answers this share of the rows, in [0, 1); 0: it scores along only. The champion
+// stays the champion. Idempotent. Errors: not_found, invalid (no such share), conflict (`version` is not the
+// challenger, or its gates did not pass).
+Status change_challenger_share(store::Home& home, const base::Clock& clock, const std::string& endpoint,
+                               std::int64_t version, double share, const std::string& actor,
+                               const std::string& reason);
 // What change_champion does with "endpoint.roll_back", as a part of a larger transaction; besides, probation
 // ends, a challenger that is the version itself is no longer one, and the endpoint counts as healthy. True
 // when the champion changed, false when it serves already. Errors: as change_champion.

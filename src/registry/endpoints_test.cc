@@ -124,6 +124,44 @@ TEST_F(EndpointsTest, AChallengerStandsBesideTheChampionUntilItIsOne) {
             "error: model 'late' has no version 9\n   hint: its newest is version 2");
 }
 
+TEST_F(EndpointsTest, AChallengerBeginsInShadowAndThenAnswersAShare) {
+  open_endpoint();
+  enlist("second");
+  const auto share = [this](std::int64_t version, double wanted) {
+    return change_challenger_share(*home_, clock_, "late", version, wanted, "heal", "step");
+  };
+  EXPECT_EQ(
+      said(share(2, 0.05)),
+      "error: version 2 is not the challenger of endpoint 'late'\n   hint: make it that first: it scores "
+      "along before it answers");
+  ASSERT_TRUE(change_challenger(*home_, clock_, "late", 2, "heal", "new"));
+  EXPECT_EQ(late().challenger_share, 0);
+  ASSERT_TRUE(share(2, 0.05));
+  ASSERT_TRUE(share(2, 0.05));
+  EXPECT_EQ(late().challenger_share, 0.05);
+  EXPECT_EQ(late().challenger_since, clock_.now());
+  EXPECT_EQ(late().serving_version, 1) << "the champion stays the champion";
+  EXPECT_EQ(
+      said(share(2, 1)),
+      "error: a challenger answers a share from 0 to below 1 of the rows, not 1.0\n   hint: make it the "
+      "champion to let it answer all of them");
+  EXPECT_EQ(history().back(), "endpoint.canary|0.0|0.05");
+  // Another one, and the same one again, begin anew.
+  ASSERT_TRUE(change_challenger(*home_, clock_, "late", std::nullopt, "heal", "off"));
+  ASSERT_TRUE(change_challenger(*home_, clock_, "late", 2, "heal", "again"));
+  EXPECT_EQ(late().challenger_share, 0);
+}
+
+TEST_F(EndpointsTest, AVersionThatItsGatesRefusedAnswersNoShare) {
+  open_endpoint();
+  enlist("second", false);
+  ASSERT_TRUE(change_challenger(*home_, clock_, "late", 2, "heal", "new"));
+  EXPECT_EQ(
+      said(change_challenger_share(*home_, clock_, "late", 2, 0.05, "heal", "step")),
+      "error: version 2 of model 'late' may not serve: its gates refused it\n   hint: the endpoint 'late' "
+      "goes on as before; train a version that passes");
+}
+
 TEST_F(EndpointsTest, ProbationEndsAndHealthChangesWithAnAuditRow) {
   open_endpoint();
   enlist("second");

@@ -135,6 +135,7 @@ Result<ExperimentPage> search_experiments(store::Home& home, const ExperimentSea
     while (TRY(row.step())) {
       ExperimentFacts facts = read_row(row);
       if (!(facts.is_deleted ? search.with_deleted : search.with_active)) continue;
+      if (search.may_see && !search.may_see(facts.id)) continue;
       TRY(read_tags(connection, facts));
       if (matches(filter, facts)) found.push_back(std::move(facts));
     }

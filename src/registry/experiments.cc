@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "registry/record_watch.h"
+#include "registry/run_rows.h"
 #include "registry/run_rules.h"
 #include "store/audit.h"
 
@@ -57,7 +58,7 @@ Status touch(Connection& connection, std::int64_t id, TimeUs now) {
       .run();
 }
 
-Status put_tag(Connection& connection, std::int64_t id, const KeyValue& tag) {
+Status put_experiment_tag(Connection& connection, std::int64_t id, const KeyValue& tag) {
   return connection
       .prepare(
           "INSERT INTO experiment_tag (experiment_id, key, value) VALUES (?, ?, ?) "
@@ -69,9 +70,7 @@ Status put_tag(Connection& connection, std::int64_t id, const KeyValue& tag) {
 Result<std::int64_t> insert(Connection& connection, TimeUs now, const std::string& name,
                             const std::string& location) {
   TRY(expect_free_name(connection, name));
-  Statement next = connection.prepare("SELECT 1 + max(0, coalesce(max(id), 0)) FROM experiment");
-  TRY(next.step());
-  const std::int64_t id = next.integer(0);
+  const std::int64_t id = TRY(next_experiment_id(connection));
   const std::string root = location.empty() ? "mlflow-artifacts:/" + std::to_string(id) : location;
   TRY(connection
           .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms, artifact_location) "
@@ -112,7 +111,7 @@ void create_experiment(store::Home& home, const base::Clock& clock, std::string 
         TRY(check_experiment_name(name));
         for (const KeyValue& tag : tags) TRY(check_experiment_tag(tag));
         const std::int64_t id = TRY(insert(connection, now, name, location));
-        for (const KeyValue& tag : tags) TRY(put_tag(connection, id, tag));
+        for (const KeyValue& tag : tags) TRY(put_experiment_tag(connection, id, tag));
         *made = id;
         return audit(connection, now, "experiment.create", id, Json::object({{"name", name}}));
       },
@@ -160,7 +159,7 @@ void set_experiment_tag(store::Home& home, const base::Clock& clock, std::int64_
       [=, tag = std::move(tag)](Connection& connection) -> Status {
         TRY(check_experiment_tag(tag));
         TRY(expect_active(connection, id));
-        TRY(put_tag(connection, id, tag));
+        TRY(put_experiment_tag(connection, id, tag));
         return audit(connection, now, "experiment.set_tag", id, Json::object({{"key", tag.key}}));
       },
       std::move(done));

@@ -32,6 +32,7 @@ struct ExperimentSearch {
   bool with_deleted = false;
   std::int64_t max_results = 1000;
   std::int64_t offset = 0;
+  std::function<bool(std::int64_t id)> may_see;  // Empty: everything.
 };
 
 struct ExperimentPage {

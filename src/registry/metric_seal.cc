@@ -80,7 +80,12 @@ Status make_job_blocks(store::Connection& connection, SealJob& job) {
   return {};
 }
 
+// A run that was removed meanwhile took its points along.
 Status write_job(store::Connection& connection, const SealJob& job) {
+  {
+    store::Statement run = connection.prepare("SELECT 1 FROM run WHERE number = ?");
+    if (!TRY(run.with(job.run).step())) return {};
+  }
   for (const BlockRow& block : job.blocks) TRY(put_block(connection, job.run, block));
   TRY(put_summary(connection, job.run, job.latest));
   for (const std::int64_t sequence : job.sequences) {
@@ -186,6 +191,7 @@ Status RunBook::State::seal_tails(const std::vector<std::uint32_t>& places) {
                            [this, shared, pending](Status status) {
                              if (status) {
                                const std::unique_lock guard(lock);
+                               if (!columns.find_number(shared->run)) return pending->finish({});
                                columns.set_has_blocks(shared->place);
                                columns.drop_sealed(shared->place, shared->point_count,
                                                    shared->sequences.size());

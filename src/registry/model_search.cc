@@ -296,6 +296,8 @@ Result<ModelPage> search_models(store::Home& home, const ModelSearch& search) {
   ModelPage page;
   TRY(home.database().read([&](Connection& connection) -> Status {
     page.models = TRY(matching_models(connection, clauses));
+    if (search.may_see)
+      std::erase_if(page.models, [&](const auto& model) { return !search.may_see(model.name); });
     std::sort(page.models.begin(), page.models.end(),
               [&](const RegisteredModel& a, const RegisteredModel& b) {
                 return comes_before(order, a, b, compare_models);
@@ -322,6 +324,8 @@ Result<VersionPage> search_versions(store::Home& home, const VersionSearch& sear
   VersionPage page;
   TRY(home.database().read([&](Connection& connection) -> Status {
     page.versions = TRY(matching_versions(connection, clauses));
+    if (search.may_see)
+      std::erase_if(page.versions, [&](const auto& version) { return !search.may_see(version.model); });
     std::sort(page.versions.begin(), page.versions.end(), [&](const ModelVersion& a, const ModelVersion& b) {
       return comes_before(order, a, b, compare_versions);
     });

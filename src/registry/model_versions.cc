@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "registry/model_events.h"
 #include "registry/model_rows.h"
 #include "registry/model_rules.h"
 #include "registry/version_source.h"
@@ -98,7 +99,9 @@ Result<ModelVersion> insert_version(Connection& connection, const RegistryWriter
   if (source.model_id) TRY(remember_in_logged_model(connection, *source.model_id, version));
   Json detail = Json::object({{"source", source.source}, {"run_id", *version.run_id}, {"gates", "open"}});
   TRY(audit_model(connection, by, "model_version.create", object_of(given.model, version.version), detail));
-  return select_version(connection, given.model, version.version);
+  ModelVersion made = TRY(select_version(connection, given.model, version.version));
+  TRY(tell_version_created(connection, by.clock.now(), made));
+  return made;
 }
 
 Status write_stage(Connection& connection, const RegistryWriter& by, const std::string& model,
@@ -166,6 +169,7 @@ Result<bool> remove_version(Connection& connection, const RegistryWriter& by, co
   for (const std::string& alias : gone.aliases) {
     Json detail = Json::object({{"alias", alias}, {"from", version}, {"to", Json()}});
     detail.set("why", "its version was deleted");
+    TRY(tell_alias(connection, by.clock.now(), model, alias, std::nullopt));
     TRY(audit_model(connection, by, "model_alias.delete", "model/" + model + "@" + alias, detail));
   }
   TRY(audit_model(connection, by, "model_version.delete", object_of(model, version),
@@ -243,6 +247,7 @@ void set_version_tag(const RegistryWriter& by, std::string model, std::int64_t v
       [by, model = std::move(model), version, tag = std::move(tag)](Connection& connection) -> Result<bool> {
         TRY(require_version(connection, model, version));
         TRY(write_tag(connection, model, version, tag));
+        TRY(tell_version_tag(connection, by.clock.now(), model, version, tag.key, tag.value));
         TRY(audit_model(connection, by, "model_version.set_tag", object_of(model, version),
                         Json::object({{"key", tag.key}})));
         return true;
@@ -260,6 +265,7 @@ void delete_version_tag(const RegistryWriter& by, std::string model, std::int64_
         TRY(connection.prepare("DELETE FROM model_version_tag WHERE model = ? AND version = ? AND key = ?")
                 .with(model, version, key)
                 .run());
+        TRY(tell_version_tag(connection, by.clock.now(), model, version, key, std::nullopt));
         TRY(audit_model(connection, by, "model_version.delete_tag", object_of(model, version),
                         Json::object({{"key", key}})));
         return true;

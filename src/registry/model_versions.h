@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ struct VersionSearch {
   std::vector<std::string> order_by;
   std::int64_t max_results = 10'000;
   std::int64_t offset = 0;
+  std::function<bool(const std::string& model)> may_see;  // Empty: everything.
 };
 struct VersionPage {
   std::vector<ModelVersion> versions;

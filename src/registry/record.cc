@@ -8,6 +8,8 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "registry/model_events.h"
+#include "registry/model_rows.h"
 #include "registry/record_watch.h"
 #include "registry/run_name.h"
 #include "registry/run_rows.h"
@@ -71,12 +73,13 @@ Result<std::int64_t> experiment_of(store::Connection& connection, const std::str
                                    std::int64_t now_ms) {
   store::Statement known = connection.prepare("SELECT id FROM experiment WHERE name = ?");
   if (TRY(known.with(project).step())) return known.integer(0);
+  const std::int64_t id = TRY(next_experiment_id(connection));
   TRY(connection
           .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms, artifact_location) "
-                   "SELECT 1 + max(id), ?, ?, ?, 'mlflow-artifacts:/' || (1 + max(id)) FROM experiment")
-          .with(project, now_ms, now_ms)
+                   "VALUES (?1, ?2, ?3, ?3, 'mlflow-artifacts:/' || ?1)")
+          .with(id, project, now_ms)
           .run());
-  return connection.last_insert_id();
+  return id;
 }
 
 Status write_params(store::Connection& connection, std::int64_t run, const Json& params) {
@@ -255,6 +258,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
     detail.set("run_id", made.run_id).set("step_key", made.step_key).set("manifest", made.manifest_sha256);
     detail.set("gates", made.gates).set("why", version.reason);
     const std::string object = "model/" + made.model + "/" + std::to_string(made.version);
+    TRY(tell_version_created(connection, now, TRY(select_version(connection, made.model, made.version))));
     return store::append_audit(connection, now, version.actor, "model_version.create", object, detail.dump());
   }));
   return made;

@@ -7,6 +7,7 @@
 #include "base/json.h"
 #include "registry/metric_batch.h"
 #include "registry/metric_block.h"
+#include "registry/run_leases.h"
 
 namespace trimtab::registry {
 namespace {
@@ -34,6 +35,8 @@ class RecordCheck {
     TRY(check_aliases());
     TRY(check_versions());
     TRY(check_runs());
+    TRY(check_leases());
+    TRY(check_owners());
     return check_metrics();
   }
 
@@ -172,6 +175,46 @@ class RecordCheck {
     while (TRY(row.step())) {
       add("version " + row.text(1) + " of model '" + row.text(0) + "' is READY, but its run is " +
           row.text(2));
+    }
+    return {};
+  }
+
+  // Whoever looks at leases ends those that are over, so at the time of the last look none was overdue.
+  Status check_leases() {
+    Statement look = connection_.prepare("SELECT value FROM setting WHERE name = ?");
+    if (!TRY(look.with(kLeaseLookSetting).step())) return {};
+    const Json said = base::parse_json(look.text(0)).value_or(Json());
+    const TimeUs looked_at = said.int_or("time");
+    Statement run = connection_.prepare(
+        "SELECT r.id, t.value FROM run r JOIN run_tag t ON t.run = r.number AND t.key = ? WHERE r.status = "
+        "'RUNNING' "
+        "AND r.lifecycle_stage = 'active'");
+    run.with(kLeaseTag);
+    while (TRY(run.step())) {
+      const Json* beat = said["heartbeats"].find(run.text(0));
+      const Result<TimeUs> period = base::parse_duration(run.text(1));
+      if (beat == nullptr || !beat->is_int() || !period || looked_at - beat->as_int() <= *period) continue;
+      add("run '" + run.text(0) + "' is RUNNING, but its lease of " + run.text(1) + " was over at " +
+          base::format_time(looked_at) + ": start the server, or end the run");
+    }
+    return {};
+  }
+
+  // Nothing is left of what was removed: files of versions that are gone, logged models of no experiment.
+  Status check_owners() {
+    Statement file = connection_.prepare(
+        "SELECT DISTINCT root FROM artifact a WHERE root LIKE 'model/%' AND NOT EXISTS (SELECT 1 FROM "
+        "model_version v "
+        "WHERE 'model/' || v.model || '/' || v.version = a.root AND v.deleted_ms IS NULL)");
+    while (TRY(file.step()))
+      add("the files of '" + file.text(0) + "' belong to no version: restore meta.db from a backup");
+    Statement model = connection_.prepare(
+        "SELECT id, experiment_id FROM logged_model m WHERE NOT EXISTS (SELECT 1 FROM experiment e WHERE "
+        "e.id = "
+        "m.experiment_id)");
+    while (TRY(model.step())) {
+      add("logged model '" + model.text(0) + "' is of experiment " + model.text(1) +
+          ", which does not exist: restore meta.db from a backup");
     }
     return {};
   }

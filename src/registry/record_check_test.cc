@@ -132,5 +132,31 @@ TEST_F(RecordCheckTest, AReadyVersionOfAnUnfinishedRun) {
          {"version 2 of model 'late' is READY, but its run is RUNNING"});
 }
 
+TEST_F(RecordCheckTest, ARunThatIsRunningThoughItsLeaseIsOver) {
+  const std::string run(32, 'b');
+  tamper("INSERT INTO run (number, id, experiment_id, name, status, start_ms) SELECT 1 + max(number), '" +
+         run +
+         "', 0, 'n', 'RUNNING', 0 FROM run;"
+         "INSERT INTO run_tag SELECT max(number), 'trimtab.lease', '10m' FROM run;"
+         "INSERT INTO setting VALUES ('lease_look', '{\"time\":600000000,\"heartbeats\":{\"" +
+         run + "\":0}}')");
+  EXPECT_EQ(problems(), Words{});
+  expect(
+      "UPDATE setting SET value = replace(value, '600000000', '600000001') WHERE name = 'lease_look'",
+      {"run '" + run +
+       "' is RUNNING, but its lease of 10m was over at 1970-01-01T00:10:00.000001Z: start the server, or end "
+       "the run"});
+}
+
+TEST_F(RecordCheckTest, WhatIsLeftOfSomethingThatIsGone) {
+  expect(
+      "INSERT INTO artifact SELECT 'model/late/9', path, blob_sha256, size FROM artifact WHERE root = "
+      "'model/late/1' LIMIT 1",
+      {"the files of 'model/late/9' belong to no version: restore meta.db from a backup"});
+  tamper("DELETE FROM artifact WHERE root = 'model/late/9'");
+  expect("INSERT INTO logged_model VALUES ('m-1', 99, 'n', '', '', 'l', 2, 0, 0, NULL)",
+         {"logged model 'm-1' is of experiment 99, which does not exist: restore meta.db from a backup"});
+}
+
 }  // namespace
 }  // namespace trimtab::registry

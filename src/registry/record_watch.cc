@@ -42,4 +42,10 @@ void tell_runs_added(const store::Home& home) {
   if (found != watches().by_home.end()) found->second.runs_added();
 }
 
+void tell_runs_removed(const store::Home& home, const std::vector<std::int64_t>& numbers) {
+  const std::lock_guard lock(watches().mutex);
+  const auto found = watches().by_home.find(&home);
+  if (found != watches().by_home.end()) found->second.runs_removed(numbers);
+}
+
 }  // namespace trimtab::registry

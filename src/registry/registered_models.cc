@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "registry/model_events.h"
 #include "registry/model_rows.h"
 #include "registry/model_rules.h"
 #include "registry/run_rules.h"
@@ -64,7 +65,9 @@ Result<RegisteredModel> insert_model(Connection& connection, const RegistryWrite
           .run());
   for (const KeyValue& tag : model.tags) TRY(write_tag(connection, model.name, tag));
   TRY(audit_model(connection, by, "registered_model.create", object_of(model.name), Json::object()));
-  return select_model(connection, model.name);
+  RegisteredModel made = TRY(select_model(connection, model.name));
+  TRY(tell_model_created(connection, by.clock.now(), made));
+  return made;
 }
 
 // What trimtab.yaml declares or an endpoint serves is changed there and not by a client of the registry.
@@ -152,6 +155,7 @@ Status move_alias(Connection& connection, const RegistryWriter& by, const std::s
   } else {
     TRY(connection.prepare("DELETE FROM model_alias WHERE model = ? AND alias = ?").with(name, alias).run());
   }
+  TRY(tell_alias(connection, by.clock.now(), name, alias, to));
   return audit_model(connection, by, to ? "model_alias.set" : "model_alias.delete",
                      object_of(name) + "@" + alias, detail);
 }
@@ -225,6 +229,7 @@ void set_model_tag(const RegistryWriter& by, std::string name, KeyValue tag, Wri
       [by, name = std::move(name), tag = std::move(tag)](Connection& connection) -> Result<bool> {
         TRY(require_model(connection, name));
         TRY(write_tag(connection, name, tag));
+        TRY(tell_model_tag(connection, by.clock.now(), name, tag.key, tag.value));
         TRY(audit_model(connection, by, "registered_model.set_tag", object_of(name),
                         Json::object({{"key", tag.key}})));
         return true;
@@ -240,6 +245,7 @@ void delete_model_tag(const RegistryWriter& by, std::string name, std::string ke
       by.home,
       [by, name = std::move(name), key = std::move(key)](Connection& connection) -> Result<bool> {
         TRY(require_model(connection, name));
+        TRY(tell_model_tag(connection, by.clock.now(), name, key, std::nullopt));
         TRY(connection.prepare("DELETE FROM registered_model_tag WHERE model = ? AND key = ?")
                 .with(name, key)
                 .run());

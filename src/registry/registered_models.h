@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -50,6 +51,7 @@ struct ModelSearch {
   std::vector<std::string> order_by;
   std::int64_t max_results = 100;
   std::int64_t offset = 0;
+  std::function<bool(const std::string& name)> may_see;  // Empty: everything.
 };
 struct ModelPage {
   std::vector<RegisteredModel> models;

@@ -55,10 +55,13 @@ std::optional<std::uint32_t> RunBook::State::place(std::int64_t number) {
 }
 
 Status RunBook::State::load_new() {
-  return home.database().read([this](store::Connection& connection) -> Status {
+  const std::uint32_t first = columns.size();
+  TRY(home.database().read([this](store::Connection& connection) -> Status {
     loaded_through = TRY(load_runs(connection, loaded_through, clock.now(), columns));
     return {};
-  });
+  }));
+  read_leases(first);
+  return {};
 }
 
 Result<RunFacts> RunBook::State::facts(std::int64_t number) const {
@@ -81,14 +84,22 @@ Result<std::unique_ptr<RunBook>> RunBook::open(store::Home& home, const base::Cl
   watch.experiment_changed = [book = state.get()](std::int64_t experiment_id, bool is_deleted) {
     const std::unique_lock guard(book->lock);
     for (std::uint32_t place = 0; place < book->columns.size(); ++place) {
-      if (book->columns.run(place).experiment_id == experiment_id)
-        book->columns.set_deleted(place, is_deleted);
+      if (book->columns.run(place).experiment_id != experiment_id) continue;
+      book->columns.set_deleted(place, is_deleted);
+      book->read_lease(place);
     }
   };
   watch.runs_added = [book = state.get()] {
     const std::unique_lock guard(book->lock);
     if (const Status loaded = book->load_new(); !loaded) {
       base::log_error("registry", "loading runs: " + base::render(loaded.error()));
+    }
+  };
+  watch.runs_removed = [book = state.get()](const std::vector<std::int64_t>& numbers) {
+    const std::unique_lock guard(book->lock);
+    for (const std::int64_t number : numbers) {
+      if (const auto place = book->columns.find_number(number)) book->columns.remove(*place);
+      book->leases.erase(number);
     }
   };
   set_record_watch(home, std::move(watch));
@@ -108,6 +119,13 @@ Result<RunFacts> RunBook::find(std::string_view run_id) const {
   const std::optional<std::uint32_t> place = state_->columns.find(run_id);
   if (!place) return no_run(run_id);
   return state_->columns.facts(*place);
+}
+
+Result<std::int64_t> RunBook::experiment_of(std::string_view run_id) const {
+  const std::shared_lock guard(state_->lock);
+  const std::optional<std::uint32_t> place = state_->columns.find(run_id);
+  if (!place) return no_run(run_id);
+  return state_->columns.run(*place).experiment_id;
 }
 
 Result<std::string> RunBook::find_json(std::string_view run_id) const {
@@ -134,7 +152,10 @@ Result<RunPage> RunBook::search(const RunSearch& search) const {
   for (std::size_t start = 0; start < places.size(); start += kRunsAtOnce) {
     const std::shared_lock guard(state_->lock);
     const std::size_t end = std::min(places.size(), start + kRunsAtOnce);
-    for (std::size_t i = start; i < end; ++i) page.runs.push_back(state_->columns.facts(places[i]));
+    for (std::size_t i = start; i < end; ++i) {
+      // Removed since it was found.
+      if (!state_->columns.run(places[i]).id.empty()) page.runs.push_back(state_->columns.facts(places[i]));
+    }
   }
   return page;
 }

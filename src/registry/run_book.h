@@ -79,6 +79,8 @@ class RunBook {
   void set_deleted(std::string run_id, bool deleted, Done done);
 
   Result<RunFacts> find(std::string_view run_id) const;
+  // The experiment of a run. Errors: not_found.
+  Result<std::int64_t> experiment_of(std::string_view run_id) const;
   // The JSON text of one run as MLflow's runs/get gives it ({"run":{…}}), without a tree in between.
   Result<std::string> find_json(std::string_view run_id) const;
   // Errors: invalid (the filter, the order, with MLflow's words and the position), deadline.
@@ -90,6 +92,14 @@ class RunBook {
   // steps.
   Result<std::vector<MetricPoint>> sampled_history(std::string_view run_id, std::string_view key,
                                                    std::int64_t max_points) const;
+
+  // Leases: a run with the tag "trimtab.lease" ("10m"), its own or at its making its experiment's, says that
+  // it writes at least so often. Every write to it is a heartbeat, and so is this, which touches no disk. A
+  // server's start is one for every run. Errors: not_found (the run).
+  Status heartbeat(std::string_view run_id);
+  // Marks the running runs whose lease is over as FAILED, ended at their last heartbeat, with the tag
+  // "trimtab.lease_ended" and an audit row. Returns their ids. Not on the commit thread.
+  Result<std::vector<std::string>> end_overdue_leases();
 
   // Takes in runs that were written beside the book. registry::register_version does this by itself.
   Status catch_up();

@@ -45,6 +45,19 @@ std::uint32_t RunColumns::add(const RunRow& row) {
   return place;
 }
 
+void RunColumns::remove(std::uint32_t place) {
+  HeldRun& run = runs_[place];
+  places_.erase(run.id);
+  places_by_number_[static_cast<std::size_t>(run.number)] = 0;
+  const bool is_tailed = run.is_tailed;
+  run = HeldRun();
+  run.is_tailed = is_tailed;
+  run.is_deleted = true;
+  // No search asks for runs of no experiment.
+  run.experiment_id = HeldRun::kNoEnd;
+  scan_rows_[place] = {run.experiment_id, 0, true};
+}
+
 void RunColumns::set_location(std::int64_t experiment_id, std::string location) {
   locations_[experiment_id] = std::move(location);
 }

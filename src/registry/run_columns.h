@@ -50,7 +50,7 @@ struct RunLinks {
 struct HeldRun {
   static constexpr std::int64_t kNoEnd = std::numeric_limits<std::int64_t>::min();
 
-  std::string_view id;  // In the pool.
+  std::string_view id;  // In the pool; empty: the run has been removed, and only its place is left.
   std::int64_t number = 0;
   std::int64_t experiment_id = 0;
   std::int64_t start_ms = 0;
@@ -91,6 +91,8 @@ class RunColumns {
   const ValueColumn* column(std::uint32_t key) const;
 
   std::uint32_t add(const RunRow& row);
+  // Nobody finds the run any longer. Its place stays, empty: places that others hold mean the same.
+  void remove(std::uint32_t place);
   void set_location(std::int64_t experiment_id, std::string location);
   void set_status(std::uint32_t place, RunStatus status) { runs_[place].status = status; }
   void set_end(std::uint32_t place, std::int64_t end_ms) { runs_[place].end_ms = end_ms; }

@@ -50,10 +50,19 @@ Result<std::string> active_experiment_location(Connection& connection, std::int6
               "The experiment " + id + " must be in the 'active' state. Current state is deleted.");
 }
 
+Result<std::int64_t> next_experiment_id(Connection& connection) {
+  Statement next = connection.prepare(
+      "SELECT 1 + max((SELECT coalesce(max(id), 0) FROM experiment), coalesce((SELECT CAST(value AS INTEGER) "
+      "FROM setting WHERE name = 'last_experiment'), 0))");
+  TRY(next.step());
+  return next.integer(0);
+}
+
 Result<std::int64_t> insert_run(Connection& connection, const RunInfo& info) {
   Statement insert = connection.prepare(
-      "INSERT INTO run (id, experiment_id, name, user_id, status, start_ms, end_ms) "
-      "VALUES (?, ?, ?, ?, ?, ?, ?)");
+      "INSERT INTO run (number, id, experiment_id, name, user_id, status, start_ms, end_ms) VALUES (1 + max("
+      "(SELECT coalesce(max(number), 0) FROM run), coalesce((SELECT CAST(value AS INTEGER) FROM setting "
+      "WHERE name = 'last_run'), 0)), ?, ?, ?, ?, ?, ?, ?)");
   insert.with(info.id, info.experiment_id, info.name, info.user_id, status_name(info.status), info.start_ms);
   if (info.end_ms) {
     insert.bind(6, *info.end_ms);

@@ -32,7 +32,11 @@ Result<RunKey> find_active_run(store::Connection& connection, std::string_view r
 // The artifact location of an experiment that takes runs. Errors: not_found, invalid (it is deleted).
 Result<std::string> active_experiment_location(store::Connection& connection, std::int64_t experiment_id);
 
-// Returns the run's number. `info.artifact_uri` is not kept: it follows from the experiment.
+// The number of a new experiment, which none had before: a client may still hold it.
+Result<std::int64_t> next_experiment_id(store::Connection& connection);
+
+// Returns the run's number, which no run had before: a book in memory knows runs by it. `info.artifact_uri`
+// is not kept: it follows from the experiment.
 Result<std::int64_t> insert_run(store::Connection& connection, const RunInfo& info);
 Status put_tag(store::Connection& connection, std::int64_t run, const KeyValue& tag);
 // A param that is there with the same value is left alone. Returns the value it has when that is another.

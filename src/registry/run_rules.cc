@@ -5,6 +5,7 @@
 #include <set>
 
 #include "base/json.h"
+#include "registry/run_leases.h"
 
 namespace trimtab::registry {
 namespace {
@@ -190,6 +191,7 @@ Status check_experiment_name(std::string_view name) {
 }
 
 Status check_experiment_tag(const KeyValue& tag) {
+  TRY(check_lease(tag));
   TRY(check_name(tag.key, "key"));
   if (count_characters(tag.key) > kKeyMax) return too_long("key", kKeyMax);
   if (count_characters(tag.value) > kExperimentTagValueMax) return too_long("value", kExperimentTagValueMax);

@@ -8,6 +8,7 @@
 #include "base/id.h"
 #include "base/json.h"
 #include "registry/book_state.h"
+#include "registry/run_leases.h"
 #include "registry/run_name.h"
 #include "registry/run_rows.h"
 #include "registry/run_rules.h"
@@ -37,15 +38,28 @@ struct CreateRun {
     location = TRY(active_experiment_location(connection, info.experiment_id));
     TRY(Status(rule));
     run = TRY(insert_run(connection, info));
+    TRY(take_lease_of_experiment(connection));
     for (const KeyValue& tag : tags) TRY(put_tag(connection, run, tag));
+    return {};
+  }
+  // The experiment's lease is that of its runs, unless they bring one.
+  Status take_lease_of_experiment(Connection& connection) {
+    for (const KeyValue& tag : tags) {
+      if (tag.key == kLeaseTag) return {};
+    }
+    store::Statement row =
+        connection.prepare("SELECT value FROM experiment_tag WHERE experiment_id = ? AND key = ?");
+    if (TRY(row.with(info.experiment_id, kLeaseTag).step()))
+      tags.push_back({std::string(kLeaseTag), row.text(0)});
     return {};
   }
   void apply(State& book) const {
     // A write of the same group may have had it loaded already.
-    if (book.columns.find_number(run)) return;
+    if (const auto loaded = book.columns.find_number(run)) return book.read_lease(*loaded);
     book.columns.set_location(info.experiment_id, location);
     const std::uint32_t place = book.columns.add({run, info});
     for (const KeyValue& tag : tags) book.columns.set_tag(place, tag.key, tag.value);
+    book.read_lease(place);
   }
 
   RunInfo info;
@@ -70,6 +84,7 @@ Status name_run(NewRun& run, const std::string& id) {
   run.tags.push_back({std::string(kRunNameTag), run.name});
   for (std::size_t i = 0; i < run.tags.size(); ++i) {
     TRY(check_tag(run.tags[i], "tags[" + std::to_string(i) + "]"));
+    TRY(check_lease(run.tags[i]));
   }
   return {};
 }
@@ -136,7 +151,9 @@ struct LogBatch {
       if (tag.key == kRunNameTag && tag.value.empty()) continue;
       book.columns.set_tag(place, tag.key, tag.value);
       if (tag.key == kRunNameTag) book.columns.set_name(place, tag.value);
+      if (tag.key == kLeaseTag) book.read_lease(place);
     }
+    book.beat(run);
     book.seal_when_long(place);
   }
 
@@ -156,6 +173,9 @@ void RunBook::log(std::string run_id, RunBatch batch, Done done) {
   auto change = std::make_shared<LogBatch<State>>();
   change->book = state_.get();
   change->rule = check_batch(run_id, batch);
+  for (const KeyValue& tag : batch.tags) {
+    if (change->rule) change->rule = check_lease(tag);
+  }
   // What the commit thread need not do is done here.
   change->points = make_batch(batch.metrics);
   batch.metrics.clear();
@@ -192,6 +212,8 @@ struct ChangeRun {
       book.columns.set_name(place, *change.name);
       book.columns.set_tag(place, kRunNameTag, *change.name);
     }
+    if (change.status) book.read_lease(place);
+    book.beat(run);
     if (change.status) book.seal_when_long(place);
   }
 
@@ -220,7 +242,11 @@ struct DeleteTag {
     return fail(ErrorCode::not_found, "No tag with name: " + key + " in run with id " + run_id);
   }
   void apply(State& book) const {
-    if (const auto place = book.place(run)) book.columns.delete_tag(*place, key);
+    const auto place = book.place(run);
+    if (!place) return;
+    book.columns.delete_tag(*place, key);
+    if (key == kLeaseTag) book.read_lease(*place);
+    book.beat(run);
   }
 
   std::string run_id;
@@ -254,7 +280,10 @@ struct DeleteRun {
     return update.run();
   }
   void apply(State& book) const {
-    if (const auto place = book.place(run)) book.columns.set_deleted(*place, deleted);
+    const auto place = book.place(run);
+    if (!place) return;
+    book.columns.set_deleted(*place, deleted);
+    book.read_lease(*place);
   }
 
   std::string run_id;
@@ -334,6 +363,7 @@ struct AddLinks {
 
   void apply(State& book) const {
     const std::optional<std::uint32_t> place = book.place(run);
+    book.beat(run);
     if (!place || (added.empty() && inputs.empty() && outputs.empty())) return;
     RunLinks& links = book.columns.links(*place);
     links.datasets.insert(links.datasets.end(), added.begin(), added.end());

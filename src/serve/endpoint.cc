@@ -18,31 +18,14 @@
 #include "model/level.h"
 #include "model/scorer.h"
 #include "serve/answer_memory.h"
+#include "serve/deployment.h"
+#include "serve/mirror.h"
 
 namespace trimtab::serve {
 namespace {
 
 constexpr std::size_t kAnswersMax = 1'000'000;
 constexpr std::size_t kLatencies = 1024;
-
-// The columns that requests of an artifact may hold.
-RequestColumns columns_of(const model::Artifact& artifact) {
-  RequestColumns columns;
-  columns.required = artifact.recipe.request;
-  columns.ignored = artifact.recipe.ignored;
-  // A request may say when its row happened, whether or not the model looks at it.
-  const std::string& time = artifact.recipe.time_column;
-  if (!time.empty() && !columns.required.find(time)) columns.optional.add({time, table::ColumnType::time});
-  for (const model::JoinedTable& joined : artifact.recipe.joined) {
-    const auto& stage =
-        std::get<table::LookupStage>(artifact.recipe.stages[static_cast<std::size_t>(joined.stage)]);
-    for (const std::string& name : stage.lookup.select) {
-      const std::optional<int> at = joined.schema.find(name);
-      if (at && !columns.required.find(name)) columns.optional.add(joined.schema.at(*at));
-    }
-  }
-  return columns;
-}
 
 // Appends a cell as Batch::cell_json dumps it.
 void append_cell(std::string& out, const table::Batch& rows, int column, int row) {
@@ -85,126 +68,8 @@ std::string next_id() {
   return id;
 }
 
-struct Loaded {
-  std::int64_t version = 0;
-  model::Role role = model::Role::served;
-  std::shared_ptr<const model::Artifact> artifact;
-  table::LookupTables lookups;
-};
-
-// A version's scorer over rows of exactly these columns: joined columns that the request brings go before the
-// join.
-Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const Loaded& loaded,
-                                                   const table::Schema& columns) {
-  if (columns == loaded.artifact->recipe.request) {
-    return model::Scorer::make(engine, loaded.artifact, loaded.lookups);
-  }
-  auto wider = std::make_shared<model::Artifact>(*loaded.artifact);
-  for (const table::Column& column : columns.columns()) wider->recipe.request.set(column);
-  return model::Scorer::make(engine, wider, loaded.lookups);
-}
-
-// One version over requests of one shape.
-struct ShapedScorer {
-  std::unique_ptr<model::Scorer> scorer;  // Null when this version, which does not serve, cannot be bound.
-  // Another version may want other columns; what the request lacks is null there. Empty: the same columns.
-  std::optional<table::Batch> wide;
-
-  Result<std::span<const double>> score(const table::Batch& rows);
-};
-
-Result<std::span<const double>> ShapedScorer::score(const table::Batch& rows) {
-  if (!scorer) return fail(ErrorCode::internal, "not scored");
-  if (!wide) return scorer->score(rows);
-  wide->reset(rows.rows());
-  for (int column = 0; column < wide->schema().size(); ++column) {
-    const std::optional<int> from = rows.schema().find(wide->schema().at(column).name);
-    for (int row = 0; row < rows.rows(); ++row) {
-      if (from) table::copy_cell(rows, *from, row, *wide, column, row);
-      if (!from) wide->set_null(column, row);
-    }
-  }
-  return scorer->score(*wide);
-}
-
-// All that a thread needs to answer requests to one deployment. Requests borrow it, so that it is as warm as
-// can be and there are no more of them than requests at a time.
-struct Bench {
-  struct Shape {
-    std::vector<ShapedScorer> versions;
-    std::vector<std::string> keys;  // "\"name\":" of each column.
-    std::optional<int> time_column;
-  };
-  explicit Bench(const RequestColumns& columns) : reader(columns) {}
-
-  RequestReader reader;
-  std::uint64_t generation = 0;
-  std::vector<std::optional<Shape>> shapes;  // As the reader numbers them.
-  // Of the request in hand.
-  std::vector<std::vector<double>> scores;  // A list a version.
-  std::vector<model::Prediction> predictions;
-  std::vector<std::string> ids;
-  std::vector<double> answered;
-};
-
-// The versions an endpoint runs, as one value that is swapped whole.
-struct Deployment {
-  std::vector<Loaded> versions;  // The served one first; then shadows and the previous champion.
-  RequestColumns columns;
-  mutable std::mutex mutex;
-  mutable std::vector<std::unique_ptr<Bench>> idle;  // The one that was used last at the end.
-
-  std::unique_ptr<Bench> borrow() const {
-    {
-      const std::scoped_lock lock(mutex);
-      if (!idle.empty()) {
-        std::unique_ptr<Bench> bench = std::move(idle.back());
-        idle.pop_back();
-        return bench;
-      }
-    }
-    return std::make_unique<Bench>(columns);
-  }
-  void give_back(std::unique_ptr<Bench> bench) const {
-    const std::scoped_lock lock(mutex);
-    idle.push_back(std::move(bench));
-  }
-};
-
-Result<Bench::Shape> make_shape(table::Engine& engine, const Deployment& deployed,
-                                const table::Schema& columns) {
-  Bench::Shape shape;
-  for (const Loaded& loaded : deployed.versions) {
-    table::Schema wanted = loaded.artifact->recipe.request;
-    for (const table::Column& column : columns.columns()) wanted.set(column);
-    Result<std::unique_ptr<model::Scorer>> scorer = make_scorer(engine, loaded, wanted);
-    if (!scorer && shape.versions.empty()) return fail(std::move(scorer).error());
-    ShapedScorer& made = shape.versions.emplace_back();
-    if (scorer) made.scorer = std::move(*scorer);
-    if (!(wanted == columns)) made.wide.emplace(wanted);
-  }
-  for (const table::Column& column : columns.columns()) {
-    std::string& key = shape.keys.emplace_back();
-    base::append_json_string(key, column.name);
-    key += ':';
-  }
-  shape.time_column = columns.find(deployed.versions.front().artifact->recipe.time_column);
-  return shape;
-}
-
-// The bench's shape of these rows. Made once, unless the reader has forgotten it.
-Result<Bench::Shape*> shape_of(table::Engine& engine, const Deployment& deployed, Bench& bench,
-                               const RequestRows& request) {
-  if (bench.generation != bench.reader.generation()) bench.shapes.clear();
-  bench.generation = bench.reader.generation();
-  if (bench.shapes.size() <= request.shape) bench.shapes.resize(request.shape + 1);
-  std::optional<Bench::Shape>& shape = bench.shapes[request.shape];
-  if (!shape) shape = TRY(make_shape(engine, deployed, request.rows.schema()));
-  return &*shape;
-}
-
 // The row as one compact object, in schema order, without its nulls.
-void append_request_json(std::string& out, const Bench::Shape& shape, const table::Batch& rows, int row) {
+void append_request_json(std::string& out, const Shape& shape, const table::Batch& rows, int row) {
   out += '{';
   const std::size_t begin = out.size();
   for (int column = 0; column < rows.schema().size(); ++column) {
@@ -216,29 +81,71 @@ void append_request_json(std::string& out, const Bench::Shape& shape, const tabl
   out += '}';
 }
 
-// Scores of every version, the served one first. Only the served one's failure is the request's.
-Status score_all(Bench& bench, Bench::Shape& shape, const table::Batch& rows) {
-  bench.scores.resize(shape.versions.size());
-  for (std::size_t i = 0; i < shape.versions.size(); ++i) {
-    const Result<std::span<const double>> result = shape.versions[i].score(rows);
-    if (!result && i == 0) return fail(result.error());
-    if (result) bench.scores[i].assign(result->begin(), result->end());
-    if (!result) {
-      bench.scores[i].assign(static_cast<std::size_t>(rows.rows()), std::numeric_limits<double>::quiet_NaN());
-    }
-  }
-  return {};
-}
-
 // What a reply says of one row.
 struct RowAnswer {
   double score = 0;
-  bool is_known = false;  // Given before: nothing is scored or logged for it.
+  std::int64_t version = 0;  // That gave it.
+  std::size_t by = 0;        // Its place in the deployment.
+  bool is_known = false;     // Given before: nothing is scored or logged for it.
+};
+
+// Which version answers each row, and their scores of all rows. Only the champion's failure is the request's:
+// for a canary that fails, the champion answers.
+Status score_answerers(const Deployment& deployed, Bench& bench, Shape& shape, const RequestRows& request,
+                       bool is_trial, std::vector<RowAnswer>& out) {
+  bench.scores.resize(shape.versions.size());
+  for (std::vector<double>& scores : bench.scores) scores.clear();
+  const auto ask = [&](std::size_t version) -> Status {
+    const std::span<const double> scores = TRY(shape.versions[version].score(request.rows));
+    bench.scores[version].assign(scores.begin(), scores.end());
+    return {};
+  };
+  std::size_t to_champion = out.size();
+  if (deployed.canary && !is_trial) {
+    for (std::size_t row = 0; row < out.size(); ++row) {
+      const bool has_key = !request.keys.empty() && !request.keys[row].empty();
+      out[row].by = deployed.answerer_of(has_key ? request.keys[row] : bench.ids[row]);
+      if (out[row].by != 0) --to_champion;
+    }
+    if (to_champion < out.size() && !ask(*deployed.canary)) {
+      for (RowAnswer& row : out) row.by = 0;
+      to_champion = out.size();
+    }
+  }
+  return to_champion > 0 ? ask(0) : Status();
+}
+
+// What made each row's score, by the version that answers it.
+void explain(const Deployment& deployed, Bench& bench, Shape& shape, const std::vector<RowAnswer>& out) {
+  bench.explanations.assign(out.size(), {});
+  for (std::size_t version = 0; version < shape.versions.size(); ++version) {
+    const auto is_its = [version](const RowAnswer& row) { return row.by == version; };
+    if (std::none_of(out.begin(), out.end(), is_its)) continue;
+    const std::span<const double> parts = shape.versions[version].scorer->contributions();
+    const std::size_t width = parts.size() / out.size();
+    for (std::size_t row = 0; row < out.size(); ++row) {
+      if (!is_its(out[row])) continue;
+      const std::span<const double> of_row = parts.subspan(row * width, width);
+      bench.explanations[row] = {deployed.versions[version].plan.version,
+                                 &deployed.versions[version].artifact->recipe.features,
+                                 {of_row.begin(), of_row.end()}};
+    }
+  }
+}
+
+// What a version is warmed up with.
+struct WarmUp {
+  std::vector<std::string> rows;  // As they are logged.
+  const std::string& key;
 };
 
 Error other_input(const std::string& id) {
   return {ErrorCode::conflict, "the prediction id '" + id + "' was used for another input",
           "use an id once, or send the same row again to get the same answer", std::nullopt, nullptr};
+}
+
+Error no_version() {
+  return {ErrorCode::busy, "no version serves here yet", "run `trimtab apply`", std::nullopt, nullptr};
 }
 
 }  // namespace
@@ -263,19 +170,32 @@ struct Endpoint::State {
   std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
   std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
 
-  Result<Loaded> prepare(std::int64_t version, model::Role role,
-                         Result<std::shared_ptr<const model::Artifact>> artifact);
+  mutable std::mutex plan_mutex;  // Of what follows.
+  std::string name;
+  DeployPlan plan;  // The last one that was asked for.
+  std::vector<VersionFailure> failures;
+  std::unique_ptr<Mirror> mirror;  // Made with the first deployment of several versions, and then kept.
+  std::atomic<Mirror*> mirror_now{nullptr};
+
+  Result<LoadedVersion> prepare(const VersionPlan& wanted, const WarmUp& with, const LoadArtifact& load);
+  Status warm_up(const LoadedVersion& loaded, const WarmUp& with) const;
+  void note_failure(const VersionPlan& wanted, const Error& error);
+  Status fill_benches(const WarmUp& with, Deployment& next) const;
   Result<std::string> answer(const PredictRequest& request, const WriteReply& write);
-  Result<std::string> answer_on(const Deployment& deployed, Bench& bench, const PredictRequest& request,
-                                const WriteReply& write);
-  Result<std::vector<RowAnswer>> recall(Bench& bench, const Bench::Shape& shape, RequestRows& request);
-  Status settle(const Deployment& deployed, Bench& bench, Bench::Shape& shape, const RequestRows& request,
-                std::vector<RowAnswer>& answers);
+  Result<std::string> answer_on(const std::shared_ptr<const Deployment>& deployed, Bench& bench,
+                                const PredictRequest& request, const WriteReply& write);
+  Result<std::vector<RowAnswer>> try_out(const Deployment& deployed, Bench& bench, Shape& shape,
+                                         const RequestRows& request) const;
+  Result<std::vector<RowAnswer>> recall(Bench& bench, const Shape& shape, RequestRows& request);
+  Status settle(const std::shared_ptr<const Deployment>& deployed, Bench& bench, Shape& shape,
+                const RequestRows& request, std::vector<RowAnswer>& answers);
+  void hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
+               model::Prediction&& prediction);
 };
 
 // Begins a prediction for each row, and finds those whose id has been answered before, in an earlier request
 // or in this one.
-Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Bench::Shape& shape,
+Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape& shape,
                                                        RequestRows& request) {
   const auto count = static_cast<std::size_t>(request.rows.rows());
   std::vector<RowAnswer> out(count);
@@ -296,60 +216,86 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Bench
     const std::optional<RememberedAnswer> before = answers.find(prediction.id);
     if (!before) continue;
     if (before->request_hash != prediction.request_hash) return fail(other_input(prediction.id));
-    out[row] = {before->score, true};
+    out[row] = {before->score, before->version, 0, true};
   }
   return out;
 }
 
+// The champion's answers to rows that are nobody's.
+Result<std::vector<RowAnswer>> Endpoint::State::try_out(const Deployment& deployed, Bench& bench,
+                                                        Shape& shape, const RequestRows& request) const {
+  std::vector<RowAnswer> out(static_cast<std::size_t>(request.rows.rows()));
+  bench.ids.assign(out.size(), "");
+  TRY(score_answerers(deployed, bench, shape, request, true, out));
+  const double moved_by = level.load(std::memory_order_relaxed);
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    out[row].score = model::at_level(bench.scores[0][row], moved_by);
+    out[row].version = deployed.champion();
+  }
+  return out;
+}
+
+// Straight to who listens, unless others have to score along first.
+void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
+                              model::Prediction&& prediction) {
+  if (deployed->versions.size() == 1) return on_prediction(std::move(prediction));
+  mirror_now.load()->add({std::move(prediction), deployed, shape.columns});
+}
+
 // Hands on the predictions that are new, and remembers those whose id was chosen. Who chose an id twice, at
 // the same time or in one request, gets one answer.
-Status Endpoint::State::settle(const Deployment& deployed, Bench& bench, Bench::Shape& shape,
+Status Endpoint::State::settle(const std::shared_ptr<const Deployment>& deployed, Bench& bench, Shape& shape,
                                const RequestRows& request, std::vector<RowAnswer>& out) {
   const TimeUs now = clock.now();
-  const std::span<const double> features = shape.versions.front().scorer->features();
-  const std::size_t width = features.size() / out.size();
   const double moved_by = level.load(std::memory_order_relaxed);
   for (std::size_t row = 0; row < out.size(); ++row) {
     if (out[row].is_known) continue;
+    const std::size_t by = out[row].by;
+    const VersionPlan& answerer = deployed->versions[by].plan;
     model::Prediction& prediction = bench.predictions[row];
-    out[row].score = model::at_level(bench.scores[0][row], moved_by);
+    out[row].version = answerer.version;
+    // A level is what the champion is off by.
+    out[row].score = by == 0 ? model::at_level(bench.scores[0][row], moved_by) : bench.scores[by][row];
     if (request.ids[row]) {
-      const RememberedAnswer mine{prediction.request_hash, out[row].score, deployed.versions.front().version};
+      const RememberedAnswer mine{prediction.request_hash, out[row].score, answerer.version};
       const std::optional<RememberedAnswer> first = answers.add(prediction.id, mine);
       if (first && first->request_hash != mine.request_hash) return fail(other_input(prediction.id));
-      if (first) out[row] = {first->score, true};
+      if (first) out[row] = {first->score, first->version, by, true};
       if (first) continue;
     }
     const int at = static_cast<int>(row);
     const bool has_time = shape.time_column && !request.rows.is_null(*shape.time_column, at);
     prediction.event_time = has_time ? request.rows.time(*shape.time_column, at) : now;
     prediction.received = now;
-    prediction.scores.reserve(deployed.versions.size() + 1);
-    for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
-      prediction.scores.push_back(
-          {deployed.versions[i].version, deployed.versions[i].role, bench.scores[i][row]});
+    prediction.scores.reserve(deployed->versions.size() + 1);
+    prediction.scores.push_back({answerer.version, answerer.role, out[row].score});
+    for (std::size_t i = 0; i < deployed->versions.size(); ++i) {
+      const VersionPlan& plan = deployed->versions[i].plan;
+      if (i != by && !bench.scores[i].empty())
+        prediction.scores.push_back({plan.version, plan.role, bench.scores[i][row]});
     }
-    prediction.scores.front().score = out[row].score;
-    if (moved_by != 0) {
-      const std::int64_t version = deployed.versions.front().version;
-      prediction.scores.push_back({version, model::Role::plain, bench.scores[0][row]});
+    if (by == 0 && moved_by != 0) {
+      prediction.scores.push_back({answerer.version, model::Role::plain, bench.scores[0][row]});
     }
+    const std::span<const double> features = shape.versions[by].scorer->features();
+    const std::size_t width = features.size() / out.size();
     const std::span<const double> of_row = features.subspan(row * width, width);
     prediction.features.assign(of_row.begin(), of_row.end());
-    on_prediction(std::move(prediction));
+    hand_on(deployed, shape, std::move(prediction));
   }
   return {};
+}
+
+void append_number(std::string& reply, double value) {
+  if (std::isfinite(value)) return base::append_json_double(reply, value);
+  reply += "null";
 }
 
 void append_scores(std::string& reply, std::span<const double> scores) {
   reply += '[';
   for (std::size_t row = 0; row < scores.size(); ++row) {
     if (row > 0) reply += ',';
-    if (std::isfinite(scores[row])) {
-      base::append_json_double(reply, scores[row]);
-    } else {
-      reply += "null";
-    }
+    append_number(reply, scores[row]);
   }
   reply += ']';
 }
@@ -363,6 +309,19 @@ void append_ids(std::string& reply, std::span<const std::string> ids) {
   reply += ']';
 }
 
+void append_explanation(std::string& reply, const Explanation& explanation) {
+  reply += R"({"model_version":")" + std::to_string(explanation.version) + R"(","base":)";
+  append_number(reply, explanation.parts.back());
+  reply += R"(,"contributions":{)";
+  for (std::size_t i = 0; i + 1 < explanation.parts.size(); ++i) {
+    if (i > 0) reply += ',';
+    base::append_json_string(reply, (*explanation.features)[i].name);
+    reply += ':';
+    append_number(reply, explanation.parts[i]);
+  }
+  reply += "}}";
+}
+
 std::string native_reply(const Answers& answers) {
   std::string reply;
   reply.reserve(96 + 64 * answers.scores.size());
@@ -370,98 +329,204 @@ std::string native_reply(const Answers& answers) {
   append_scores(reply, answers.scores);
   reply += R"(,"prediction_ids":)";
   append_ids(reply, answers.ids);
-  reply += R"(,"model_version":")" + std::to_string(answers.version) + "\"}";
-  return reply;
+  reply += R"(,"model_version":")" + std::to_string(answers.version) + '"';
+  const auto is_other = [&answers](std::int64_t version) { return version != answers.version; };
+  if (std::any_of(answers.versions.begin(), answers.versions.end(), is_other)) {
+    reply += R"(,"model_versions":)";
+    char before = '[';
+    for (const std::int64_t version : answers.versions) {
+      reply += before;
+      reply += '"' + std::to_string(version) + '"';
+      before = ',';
+    }
+    reply += ']';
+  }
+  if (!answers.explanations.empty()) reply += R"(,"explanations":)";
+  for (std::size_t row = 0; row < answers.explanations.size(); ++row) {
+    reply += row == 0 ? '[' : ',';
+    append_explanation(reply, answers.explanations[row]);
+  }
+  if (!answers.explanations.empty()) reply += ']';
+  return reply += '}';
 }
 
-Result<std::string> Endpoint::State::answer_on(const Deployment& deployed, Bench& bench,
-                                               const PredictRequest& request, const WriteReply& write) {
+Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deployment>& deployed,
+                                               Bench& bench, const PredictRequest& request,
+                                               const WriteReply& write) {
   RequestRows& rows = *TRY(bench.reader.read(request.body, request.ignores_unknown));
   if (!request.inference_id.empty() && rows.rows.rows() == 1 && !rows.ids[0]) {
     rows.ids[0] = std::string(request.inference_id);
   }
   requests.fetch_add(1, std::memory_order_relaxed);
   this->rows.fetch_add(static_cast<std::uint64_t>(rows.rows.rows()), std::memory_order_relaxed);
-  Bench::Shape& shape = *TRY(shape_of(engine, deployed, bench, rows));
-  std::vector<RowAnswer> out = TRY(recall(bench, shape, rows));
-  const bool all_known =
-      std::all_of(out.begin(), out.end(), [](const RowAnswer& row) { return row.is_known; });
-  if (!all_known) {
-    TRY(score_all(bench, shape, rows.rows));
-    TRY(settle(deployed, bench, shape, rows, out));
+  Shape& shape = *TRY(shape_of(engine, *deployed, bench, rows));
+  const bool explains = request.explain || rows.explain;
+  if (explains && static_cast<std::size_t>(rows.rows.rows()) > kExplainedMax) {
+    return fail(ErrorCode::too_large,
+                "explanations are given for at most " + std::to_string(kExplainedMax) + " rows at once",
+                "send fewer rows, or ask without explanations");
   }
+  std::vector<RowAnswer> out;
+  if (request.is_trial) {
+    out = TRY(try_out(*deployed, bench, shape, rows));
+  } else {
+    out = TRY(recall(bench, shape, rows));
+    const bool all_known =
+        std::all_of(out.begin(), out.end(), [](const RowAnswer& row) { return row.is_known; });
+    if (!all_known || explains) TRY(score_answerers(*deployed, bench, shape, rows, false, out));
+    if (!all_known) TRY(settle(deployed, bench, shape, rows, out));
+  }
+  bench.explanations.clear();
+  if (explains) explain(*deployed, bench, shape, out);
   bench.answered.clear();
-  for (const RowAnswer& row : out) bench.answered.push_back(row.score);
-  return write({bench.answered, bench.ids, deployed.versions.front().version});
+  bench.answered_by.clear();
+  bool is_one = true;  // One version answered all rows.
+  for (const RowAnswer& row : out) {
+    bench.answered.push_back(row.score);
+    bench.answered_by.push_back(row.version);
+    is_one = is_one && row.version == out.front().version;
+  }
+  return write({bench.answered, bench.ids, is_one ? out.front().version : deployed->champion(),
+                bench.answered_by, bench.explanations});
 }
 
 Result<std::string> Endpoint::State::answer(const PredictRequest& request, const WriteReply& write) {
   const std::shared_ptr<const Deployment> deployed = deployment.load();
-  if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
+  if (!deployed) return fail(no_version());
   if (may_predict) TRY(may_predict());
   std::unique_ptr<Bench> bench = deployed->borrow();
-  Result<std::string> reply = answer_on(*deployed, *bench, request, write);
+  Result<std::string> reply = answer_on(deployed, *bench, request, write);
   deployed->give_back(std::move(bench));
   return reply;
 }
 
-// Loads a version and warms it up: a row of nulls goes through recipe, encoder and learner before any request
-// does.
-Result<Loaded> Endpoint::State::prepare(std::int64_t version, model::Role role,
-                                        Result<std::shared_ptr<const model::Artifact>> artifact) {
-  Loaded loaded{version, role, TRY(std::move(artifact)), {}};
-  loaded.lookups = TRY(lookups.for_recipe(loaded.artifact->recipe));
+// A row of nulls goes through recipe, encoder and learner before any request does, and then rows as they were
+// asked last. Rows that lack a column which this version wants say nothing about it.
+Status Endpoint::State::warm_up(const LoadedVersion& loaded, const WarmUp& with) const {
   const table::Schema& columns = loaded.artifact->recipe.request;
   const std::unique_ptr<model::Scorer> scorer = TRY(make_scorer(engine, loaded, columns));
   table::Batch nulls(columns);
   nulls.reset(1);
   for (int column = 0; column < columns.size(); ++column) nulls.set_null(column, 0);
   TRY(scorer->score(nulls));
+  RequestReader reader(columns_of(*loaded.artifact, with.key));
+  for (const std::string& row : with.rows) {
+    const Result<RequestRows*> read = reader.read(R"({"instances":[)" + row + "]}", true);
+    if (!read || !((*read)->rows.schema() == columns)) continue;
+    const Result<std::span<const double>> scores = scorer->score((*read)->rows);
+    if (!scores) {
+      return fail(base::wrap(scores.error(), "a row that was answered lately cannot be scored: " + row));
+    }
+  }
+  return {};
+}
+
+// The version as it runs already, or loaded and seen to score.
+Result<LoadedVersion> Endpoint::State::prepare(const VersionPlan& wanted, const WarmUp& with,
+                                               const LoadArtifact& load) {
+  if (const std::shared_ptr<const Deployment> now = deployment.load()) {
+    for (const LoadedVersion& running : now->versions) {
+      if (running.plan.version == wanted.version)
+        return LoadedVersion{wanted, running.artifact, running.lookups};
+    }
+  }
+  LoadedVersion loaded{wanted, TRY(load(wanted.version)), {}};
+  loaded.lookups = TRY(lookups.for_recipe(loaded.artifact->recipe));
+  TRY(warm_up(loaded, with));
   return loaded;
+}
+
+void Endpoint::State::note_failure(const VersionPlan& wanted, const Error& error) {
+  const std::string text = base::render(error);
+  for (VersionFailure& known : failures) {
+    if (known.version != wanted.version) continue;
+    known.why = text;
+    return;
+  }
+  base::log_warning("serve", "endpoint '" + name + "': version " + std::to_string(wanted.version) + " (" +
+                                 std::string(model::role_name(wanted.role)) + ") does not load: " + text);
+  failures.push_back({wanted.version, wanted.role, text, clock.now()});
+}
+
+// Scorers are made here and not by the first requests, one set for each thread that may want one.
+Status Endpoint::State::fill_benches(const WarmUp& with, Deployment& next) const {
+  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
+  for (unsigned i = 0; i < threads; ++i) {
+    auto bench = std::make_unique<Bench>(next.columns);
+    bench->generation = bench->reader.generation();
+    bench->shapes.emplace_back(TRY(make_shape(engine, next, next.columns.required)));
+    for (const std::string& row : with.rows) {
+      const Result<RequestRows*> rows = bench->reader.read(R"({"instances":[)" + row + "]}", true);
+      if (!rows || (*rows)->shape != 0) continue;
+      for (ShapedScorer& version : bench->shapes[0]->versions) (void)version.score((*rows)->rows);
+    }
+    next.give_back(std::move(bench));
+  }
+  return {};
 }
 
 Endpoint::Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
                    OnPrediction on_prediction, MayPredict may_predict)
     : name_(std::move(name)),
-      state_(std::make_unique<State>(engine, lookups, clock, std::move(on_prediction),
-                                     std::move(may_predict))) {}
+      state_(
+          std::make_unique<State>(engine, lookups, clock, std::move(on_prediction), std::move(may_predict))) {
+  state_->name = name_;
+}
 Endpoint::~Endpoint() = default;
 
-Status Endpoint::deploy(
-    const std::vector<std::pair<std::int64_t, model::Role>>& versions,
-    const std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t)>& load) {
-  CHECK(!versions.empty());
+Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
+  CHECK(!plan.versions.empty() && plan.versions.front().role == model::Role::served);
+  State& state = *state_;
+  const std::scoped_lock lock(state.plan_mutex);
+  const std::shared_ptr<const Deployment> before = state.deployment.load();
+  if (before && state.failures.empty() && state.plan == plan) return {};
+  std::vector<VersionFailure> known = std::exchange(state.failures, {});
+  for (const VersionFailure& failure : known) {
+    const auto is_it = [&failure](const VersionPlan& wanted) { return wanted.version == failure.version; };
+    if (std::any_of(plan.versions.begin(), plan.versions.end(), is_it)) state.failures.push_back(failure);
+  }
+  const WarmUp with{plan.recent_rows ? plan.recent_rows() : std::vector<std::string>(), plan.canary_key};
   auto next = std::make_shared<Deployment>();
-  for (const auto& [version, role] : versions) {
-    Result<Loaded> loaded = state_->prepare(version, role, load(version));
+  for (const VersionPlan& wanted : plan.versions) {
+    Result<LoadedVersion> loaded = state.prepare(wanted, with, load);
     if (!loaded) {
-      return fail(base::wrap(std::move(loaded).error(), "version " + std::to_string(version) +
+      state.note_failure(wanted, loaded.error());
+      if (wanted.role != model::Role::served) continue;
+      return fail(base::wrap(std::move(loaded).error(), "version " + std::to_string(wanted.version) +
                                                             " of endpoint '" + name_ + "' does not load"));
     }
+    std::erase_if(state.failures, [&](const VersionFailure& f) { return f.version == wanted.version; });
+    if (wanted.role == model::Role::canary) next->canary = next->versions.size();
     next->versions.push_back(std::move(*loaded));
   }
-  next->columns = columns_of(*next->versions.front().artifact);
-  // Scorers are made here and not by the first requests, one set for each thread that may want one.
-  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
-  for (unsigned i = 0; i < threads; ++i) {
-    auto bench = std::make_unique<Bench>(next->columns);
-    bench->generation = bench->reader.generation();
-    bench->shapes.emplace_back(TRY(make_shape(state_->engine, *next, next->columns.required)));
-    next->give_back(std::move(bench));
+  next->columns = columns_of(*next->versions.front().artifact, plan.canary_key);
+  TRY(state.fill_benches(with, *next));
+  if (next->versions.size() > 1 && !state.mirror) {
+    state.mirror = std::make_unique<Mirror>(state.engine, state.on_prediction);
+    state.mirror_now = state.mirror.get();
   }
-  const std::shared_ptr<const Deployment> before = state_->deployment.load();
   // A level is what one version is off by.
-  if (!before || before->versions.front().version != next->versions.front().version) answer_at(0);
-  state_->deployment.store(std::move(next));
+  if (!before || before->champion() != next->champion()) answer_at(0);
+  state.plan = plan;
+  state.deployment.store(std::move(next));
   return {};
 }
 
-std::vector<std::pair<std::int64_t, model::Role>> Endpoint::deployed() const {
-  std::vector<std::pair<std::int64_t, model::Role>> versions;
+std::vector<VersionPlan> Endpoint::running() const {
+  std::vector<VersionPlan> versions;
   const std::shared_ptr<const Deployment> deployed = state_->deployment.load();
   if (!deployed) return versions;
-  for (const Loaded& loaded : deployed->versions) versions.emplace_back(loaded.version, loaded.role);
+  for (const LoadedVersion& loaded : deployed->versions) versions.push_back(loaded.plan);
   return versions;
+}
+
+std::vector<VersionFailure> Endpoint::failures() const {
+  const std::scoped_lock lock(state_->plan_mutex);
+  return state_->failures;
+}
+
+void Endpoint::settle() {
+  if (Mirror* mirror = state_->mirror_now.load()) mirror->settle();
 }
 
 Result<std::string> Endpoint::predict(const PredictRequest& request, const WriteReply& write) {
@@ -484,7 +549,7 @@ void Endpoint::remember(const model::Prediction& prediction) {
 
 Result<std::shared_ptr<const RequestColumns>> Endpoint::request_columns() const {
   const std::shared_ptr<const Deployment> deployed = state_->deployment.load();
-  if (!deployed) return fail(ErrorCode::busy, "no version serves here yet", "run `trimtab apply`");
+  if (!deployed) return fail(no_version());
   return std::shared_ptr<const RequestColumns>(deployed, &deployed->columns);
 }
 

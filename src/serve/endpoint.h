@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "model/artifact.h"
 #include "model/prediction.h"
+#include "serve/deployment.h"
 #include "serve/lookups.h"
 #include "serve/request_rows.h"
 #include "table/engine.h"
@@ -29,19 +30,28 @@ struct PredictRequest {
   std::string_view body;  // JSON: dataframe_split, dataframe_records, instances (list of objects), inputs.
   std::string_view inference_id;  // Header X-Amzn-SageMaker-Inference-Id; one row only.
   bool ignores_unknown = false;   // Columns that nobody knows are passed over, not refused.
+  bool explain = false;           // Also when the body has "explain": true.
+  bool is_trial = false;  // The champion's answer to a question that nobody has: no id, no log, no memory.
 };
 
 // What the rows of one request are answered with. The views hold while the reply is being written.
 struct Answers {
   std::span<const double> scores;  // A row each; one that is not finite is written as null.
   std::span<const std::string> ids;
-  std::int64_t version = 0;  // That serves.
+  std::int64_t version = 0;                        // That answered; the champion, when several did.
+  std::span<const std::int64_t> versions;          // That answered each row.
+  std::span<const Explanation> explanations = {};  // Of each row, when they were asked for.
 };
 // The body of a reply in some dialect's shape.
 using WriteReply = std::function<std::string(const Answers&)>;
 
-// {"predictions":[…],"prediction_ids":[…],"model_version":"3"}
+// {"predictions":[…],"prediction_ids":[…],"model_version":"3"}, and "model_versions" of each row when they
+// differ, and "explanations" when they were asked for.
 std::string native_reply(const Answers& answers);
+// {"model_version":"3","base":-0.4,"contributions":{"hour":0.7,…}}: base and contributions add up to the raw
+// score, log-odds or value, before any level moves it.
+void append_explanation(std::string& reply, const Explanation& explanation);
+void append_number(std::string& reply, double value);  // null when it is not finite.
 // The lists of such a reply: [0.25,null] and ["a","b"].
 void append_scores(std::string& reply, std::span<const double> scores);
 void append_ids(std::string& reply, std::span<const std::string> ids);
@@ -51,6 +61,28 @@ using OnPrediction = std::function<void(model::Prediction&&)>;
 // Asked before each request: may predictions be given now? Its error is the answer.
 using MayPredict = std::function<Status()>;
 
+// What an endpoint is to run. The rollout decides on it, by what the record says; here it is only carried
+// out.
+struct DeployPlan {
+  std::vector<VersionPlan> versions;  // The champion first; at most one canary; others score along.
+  std::string canary_key;  // Column whose values keep to one version; "": the prediction's id does.
+  std::function<std::vector<std::string>()> recent_rows;  // As they are logged: scored before requests are.
+
+  // By what runs, not by what it is warmed up with.
+  bool operator==(const DeployPlan& other) const {
+    return versions == other.versions && canary_key == other.canary_key;
+  }
+};
+using LoadArtifact = std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t version)>;
+
+// A version that was to run and cannot.
+struct VersionFailure {
+  std::int64_t version = 0;
+  model::Role role = model::Role::served;
+  std::string why;
+  TimeUs since = 0;
+};
+
 // Thread-safe.
 class Endpoint {
  public:
@@ -59,17 +91,24 @@ class Endpoint {
   ~Endpoint();
 
   const std::string& name() const { return name_; }
-  // Loads and warms `versions`, then swaps. A version that does not load leaves everything as it was.
-  // Errors: those of Scorer::make, in words that name the version.
-  Status deploy(const std::vector<std::pair<std::int64_t, model::Role>>& versions,
-                const std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t)>& load);
-  std::vector<std::pair<std::int64_t, model::Role>> deployed() const;
+  // Loads and warms what does not run yet, then swaps; requests in flight finish on what they began with. The
+  // same plan again does nothing, unless something of it failed. A champion that does not load leaves
+  // everything as it was; without another version that does not load the rest is run. Both stand in
+  // failures() until they load, or are no longer wanted. Errors: those of Scorer::make, in words that name
+  // the version.
+  Status deploy(const DeployPlan& plan, const LoadArtifact& load);
+  std::vector<VersionPlan> running() const;
+  std::vector<VersionFailure> failures() const;
+  // Waits until everything that was answered before has been scored along and handed on.
+  void settle();
 
   // The reply's body, as `write` puts it. Ids: column
   // prediction_id, header, else made here; an id that was chosen before returns the logged answer for the
-  // same input, and nothing is scored when all ids of a request are known. Errors: those of MayPredict, busy
+  // same input, and nothing is scored when all ids of a request are known. Explanations cost about a hundred
+  // predictions, so they are given for at most kExplainedMax rows. Errors: those of MayPredict, busy
   // (no version serves yet), malformed, invalid (unknown field: did you mean; missing column; wrong type: row
   // and column named), conflict (a known id with another input), too_large.
+  static constexpr std::size_t kExplainedMax = 100;
   Result<std::string> predict(const PredictRequest& request, const WriteReply& write = native_reply);
   // From now on the served version's scores are moved by so much in log odds before they are answered; what
   // it said itself is logged beside the answer. 0: answered as they are.

@@ -11,7 +11,7 @@ namespace {
 
 using model::Role;
 using table::ColumnType;
-using Versions = std::vector<std::pair<std::int64_t, Role>>;
+using Versions = std::vector<VersionPlan>;
 
 // A version that answers one number to everything.
 std::shared_ptr<const model::Artifact> artifact(const std::string& answer) {
@@ -34,10 +34,11 @@ std::string body(const std::string& rows) { return R"({"instances":[)" + rows + 
 
 class EndpointTest : public testing::Test {
  protected:
-  void deploy(const Versions& versions) {
-    ASSERT_TRUE(endpoint_.deploy(versions, [](std::int64_t version) {
-      return Result<std::shared_ptr<const model::Artifact>>(artifact("0." + std::to_string(version)));
-    }));
+  static Result<std::shared_ptr<const model::Artifact>> load(std::int64_t version) {
+    return artifact("0." + std::to_string(version));
+  }
+  void deploy(const Versions& versions, const std::string& key = "") {
+    ASSERT_TRUE(endpoint_.deploy({.versions = versions, .canary_key = key}, load));
   }
   Result<std::string> predict(const std::string& text, const std::string& inference_id = "") {
     return endpoint_.predict({.body = text, .inference_id = inference_id});
@@ -69,13 +70,14 @@ class EndpointTest : public testing::Test {
 TEST_F(EndpointTest, WithoutAVersionItIsBusy) {
   EXPECT_EQ(refusal(body(row("p1"))), "busy: no version serves here yet (run `trimtab apply`)");
   EXPECT_EQ(endpoint_.request_schema().error().message, "no version serves here yet");
-  EXPECT_TRUE(endpoint_.deployed().empty());
+  EXPECT_TRUE(endpoint_.running().empty());
 }
 
 TEST_F(EndpointTest, AnswersAndTellsWhoListens) {
   deploy({{3, Role::served}, {2, Role::previous}});
   EXPECT_EQ(predict(body(row("p1") + "," + row("p2", 17))).value(),
             R"({"predictions":[0.3,0.3],"prediction_ids":["p1","p2"],"model_version":"3"})");
+  endpoint_.settle();
   ASSERT_EQ(heard_.size(), 2u);
   const model::Prediction& second = heard_[1];
   EXPECT_EQ(second.id, "p2");
@@ -121,11 +123,12 @@ TEST_F(EndpointTest, AKnownIdGetsItsAnswerAgainAndIsNotLoggedTwice) {
   ASSERT_TRUE(predict(body(row("p1"))));
   deploy({{2, Role::served}});
   EXPECT_EQ(predict(body(row("p1"))).value(),
-            R"({"predictions":[0.1],"prediction_ids":["p1"],"model_version":"2"})")
+            R"({"predictions":[0.1],"prediction_ids":["p1"],"model_version":"1"})")
       << "what was answered, though another version serves now";
   EXPECT_EQ(heard_.size(), 1u);
   EXPECT_EQ(predict(body(row("p1") + "," + row("p2"))).value(),
-            R"({"predictions":[0.1,0.2],"prediction_ids":["p1","p2"],"model_version":"2"})");
+            R"({"predictions":[0.1,0.2],"prediction_ids":["p1","p2"],"model_version":"2",)"
+            R"("model_versions":["1","2"]})");
   ASSERT_EQ(heard_.size(), 2u);
   EXPECT_EQ(heard_[1].id, "p2");
 }
@@ -175,14 +178,131 @@ TEST_F(EndpointTest, AnswersNothingThatCannotBeLogged) {
 
 TEST_F(EndpointTest, AVersionThatDoesNotLoadLeavesEverythingAsItWas) {
   deploy({{1, Role::served}});
-  const Status refused = endpoint_.deploy({{2, Role::served}}, [](std::int64_t) {
+  const Status refused = endpoint_.deploy({.versions = {{2, Role::served}}}, [](std::int64_t) {
     return Result<std::shared_ptr<const model::Artifact>>(artifact("no number"));
   });
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message, "version 2 of endpoint 'late' does not load");
   EXPECT_EQ(refused.error().cause->message, "the baseline's model.txt is not one number");
-  EXPECT_EQ(endpoint_.deployed(), (Versions{{1, Role::served}}));
+  EXPECT_EQ(endpoint_.running(), (Versions{{1, Role::served}}));
   EXPECT_TRUE(predict(body(row("p1"))));
+  ASSERT_EQ(endpoint_.failures().size(), 1u);
+  EXPECT_EQ(endpoint_.failures()[0].version, 2);
+  EXPECT_NE(endpoint_.failures()[0].why.find("the baseline's model.txt is not one number"),
+            std::string::npos);
+  deploy({{2, Role::served}});
+  EXPECT_TRUE(endpoint_.failures().empty()) << "it loads now";
+}
+
+TEST_F(EndpointTest, AShadowThatDoesNotLoadIsLeftOutAndSaidSo) {
+  const auto load_first = [](std::int64_t version) {
+    return Result<std::shared_ptr<const model::Artifact>>(artifact(version == 1 ? "0.1" : "no number"));
+  };
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{1, Role::served}, {2, Role::shadow}}}, load_first));
+  EXPECT_EQ(endpoint_.running(), (Versions{{1, Role::served}}));
+  ASSERT_EQ(endpoint_.failures().size(), 1u);
+  EXPECT_EQ(endpoint_.failures()[0].role, Role::shadow);
+  EXPECT_TRUE(predict(body(row("p1"))));
+  deploy({{1, Role::served}});
+  EXPECT_TRUE(endpoint_.failures().empty()) << "nobody wants it any longer";
+}
+
+TEST_F(EndpointTest, ACanaryAnswersItsShareAndKeepsItsRows) {
+  deploy({{1, Role::served}, {2, Role::canary, 0.25}});
+  std::set<std::string> first_quarter;
+  for (int i = 0; i < 400; ++i) {
+    const std::string id = "p" + std::to_string(i);
+    const std::string reply = predict(body(row(id))).value();
+    const bool by_canary = reply.find(R"("model_version":"2")") != std::string::npos;
+    EXPECT_EQ(by_canary, reply.find("[0.2]") != std::string::npos);
+    if (by_canary) first_quarter.insert(id);
+  }
+  EXPECT_NEAR(static_cast<double>(first_quarter.size()), 100, 35);
+  endpoint_.settle();
+  ASSERT_EQ(heard_.size(), 400u);
+  for (const model::Prediction& prediction : heard_) {
+    ASSERT_EQ(prediction.scores.size(), 2u) << "both score every row: differences are paired";
+    const bool by_canary = first_quarter.contains(prediction.id);
+    EXPECT_EQ(prediction.scores[0].version, by_canary ? 2 : 1);
+    EXPECT_EQ(prediction.scores[0].role, by_canary ? Role::canary : Role::served);
+    EXPECT_EQ(prediction.scores[1].version, by_canary ? 1 : 2);
+    EXPECT_EQ(prediction.scores[1].score, by_canary ? 0.1 : 0.2);
+  }
+  // A larger share has the rows of the smaller one.
+  Deployment larger;
+  larger.versions = {{{1, Role::served}, {}, {}}, {{2, Role::canary, 0.5}, {}, {}}};
+  larger.canary = 1;
+  for (const std::string& id : first_quarter) EXPECT_EQ(larger.answerer_of(id), 1u);
+}
+
+TEST_F(EndpointTest, RowsOfOneKeyKeepToOneVersion) {
+  deploy({{1, Role::served}, {2, Role::canary, 0.5}}, "tail");
+  std::map<std::string, std::set<std::string>> versions;
+  for (int i = 0; i < 200; ++i) {
+    const std::string tail = std::to_string(i % 20);
+    const std::string sent = R"({"instances":[{"origin":"a","distance":)" + std::to_string(i) +
+                             R"(,"tail":)" + (i < 100 ? tail : "\"" + tail + "\"") + "}]}";
+    const std::string reply = predict(sent).value();
+    versions[tail].insert(reply.substr(reply.find("model_version")));
+  }
+  std::set<std::string> all;
+  for (const auto& [tail, used] : versions) {
+    EXPECT_EQ(used.size(), 1u) << tail;
+    all.insert(used.begin(), used.end());
+  }
+  EXPECT_EQ(all.size(), 2u) << "both versions answer some keys";
+}
+
+TEST_F(EndpointTest, ARequestOfManyRowsSaysWhoAnsweredWhich) {
+  deploy({{1, Role::served}, {2, Role::canary, 0.5}});
+  std::string rows;
+  for (int i = 0; i < 40; ++i) rows += (i > 0 ? "," : "") + row("p" + std::to_string(i));
+  const Json reply = base::parse_json(predict(body(rows)).value()).value();
+  EXPECT_EQ(reply.text_or("model_version"), "1") << "the champion's, when several answered";
+  ASSERT_EQ(reply["model_versions"].as_array().size(), 40u);
+  for (std::size_t i = 0; i < 40; ++i) {
+    const std::string version = reply["model_versions"].as_array()[i].as_string();
+    EXPECT_EQ(reply["predictions"].as_array()[i].as_double(), version == "1" ? 0.1 : 0.2);
+  }
+}
+
+TEST_F(EndpointTest, AVersionIsWarmedUpWithWhatWasAskedLast) {
+  int asked = 0;
+  const DeployPlan plan{.versions = {{1, Role::served}}, .canary_key = "", .recent_rows = [&asked] {
+                          ++asked;
+                          return std::vector<std::string>{row("p0"), R"({"distance":2})", "no row"};
+                        }};
+  ASSERT_TRUE(endpoint_.deploy(plan, load));
+  ASSERT_TRUE(endpoint_.deploy(plan, load));
+  EXPECT_EQ(asked, 1) << "the same plan again does nothing";
+  EXPECT_TRUE(heard_.empty()) << "nothing of it was answered";
+}
+
+TEST_F(EndpointTest, ExplainsWhatItAnswers) {
+  deploy({{1, Role::served}});
+  const std::string wanted =
+      R"({"predictions":[0.1],"prediction_ids":["p1"],"model_version":"1","explanations":)"
+      R"([{"model_version":"1","base":-2.197224577336219,"contributions":{"distance":0.0}}]})";
+  EXPECT_EQ(endpoint_.predict({.body = body(row("p1")), .explain = true}).value(), wanted);
+  std::string asks = body(row("p1"));
+  asks.insert(1, R"("explain":true,)");
+  EXPECT_EQ(predict(asks).value(), wanted) << "a known answer is explained too";
+  EXPECT_EQ(heard_.size(), 1u);
+  std::string many = row("");
+  for (int i = 0; i < 100; ++i) many += "," + row("");
+  const Result<std::string> refused = endpoint_.predict({.body = body(many), .explain = true});
+  EXPECT_EQ(refused.error().code, ErrorCode::too_large);
+  EXPECT_EQ(refused.error().message, "explanations are given for at most 100 rows at once");
+}
+
+TEST_F(EndpointTest, ATrialLeavesNoTrace) {
+  deploy({{1, Role::served}, {2, Role::canary, 0.99}});
+  EXPECT_EQ(endpoint_.predict({.body = body(row("p1")), .is_trial = true}).value(),
+            R"({"predictions":[0.1],"prediction_ids":[""],"model_version":"1"})")
+      << "by the champion, whatever the canary's share";
+  endpoint_.settle();
+  EXPECT_TRUE(heard_.empty());
+  EXPECT_TRUE(predict(body(row("p1", 1)))) << "the id is still free";
 }
 
 TEST_F(EndpointTest, SaysWhatARequestMayHold) {

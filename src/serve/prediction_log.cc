@@ -6,8 +6,11 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <fcntl.h>
+#include <map>
 #include <mutex>
 #include <optional>
 #include <sys/stat.h>
@@ -27,6 +30,7 @@ namespace fs = std::filesystem;
 constexpr std::chrono::milliseconds kFlushEvery{200};
 constexpr std::int64_t kFlushRows = 10'000;
 constexpr std::uint64_t kSegmentBytesMax = 64u << 20;
+constexpr TimeUs kForgetEvery = base::kHourUs;
 constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
 
 template <class T>
@@ -152,14 +156,31 @@ std::string segment_name(std::int64_t first_row) {
   return std::string(12 - std::min<std::size_t>(12, digits.size()), '0') + digits + ".seg";
 }
 
+Result<bool> was_received_before(const fs::path& file, TimeUs before) {
+  const std::string bytes = TRY(base::read_file(file));
+  std::optional<std::uint64_t> torn_at;
+  for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
+    for (Decoder decoder(block.rows); !decoder.at_end();) {
+      if (decoder.next().received >= before) return false;
+    }
+  }
+  return true;
+}
+
 }  // namespace
 
 struct PredictionLog::State {
   fs::path folder;
   std::int64_t rows_at_open = 0;
-  std::int64_t rows_on_disk = 0;  // Of the writer thread.
+  Retention retention;
+  // Of the writer thread.
+  std::int64_t next_row = 0;  // The number of the next row on disk; names segments.
   base::Descriptor segment;
   std::uint64_t segment_bytes = 0;
+  fs::path segment_file;
+  TimeUs segment_since = 0;
+  std::map<fs::path, TimeUs> newest;  // Segment → when its last row was received, or later.
+  std::optional<TimeUs> forgot_at;
 
   mutable std::mutex mutex;
   std::condition_variable wake;     // Of the writer.
@@ -176,6 +197,8 @@ struct PredictionLog::State {
   std::thread writer;
 
   void run();
+  void forget_old();
+  bool is_full() const;
   void note(const Status& status, std::string& rows, std::int64_t count);
   Status write_block(const std::string& rows);
   Status open_segment();
@@ -185,14 +208,35 @@ struct PredictionLog::State {
 // Named by its first row; the next free number when a segment that failed has that name.
 fs::path PredictionLog::State::fresh_file() const {
   std::error_code ignored;
-  for (std::int64_t first = rows_on_disk;; ++first) {
+  for (std::int64_t first = next_row;; ++first) {
     fs::path file = folder / segment_name(first);
     if (!fs::exists(file, ignored)) return file;
   }
 }
 
+bool PredictionLog::State::is_full() const {
+  if (segment_bytes >= kSegmentBytesMax) return true;
+  return retention.keep && retention.clock->now() - segment_since > *retention.keep / 10;
+}
+
+// Removes the segments of which nothing is to be kept. Should one not go, it is tried again in an hour.
+void PredictionLog::State::forget_old() {
+  if (!retention.keep) return;
+  const TimeUs now = retention.clock->now();
+  if (forgot_at && now - *forgot_at < kForgetEvery) return;
+  forgot_at = now;
+  std::erase_if(newest, [&](const auto& entry) {
+    const auto& [file, received] = entry;
+    if (received >= now - *retention.keep) return false;
+    if (segment && file == segment_file) segment = base::Descriptor();
+    std::error_code failed;
+    fs::remove(file, failed);
+    return !failed;
+  });
+}
+
 Status PredictionLog::State::open_segment() {
-  if (segment && segment_bytes < kSegmentBytesMax) return {};
+  if (segment && !is_full()) return {};
   const fs::path file = fresh_file();
   segment = base::Descriptor(::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600));
   if (!segment) return fail(base::errno_error(errno, "cannot open '" + file.string() + "'"));
@@ -200,6 +244,8 @@ Status PredictionLog::State::open_segment() {
   if (::fstat(segment.get(), &facts) != 0)
     return fail(base::errno_error(errno, "cannot read '" + file.string() + "'"));
   segment_bytes = static_cast<std::uint64_t>(facts.st_size);
+  segment_file = file;
+  if (retention.keep) segment_since = retention.clock->now();
   return base::sync_folder(folder);
 }
 
@@ -227,6 +273,7 @@ Status PredictionLog::State::write_block(const std::string& rows) {
   if (::fdatasync(segment.get()) != 0)
     return fail(base::errno_error(errno, "cannot bring the prediction log to the disk"));
   segment_bytes += block.size();
+  if (retention.keep) newest[segment_file] = retention.clock->now();
   return {};
 }
 
@@ -234,7 +281,7 @@ Status PredictionLog::State::write_block(const std::string& rows) {
 void PredictionLog::State::note(const Status& status, std::string& rows, std::int64_t count) {
   if (status) {
     if (last_error) base::log_info("serve", "the prediction log is written again");
-    rows_on_disk += count;
+    next_row += count;
     durable += count;
     last_error.reset();
   } else {
@@ -258,6 +305,9 @@ void PredictionLog::State::run() {
     if (!last_error) wake.wait_for(lock, kFlushEvery, is_wanted);
     flush_wanted = false;
     if (buffered == 0) {
+      lock.unlock();
+      forget_old();
+      lock.lock();
       written.notify_all();
       continue;
     }
@@ -288,24 +338,48 @@ PredictionLog::~PredictionLog() {
   if (state_->writer.joinable()) state_->writer.join();
 }
 
-Result<std::unique_ptr<PredictionLog>> PredictionLog::open(std::filesystem::path folder) {
+Result<std::unique_ptr<PredictionLog>> PredictionLog::open(std::filesystem::path folder,
+                                                           Retention retention) {
+  CHECK(!retention.keep || retention.clock != nullptr);
   TRY(base::make_folders(folder));
   auto state = std::make_unique<State>();
   state->folder = std::move(folder);
+  state->retention = retention;
   for (const fs::path& file : segments(state->folder)) {
     const std::string bytes = TRY(base::read_file(file));
     std::optional<std::uint64_t> torn_at;
+    std::int64_t rows = 0;
+    TimeUs newest = INT64_MIN;
     for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
-      for (Decoder decoder(block.rows); !decoder.at_end(); decoder.next()) ++state->rows_on_disk;
+      for (Decoder decoder(block.rows); !decoder.at_end(); ++rows) {
+        newest = std::max(newest, decoder.next().received);
+      }
     }
+    state->rows_at_open += rows;
+    state->newest.emplace(file, newest);
+    // Segments that were removed have left a gap: the next name comes after the last one all the same.
+    state->next_row = std::max<std::int64_t>(state->rows_at_open, std::atoll(file.stem().c_str()) + rows);
     if (torn_at && ::truncate(file.c_str(), static_cast<off_t>(*torn_at)) != 0) {
       return fail(base::errno_error(errno, "cannot cut the torn end off '" + file.string() + "'"));
     }
   }
-  state->rows_at_open = state->rows_on_disk;
   State* self = state.get();
   state->writer = std::thread([self] { self->run(); });
   return std::unique_ptr<PredictionLog>(new PredictionLog(std::move(state)));
+}
+
+Result<std::uint64_t> PredictionLog::forget_before(const fs::path& folder, TimeUs before) {
+  std::uint64_t bytes = 0;
+  const std::vector<fs::path> files = segments(folder);
+  for (std::size_t i = 0; i + 1 < files.size(); ++i) {
+    // They are in the order of time: behind the first that stays, all stay.
+    if (!TRY(was_received_before(files[i], before))) break;
+    std::error_code ignored;
+    const std::uintmax_t size = fs::file_size(files[i], ignored);
+    TRY(base::remove_tree(files[i]));
+    if (!ignored) bytes += size;
+  }
+  return bytes;
 }
 
 void PredictionLog::append(const model::Prediction& prediction) {
@@ -340,7 +414,10 @@ Status PredictionLog::flush() {
 
 Status PredictionLog::read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const {
   for (const fs::path& file : segments(state_->folder)) {
-    const std::string bytes = TRY(base::read_file(file));
+    Result<std::string> read = base::read_file(file);
+    std::error_code failed;
+    if (!read && !fs::exists(file, failed)) continue;  // Too old, and gone since.
+    const std::string bytes = TRY(std::move(read));
     std::optional<std::uint64_t> torn_at;
     for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
       for (Decoder decoder(block.rows); !decoder.at_end();) {
@@ -349,6 +426,26 @@ Status PredictionLog::read(TimeUs from, const std::function<void(model::Predicti
       }
     }
   }
+  return {};
+}
+
+Status PredictionLog::newest(std::size_t count, const std::function<void(model::Prediction&&)>& visit) const {
+  std::deque<model::Prediction> rows;
+  const std::vector<fs::path> files = segments(state_->folder);
+  for (auto file = files.rbegin(); file != files.rend() && rows.size() < count; ++file) {
+    const std::string bytes = TRY(base::read_file(*file));
+    std::optional<std::uint64_t> torn_at;
+    const Result<std::vector<Block>> blocks = blocks_of(bytes, *file, torn_at);
+    if (!blocks) continue;
+    for (auto block = blocks->rbegin(); block != blocks->rend() && rows.size() < count; ++block) {
+      std::deque<model::Prediction> of_block;
+      for (Decoder decoder(block->rows); !decoder.at_end();) of_block.push_back(decoder.next());
+      rows.insert(rows.begin(), std::make_move_iterator(of_block.begin()),
+                  std::make_move_iterator(of_block.end()));
+    }
+  }
+  while (rows.size() > count) rows.pop_front();
+  for (model::Prediction& row : rows) visit(std::move(row));
   return {};
 }
 

@@ -9,6 +9,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,26 @@
 
 namespace trimtab::serve {
 
+// How long rows are kept.
+struct Retention {
+  const base::Clock* clock = nullptr;
+  std::optional<TimeUs> keep;  // Nothing: for ever.
+};
+
 // Segment file log/<first sequence>.seg: blocks of [length u32][crc32 u32][rows]; a torn last block is cut
 // off when the log is opened. Thread-safe.
 class PredictionLog {
  public:
   // Opens or creates. Errors: storage_broken (a damaged block that is not the last one: names file and
   // offset).
-  static Result<std::unique_ptr<PredictionLog>> open(std::filesystem::path folder);
+  // Rows that were received longer ago than `retention` says are removed, a whole segment at a time, within
+  // an hour of the clock; segments are then short enough that nothing stays for a tenth longer than it may.
+  static Result<std::unique_ptr<PredictionLog>> open(std::filesystem::path folder, Retention retention = {});
   ~PredictionLog();  // Writes what is buffered.
+
+  // Removes the segments of a folder all of whose rows were received before `before`; the newest segment
+  // stays. The log may be open. Returns how many bytes that frees. Errors: storage_broken.
+  static Result<std::uint64_t> forget_before(const std::filesystem::path& folder, TimeUs before);
 
   void append(const model::Prediction& prediction);
   // Whether predictions may be given: false from the first failure until what is in memory is on the disk.
@@ -34,7 +47,9 @@ class PredictionLog {
   Status flush();
   // Visits what is on disk, oldest first; only rows received at or after `from`.
   Status read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const;
-  std::int64_t rows() const;
+  // Visits the newest rows on disk, at most `count`, oldest first. What is damaged is passed over.
+  Status newest(std::size_t count, const std::function<void(model::Prediction&&)>& visit) const;
+  std::int64_t rows() const;  // On disk when it was opened, and appended since.
   // For fsck: recomputes every checksum. One sentence a problem.
   Status check(std::vector<std::string>& problems) const;
 

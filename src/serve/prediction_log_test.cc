@@ -241,5 +241,51 @@ TEST_F(PredictionLogTest, TakesRowsFromManyThreads) {
   }));
 }
 
+TEST_F(PredictionLogTest, OldSegmentsAreForgottenAndTheNewestStays) {
+  // Each life of a log writes a segment of its own.
+  for (const TimeUs received : {10, 20, 30}) {
+    const auto log = open();
+    log->append(prediction("at" + std::to_string(received), received));
+  }
+  EXPECT_EQ(PredictionLog::forget_before(folder_, 10).value(), 0u);
+  EXPECT_GT(PredictionLog::forget_before(folder_, 11).value(), 0u);
+  EXPECT_EQ(ids(*open()), "at20 at30");
+  EXPECT_GT(PredictionLog::forget_before(folder_, 1'000).value(), 0u);
+  {
+    const auto log = open();
+    EXPECT_EQ(log->rows(), 1);
+    log->append(prediction("later", 40));
+  }
+  EXPECT_EQ(ids(*open()), "at30 later");
+  EXPECT_EQ(PredictionLog::forget_before(folder_ / "none", 1'000).value(), 0u);
+}
+
+TEST_F(PredictionLogTest, RowsAreKeptAsLongAsDeclared) {
+  base::ManualClock clock(100 * base::kDayUs);
+  const auto reopen = [&] {
+    return PredictionLog::open(folder_, {.clock = &clock, .keep = 10 * base::kDayUs}).value();
+  };
+  std::unique_ptr<PredictionLog> log = reopen();
+  for (int day = 0; day < 20; ++day) {
+    log->append(prediction("d" + std::to_string(day), clock.now()));
+    ASSERT_TRUE(log->flush());
+    clock.advance_to(clock.now() + base::kDayUs + 1);
+  }
+  const std::string kept = "d11 d12 d13 d14 d15 d16 d17 d18 d19";  // d10 is ten days and some µs old.
+  for (int i = 0; i < 200 && ids(*log) != kept; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  EXPECT_EQ(ids(*log), kept);
+  // A restart goes on behind what is there.
+  log.reset();
+  log = reopen();
+  log->append(prediction("new", clock.now()));
+  ASSERT_TRUE(log->flush());
+  EXPECT_EQ(ids(*log), kept + " new");
+  std::string newest;
+  ASSERT_TRUE(log->newest(2, [&](model::Prediction&& row) { newest += row.id + " "; }));
+  EXPECT_EQ(newest, "d19 new ") << "across segments";
+}
+
 }  // namespace
 }  // namespace trimtab::serve

@@ -35,11 +35,13 @@ class Cells {
     columns.clear();
     cells_.clear();
     begins_.clear();
+    explain = false;
     std::string_view dialect;
     JsonView rows;
     int dialects = 0;
     if (body.is_object()) {
       body.each_member([&](std::string_view name, JsonView value) {
+        if (name == "explain") explain = value.kind() == JsonView::Kind::boolean && value.as_bool();
         if (!is_dialect(name)) return;
         dialect = name;
         rows = value;
@@ -57,6 +59,7 @@ class Cells {
   }
 
   std::vector<std::string_view> columns;
+  bool explain = false;  // "explain": true stands beside the rows.
   std::size_t rows() const { return begins_.size(); }
   std::span<const Cell> row(std::size_t number) const {
     const std::size_t end = number + 1 < begins_.size() ? begins_[number + 1] : cells_.size();
@@ -199,6 +202,7 @@ struct Plan {
   std::vector<std::string> names;
   std::vector<int> at;       // Column of the batch for each name; -1: nobody reads it.
   int id_at = -1;            // Place of prediction_id among the names.
+  int key_at = -1;           // The same of the key column.
   bool has_twins = false;    // Two names mean one column.
   bool has_unknown = false;  // A name that nobody knows is among them.
   std::size_t shape = 0;
@@ -260,7 +264,8 @@ std::size_t RequestReader::State::shape_of(const table::Schema& schema) {
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     if (shapes[i]->rows.schema() == schema) return i;
   }
-  shapes.push_back(std::make_unique<RequestRows>(RequestRows{table::Batch(schema), {}, shapes.size()}));
+  shapes.push_back(
+      std::make_unique<RequestRows>(RequestRows{table::Batch(schema), {}, {}, false, shapes.size()}));
   return shapes.size() - 1;
 }
 
@@ -284,6 +289,7 @@ Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_
   plan.has_unknown = unknown.has_value();
   for (const std::string_view name : sent) {
     if (name == kIdColumn) plan.id_at = static_cast<int>(plan.names.size());
+    if (name == columns.key) plan.key_at = static_cast<int>(plan.names.size());
     const int at = schema.find(name).value_or(-1);
     plan.has_twins =
         plan.has_twins || (at >= 0 && std::find(plan.at.begin(), plan.at.end(), at) != plan.at.end());
@@ -299,7 +305,10 @@ Status RequestReader::State::fill(const Plan& plan, RequestRows& request) {
   table::Batch& rows = request.rows;
   rows.reset(static_cast<int>(cells.rows()));
   request.ids.assign(cells.rows(), std::nullopt);
+  request.keys.clear();
+  if (plan.key_at >= 0) request.keys.resize(cells.rows());
   const auto id_at = static_cast<std::size_t>(plan.id_at);
+  const auto key_at = static_cast<std::size_t>(plan.key_at);
   for (std::size_t number = 0; number < cells.rows(); ++number) {
     const int row = static_cast<int>(number);
     const std::span<const Cell> values = cells.row(number);
@@ -313,6 +322,9 @@ Status RequestReader::State::fill(const Plan& plan, RequestRows& request) {
         return fail(row_error(number, "prediction_id is no text: " + value.to_json().dump()));
       }
       if (i == id_at) request.ids[number] = std::string(value.as_text());
+      if (i == key_at && value.kind() != JsonView::Kind::null) {
+        request.keys[number] = value.is_text() ? std::string(value.as_text()) : value.to_json().dump();
+      }
       if (plan.at[i] < 0) continue;
       const Status set = set_cell(rows, plan.at[i], row, value);
       if (!set) return fail(row_error(number, set.error().message, set.error().hint));
@@ -338,6 +350,7 @@ Result<RequestRows*> RequestReader::read(std::string_view body, bool ignores_unk
   const Plan* plan = TRY(state.plan_of(state.cells.columns, ignores_unknown));
   RequestRows& request = *state.shapes[plan->shape];
   TRY(state.fill(*plan, request));
+  request.explain = state.cells.explain;
   return &request;
 }
 

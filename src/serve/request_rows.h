@@ -22,6 +22,7 @@ struct RequestColumns {
   table::Schema required;            // Filled into the batch, in this order.
   std::vector<std::string> ignored;  // Known to the source, not needed.
   table::Schema optional;            // Joined columns: who sends one overrides the join.
+  std::string key;                   // By whose values rows keep to a version; "": none is asked for.
 
   std::vector<std::string> names() const;
 };
@@ -29,6 +30,8 @@ struct RequestColumns {
 struct RequestRows {
   table::Batch rows;  // Columns: required, then those optional ones that were sent, in their declared order.
   std::vector<std::optional<std::string>> ids;  // From the column prediction_id.
+  std::vector<std::string> keys;  // From the key column; "": not sent. Empty: none is asked for.
+  bool explain = false;           // The body has "explain": true beside its rows.
   std::size_t shape = 0;  // Which set of columns that is, within a generation of the reader; 0: the required.
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <system_error>
 
@@ -65,14 +66,22 @@ Status Blobs::make_shard(const std::string& sha256) {
 Result<std::string> Blobs::put(std::string_view bytes) {
   std::string name = base::sha256(bytes);
   TRY(make_shard(name));
-  const fs::path file = path(name);
-  if (is_regular(file)) {
-    // Its content was on the disk before it got its name; its name may not be.
-    TRY(base::sync_folder(file.parent_path()));
-  } else {
-    TRY(base::write_file_durably(file, bytes, kReadOnly));
-  }
+  if (!TRY(renew(name))) TRY(base::write_file_durably(path(name), bytes, kReadOnly));
   return name;
+}
+
+Result<bool> Blobs::renew(const std::string& sha256) {
+  const fs::path file = path(sha256);
+  {
+    const std::lock_guard lock(removal_mutex_);
+    if (!is_regular(file)) return false;
+    if (::utimensat(AT_FDCWD, file.c_str(), nullptr, 0) != 0) {
+      return fail(base::errno_error(errno, "cannot renew '" + file.string() + "'"));
+    }
+  }
+  // Its content was on the disk before it got its name; its name may not be.
+  TRY(base::sync_folder(file.parent_path()));
+  return true;
 }
 
 Result<std::string> Blobs::put_file(const fs::path& staged) {
@@ -92,15 +101,14 @@ Result<std::string> Blobs::put_file(const fs::path& staged) {
 
 Status Blobs::put_hashed(const fs::path& staged, const std::string& sha256) {
   TRY(make_shard(sha256));
+  if (TRY(renew(sha256))) return base::remove_tree(staged);
   const fs::path file = path(sha256);
-  if (is_regular(file)) {
-    TRY(base::sync_folder(file.parent_path()));
-    return base::remove_tree(staged);
-  }
   if (::chmod(staged.c_str(), kReadOnly) != 0) {
     return fail(base::errno_error(errno, "cannot make '" + staged.string() + "' read-only"));
   }
-  return base::move_file_durably(staged, file);
+  TRY(base::move_file_durably(staged, file));
+  TRY(renew(sha256));
+  return {};
 }
 
 Result<std::string> Blobs::get(const std::string& sha256) const {
@@ -167,6 +175,23 @@ std::vector<fs::path> Blobs::strays() const {
 Status Blobs::remove(const std::string& sha256) {
   CHECK(base::is_sha256(sha256));
   return base::remove_tree(path(sha256));
+}
+
+std::optional<Blobs::Facts> Blobs::facts(const std::string& sha256, TimeUs young_us) const {
+  CHECK(base::is_sha256(sha256));
+  struct stat facts{};
+  if (::stat(path(sha256).c_str(), &facts) != 0) return std::nullopt;
+  const TimeUs put_at = facts.st_mtim.tv_sec * base::kSecondUs + facts.st_mtim.tv_nsec / 1000;
+  const bool is_young = young_us > 0 && base::SystemClock().now() - put_at < young_us;
+  return Facts{static_cast<std::uint64_t>(facts.st_size), is_young};
+}
+
+Result<std::optional<std::uint64_t>> Blobs::remove_unless_young(const std::string& sha256, TimeUs young_us) {
+  const std::lock_guard lock(removal_mutex_);
+  const std::optional<Facts> found = facts(sha256, young_us);
+  if (!found || found->is_young) return std::optional<std::uint64_t>();
+  TRY(remove(sha256));
+  return std::optional(found->bytes);
 }
 
 }  // namespace trimtab::store

@@ -2,13 +2,16 @@
 #pragma once
 
 #include <bitset>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace trimtab::store {
@@ -39,15 +42,27 @@ class Blobs {
   std::vector<std::filesystem::path> strays() const;
   // Absence is fine.
   Status remove(const std::string& sha256);
+  // Removes the blob unless it was put, for the first time or again, within the last `young_us` of the
+  // system's time. Returns what that frees; nothing: it is younger, or absent.
+  Result<std::optional<std::uint64_t>> remove_unless_young(const std::string& sha256, TimeUs young_us);
+  struct Facts {
+    std::uint64_t bytes = 0;
+    bool is_young = false;
+  };
+  // Nothing: absent.
+  std::optional<Facts> facts(const std::string& sha256, TimeUs young_us) const;
 
   const std::filesystem::path& folder() const { return folder_; }
 
  private:
   Status make_shard(const std::string& sha256);
+  // True when the blob is there; it then counts as put just now, so a removal that is under way spares it.
+  Result<bool> renew(const std::string& sha256);
   void visit_files(const std::function<void(const std::filesystem::path&, bool is_blob)>& visit) const;
 
   std::filesystem::path folder_;
   std::mutex mutex_;
+  std::mutex removal_mutex_;         // Held while a blob is renewed, or looked at and removed.
   std::bitset<256> durable_shards_;  // Guarded by mutex_. Shards that this process has brought to the disk.
 };
 

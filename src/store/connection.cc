@@ -1,5 +1,6 @@
 #include "store/connection.h"
 
+#include <array>
 #include <cerrno>
 #include <functional>
 #include <mutex>
@@ -19,6 +20,11 @@ constexpr int kBusyMs = 10'000;
 constexpr int kBusyCheckpointMs = 250;
 // Texts beyond this many are prepared anew each time. Our own constants are far fewer.
 constexpr std::size_t kCachedStatementsMax = 512;
+
+// How far the log is grown ahead of its pages.
+constexpr sqlite3_int64 kLogAhead = 1 << 20;
+// Of a page in the log: its frame, and its bytes.
+constexpr sqlite3_int64 kLogPageBytes = 24 + 8192;
 
 // 64 MiB of the log stay on the disk for reuse; mapped reads save a copy of each page.
 constexpr const char* kSettings =
@@ -124,6 +130,20 @@ Error storage_error(int code, int system_code, const std::string& file, const st
   }
 }
 
+// An fsync of a file that has grown also waits for the file system's own journal, and so for what other
+// programs write; one that overwrites waits for its own bytes. So the log grows by a stretch of zeros at
+// once, which ends it as well as the end of the file does. Without space it grows as SQLite lets it, and the
+// next commit says so.
+void grow_log_ahead(sqlite3* handle, int pages) {
+  sqlite3_file* log = nullptr;
+  ::sqlite3_file_control(handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+  sqlite3_int64 size = 0;
+  if (log == nullptr || log->pMethods == nullptr || log->pMethods->xFileSize(log, &size) != SQLITE_OK) return;
+  if (size >= pages * kLogPageBytes + kLogAhead / 2) return;
+  static constexpr std::array<char, kLogAhead> kZeros{};
+  log->pMethods->xWrite(log, kZeros.data(), static_cast<int>(kZeros.size()), size);
+}
+
 struct TextHash {
   using is_transparent = void;
   std::size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
@@ -147,7 +167,7 @@ struct Connection::State {
   // Stops the program when its SQL was wrong. Only for SQL that no schema on the disk can make wrong, or for
   // a schema that the migrations have verified.
   void check_sql(int code) const {
-    if (code == SQLITE_ERROR)
+    if (code == SQLITE_ERROR && !is_foreign)
       base::check_failed("SQL is valid", __FILE__, __LINE__, ::sqlite3_errmsg(handle));
   }
   // Describes the failure of the last call, which began with errno = 0. SQLite's own record of errno leaves
@@ -166,6 +186,7 @@ struct Connection::State {
   int statements_in_use = 0;
   int wal_pages = 0;
   bool io_failed = false;
+  bool is_foreign = false;
 };
 
 struct Statement::State {
@@ -300,7 +321,9 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   auto state = std::make_unique<State>(file);
   // Each connection belongs to one thread at a time, so SQLite's own mutex would only cost time.
   const int create = role == Role::writer ? SQLITE_OPEN_CREATE : 0;
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | create;
+  const int access = role == Role::foreign ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | create;
+  const int flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  state->is_foreign = role == Role::foreign;
   errno = 0;
   const int opened = ::sqlite3_open_v2(file.c_str(), &state->handle, flags, nullptr);
   if (opened != SQLITE_OK) return fail(state->error(opened));
@@ -311,6 +334,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   ::sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DML, 0, nullptr);
   ::sqlite3_db_config(handle, SQLITE_DBCONFIG_DQS_DDL, 0, nullptr);
   std::unique_ptr<Connection> connection(new Connection(std::move(state)));
+  if (role == Role::foreign) return connection;
   // The mode of the journal is the first thing that reads the file: here it shows what the file is.
   const char* role_settings = role == Role::writer ? "PRAGMA journal_mode = WAL;" : "PRAGMA query_only = ON;";
   for (const char* settings : {kSettings, role_settings}) {
@@ -321,8 +345,9 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   }
   if (role == Role::reader) return connection;
   // In place of wal_autocheckpoint: the database copies the log after it has acknowledged, not before.
-  const auto count_pages = [](void* of, sqlite3*, const char*, int pages) {
+  const auto count_pages = [](void* of, sqlite3* writer, const char*, int pages) {
     static_cast<State*>(of)->wal_pages = pages;
+    grow_log_ahead(writer, pages);
     return SQLITE_OK;
   };
   ::sqlite3_wal_hook(handle, count_pages, connection->state_.get());
@@ -382,13 +407,37 @@ bool Connection::io_failed() const { return state_->io_failed; }
 
 std::int64_t Connection::wal_pages() const { return state_->wal_pages; }
 
-Status Connection::checkpoint(bool wait) {
+Status Connection::checkpoint(Checkpoint kind) {
   ::sqlite3_busy_timeout(state_->handle, kBusyCheckpointMs);
-  const int mode = wait ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+  constexpr int kModes[] = {SQLITE_CHECKPOINT_PASSIVE, SQLITE_CHECKPOINT_RESTART, SQLITE_CHECKPOINT_TRUNCATE};
+  const int mode = kModes[static_cast<int>(kind)];
   errno = 0;
   const int code = ::sqlite3_wal_checkpoint_v2(state_->handle, nullptr, mode, nullptr, nullptr);
   ::sqlite3_busy_timeout(state_->handle, kBusyMs);
   if (code != SQLITE_OK) return fail(state_->error(code));
+  return {};
+}
+
+Status Connection::vacuum() {
+  // In a file and not in memory, where such a copy of a large database has no place.
+  TRY(run_script("PRAGMA temp_store = FILE"));
+  const Status done = run_script("VACUUM");
+  TRY(run_script("PRAGMA temp_store = MEMORY"));
+  return done;
+}
+
+Status Connection::copy_to(const std::filesystem::path& file) {
+  State target(file);
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
+  errno = 0;
+  int code = ::sqlite3_open_v2(file.c_str(), &target.handle, flags, nullptr);
+  if (code != SQLITE_OK) return fail(target.error(code));
+  sqlite3_backup* copy = ::sqlite3_backup_init(target.handle, "main", state_->handle, "main");
+  if (copy == nullptr) return fail(target.error(::sqlite3_extended_errcode(target.handle)));
+  // All at once: one read transaction, which no writer disturbs.
+  code = ::sqlite3_backup_step(copy, -1);
+  ::sqlite3_backup_finish(copy);
+  if (code != SQLITE_DONE) return fail(target.error(code));
   return {};
 }
 

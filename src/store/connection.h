@@ -67,12 +67,14 @@ class Connection {
 
  private:
   friend struct DatabaseState;
+  friend class ForeignDatabase;
   friend class Statement;
   struct State;
   explicit Connection(std::unique_ptr<State> state);
 
   // What follows is for the database alone, which opens connections and holds their transactions.
-  enum class Role { writer, reader };
+  // `foreign`: a file of another program, which is only read; SQL that does not fit its schema is an Error.
+  enum class Role { writer, reader, foreign };
   // The writer makes the file when it is absent. Errors: storage_broken (no database), storage_full.
   static Result<std::unique_ptr<Connection>> open(const std::filesystem::path& file, Role role);
   void enforce_foreign_keys();
@@ -84,9 +86,15 @@ class Connection {
   bool io_failed() const;
   // Pages in the write-ahead log after the last commit.
   std::int64_t wal_pages() const;
-  // Copies the log into the database file. With `wait` it waits for readers, so that the log starts again
-  // from its beginning. Errors: busy, storage_full, storage_broken.
-  Status checkpoint(bool wait);
+  // Copies the log into the database file. `restart` waits for readers, so that the log starts again from its
+  // beginning; `truncate` gives its space back besides. Errors: busy, storage_full, storage_broken.
+  enum class Checkpoint { passive, restart, truncate };
+  Status checkpoint(Checkpoint kind);
+  // Writes the database anew without its free pages; outside of a transaction. Needs as much room again
+  // meanwhile. Errors: as checkpoint.
+  Status vacuum();
+  // Copies what a reader sees into a new database file, in one snapshot. Errors: as checkpoint.
+  Status copy_to(const std::filesystem::path& file);
 
   std::unique_ptr<State> state_;
 };

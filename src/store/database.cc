@@ -29,6 +29,7 @@ struct PendingWrite {
   WriteWork work;
   OnCommit on_commit;
   Status status;
+  bool stands_alone = false;  // Runs outside of any transaction, in a group of its own.
 };
 
 }  // namespace
@@ -44,6 +45,10 @@ struct DatabaseState {
   Status run_work(PendingWrite& write);
   void notice_broken_disk(const Status& first);
   void checkpoint_when_due();
+  static Status compact_file(Connection& connection);
+  static Status copy(Connection& reader, const std::filesystem::path& to) { return reader.copy_to(to); }
+  // Queues and waits. Never on the writer thread.
+  Status wait_for(PendingWrite write);
 
   Result<std::unique_ptr<Connection>> borrow_reader();
   void give_back(std::unique_ptr<Connection> reader);
@@ -99,8 +104,10 @@ std::vector<PendingWrite> DatabaseState::take_group() {
   const std::size_t count = std::min(queue.size(), kGroupWritesMax);
   group.reserve(count);
   for (std::size_t i = 0; i < count; ++i) {
+    if (i > 0 && queue.front().stands_alone) return group;
     group.push_back(std::move(queue.front()));
     queue.pop_front();
+    if (group.back().stands_alone) return group;
   }
   return group;
 }
@@ -128,6 +135,7 @@ void DatabaseState::notice_broken_disk(const Status& first) {
 
 // An error here is one of the whole group; that of a single write is in its status.
 Status DatabaseState::try_group(std::vector<PendingWrite>& group) {
+  if (group.front().stands_alone) return group.front().work(*writer);
   TRY(writer->prepare("BEGIN IMMEDIATE").run());
   bool any = false;
   for (PendingWrite& write : group) {
@@ -161,7 +169,8 @@ void DatabaseState::checkpoint_when_due() {
   wal_pages_seen = pages;
   if (broken || pages < checkpoint_at_pages) return;
   // What a failed checkpoint did not copy is still in the log, for a later one.
-  notice_broken_disk(writer->checkpoint(pages >= kWalPagesMax));
+  using Kind = Connection::Checkpoint;
+  notice_broken_disk(writer->checkpoint(pages >= kWalPagesMax ? Kind::restart : Kind::passive));
   checkpoint_at_pages = pages + kCheckpointPages;
 }
 
@@ -225,20 +234,70 @@ void Database::submit(WriteWork work, OnCommit on_commit) {
   state_->queue_changed.notify_one();
 }
 
-Status Database::write(WriteWork work) {
-  CHECK(std::this_thread::get_id() != state_->writer_thread.get_id());
+Status DatabaseState::wait_for(PendingWrite write) {
+  CHECK(std::this_thread::get_id() != writer_thread.get_id());
   std::mutex mutex;
   std::condition_variable done;
   std::optional<Status> outcome;
-  submit(std::move(work), [&](Status status) {
+  write.on_commit = [&](Status status) {
     // Notified under the lock: once we see the outcome, `done` is gone.
     const std::lock_guard lock(mutex);
     outcome = std::move(status);
     done.notify_one();
-  });
+  };
+  {
+    const std::lock_guard lock(queue_mutex);
+    queue.push_back(std::move(write));
+  }
+  queue_changed.notify_one();
   std::unique_lock lock(mutex);
   done.wait(lock, [&] { return outcome.has_value(); });
   return *std::move(outcome);
+}
+
+Status Database::write(WriteWork work) { return state_->wait_for(PendingWrite{std::move(work), {}, {}}); }
+
+namespace {
+
+Result<std::int64_t> pragma(Connection& connection, std::string_view sql) {
+  Statement row = connection.prepare(sql);
+  CHECK(TRY(row.step()));
+  return row.integer(0);
+}
+
+std::uint64_t size_of(const std::filesystem::path& file) {
+  std::error_code absent;
+  const std::uintmax_t size = std::filesystem::file_size(file, absent);
+  return absent ? 0 : size;
+}
+
+}  // namespace
+
+Status DatabaseState::compact_file(Connection& connection) {
+  const std::int64_t pages = TRY(pragma(connection, "PRAGMA page_count"));
+  const std::int64_t free_pages = TRY(pragma(connection, "PRAGMA freelist_count"));
+  if (free_pages * 10 >= pages) TRY(connection.vacuum());
+  // A reader that has not finished leaves the log as it is, for the next checkpoint.
+  const Status emptied = connection.checkpoint(Connection::Checkpoint::truncate);
+  if (!emptied && emptied.error().code != ErrorCode::busy) return emptied;
+  return {};
+}
+
+Result<Database::Compaction> Database::compact() {
+  const auto size = [this] { return size_of(state_->file) + size_of(state_->file.string() + "-wal"); };
+  Compaction report;
+  report.bytes_before = size();
+  TRY(state_->wait_for(PendingWrite{
+      [this](Connection& connection) { return state_->compact_file(connection); }, {}, {}, true}));
+  report.bytes_after = size();
+  return report;
+}
+
+Status Database::copy_to(const std::filesystem::path& file) {
+  std::unique_ptr<Connection> reader = TRY(state_->borrow_reader());
+  Status status = DatabaseState::copy(*reader, file);
+  state_->give_back(std::move(reader));
+  return status;
 }
 
 Status Database::read(const std::function<Status(Connection&)>& work) {

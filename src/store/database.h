@@ -41,6 +41,18 @@ class Database {
   // submit and wait for the commit. Never call it on an io thread or inside work.
   Status write(WriteWork work);
 
+  // What the file took and takes, the log included.
+  struct Compaction {
+    std::uint64_t bytes_before = 0;
+    std::uint64_t bytes_after = 0;
+  };
+  // Gives free pages back to the disk when they are a tenth of the file or more. Writes wait meanwhile (about
+  // a second for 200 MB); reads go on. Errors: storage_full (nothing is lost), storage_broken.
+  Result<Compaction> compact();
+  // Writes what is committed now to a new file, as one snapshot; reads and writes go on. Errors:
+  // storage_full, storage_broken.
+  Status copy_to(const std::filesystem::path& file);
+
   // Runs `work` on a snapshot of the last commit.
   Status read(const std::function<Status(Connection&)>& work);
 

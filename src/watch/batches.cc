@@ -155,6 +155,7 @@ struct Batches::State {
   std::deque<std::string> waiting_order;            // oldest first; may name some that were joined since.
   std::deque<LabelledBatch> undecided;
   Counters counters;
+  std::function<void(const JoinedTruth&)> hear_truth = [](const JoinedTruth&) {};
 
   std::int64_t number_of(TimeUs time) const {
     TimeUs into = time % rule.duration;
@@ -190,6 +191,11 @@ void Batches::State::set_truth(const Place& place, double value) {
   OpenBatch& batch = open.at(place.batch);
   Row& row = batch.rows[place.row];
   if (std::isnan(row.truth)) ++batch.labelled;
+  const model::VersionScore& served = batch.scores_of(row).front();
+  const std::span<const double> features =
+      std::span(batch.features).subspan(row.features_begin, row.features_end - row.features_begin);
+  if (row.truth != value)
+    hear_truth({row.received, served.version, served.score, features, value, row.truth});
   row.truth = value;
 }
 
@@ -226,6 +232,11 @@ Batches::Batches(BatchRule rule) : state_(std::make_unique<State>(rule)) {
         rule.label_delay < kTimeMax);
 }
 Batches::~Batches() = default;
+
+void Batches::on_truth(std::function<void(const JoinedTruth&)> hear) {
+  const std::scoped_lock lock(state_->mutex);
+  state_->hear_truth = std::move(hear);
+}
 
 void Batches::add(const model::Prediction& prediction) {
   CHECK(!prediction.scores.empty());

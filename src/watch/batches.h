@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "base/result.h"
 #include "model/prediction.h"
 #include "watch/label.h"
+#include "watch/realised.h"
 
 namespace trimtab::watch {
 
@@ -50,6 +52,8 @@ class Batches {
   explicit Batches(BatchRule rule);
   ~Batches();
 
+  // From now on `hear` is called with every truth that meets its prediction, under the lock: be quick.
+  void on_truth(std::function<void(const JoinedTruth&)> hear);
   // The first prediction of an id counts.
   void add(const model::Prediction& prediction);
   // Labels of unknown ids (the last million of them) are kept and joined if their prediction appears. Of

@@ -133,4 +133,17 @@ Status write_labels(store::Connection& connection, const std::string& endpoint,
   return {};
 }
 
+Result<TruthById> read_truths(store::Home& home, const std::string& endpoint, TimeUs from) {
+  TruthById truths;
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    store::Statement row = connection.prepare(
+        "SELECT prediction_id, value FROM label WHERE endpoint = ? AND received >= ? "
+        "ORDER BY received, revision");
+    row.with(endpoint, from);
+    while (TRY(row.step())) truths[row.text(0)] = row.real(1);
+    return {};
+  }));
+  return truths;
+}
+
 }  // namespace trimtab::watch

@@ -3,12 +3,14 @@
 
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/result.h"
 #include "store/database.h"
+#include "store/home.h"
 
 namespace trimtab::watch {
 
@@ -31,5 +33,9 @@ struct LabelReport {
 // Work for Database::submit: writes the rows. Idempotent.
 Status write_labels(store::Connection& connection, const std::string& endpoint,
                     const std::vector<Label>& labels, TimeUs received, LabelReport& report);
+
+// The latest truth of each prediction whose label was received from `from` on.
+using TruthById = std::unordered_map<std::string, double>;
+Result<TruthById> read_truths(store::Home& home, const std::string& endpoint, TimeUs from);
 
 }  // namespace trimtab::watch

@@ -4,15 +4,11 @@
 Runs in the environment of bench/requirements.txt; run.py starts it there. What is set is the address alone.
 """
 
-import argparse
 import hashlib
 import json
 import os
 import pathlib
-import subprocess
 import sys
-import tempfile
-import unittest
 
 # So that a failure shows at once and the client tells nobody about it; neither changes what is sent.
 os.environ.update({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_DISABLE_TELEMETRY": "true"})
@@ -22,34 +18,19 @@ import numpy  # noqa: E402
 from mlflow import MlflowClient  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
+from journey import EmptyRecord, main  # noqa: E402
 
-class KeptModels(unittest.TestCase):
+
+class KeptModels(EmptyRecord):
     """One server with an empty home; every test has an experiment of its own."""
-
-    program = "bin/trimtab"
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.server = subprocess.Popen(
-            [cls.program, "serve", "--home", "home", "--port", "0"],
-            cwd=cls.folder.name,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        address = cls.server.stdout.readline().split()[-1]
-        os.environ["MLFLOW_TRACKING_URI"] = address
-        mlflow.set_tracking_uri(address)
+        super().setUpClass()
+        mlflow.set_tracking_uri(cls.address)
         generator = numpy.random.default_rng(7)
         cls.rows = generator.normal(size=(200, 3))
         cls.labels = (cls.rows[:, 0] + cls.rows[:, 1] > 0).astype(int)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.terminate()
-        assert cls.server.wait(timeout=30) == 0
-        cls.server.stdout.close()
-        cls.folder.cleanup()
 
     def setUp(self):
         self.client = MlflowClient()
@@ -217,23 +198,5 @@ class KeptModels(unittest.TestCase):
         self.assertNotIn("greeting", [model.name for model in self.client.search_registered_models()])
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--json")
-    parser.add_argument("test", nargs="*")
-    options = parser.parse_args()
-    KeptModels.program = os.path.abspath(options.program)
-    suite = unittest.TestSuite(KeptModels(name) for name in options.test)
-    if not options.test:
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(KeptModels)
-    result = unittest.TextTestRunner(verbosity=1).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    if options.json:
-        totals = {"passed": result.testsRun - failed, "failed": failed}
-        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(KeptModels))

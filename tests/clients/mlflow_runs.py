@@ -4,15 +4,12 @@
 Runs in the environment of bench/requirements.txt; run.py starts it there. What is set is the address alone.
 """
 
-import argparse
 import json
 import math
 import os
 import pathlib
 import subprocess
 import sys
-import tempfile
-import unittest
 import urllib.error
 import urllib.request
 
@@ -24,39 +21,16 @@ from mlflow import MlflowClient  # noqa: E402
 from mlflow.entities import Metric, Param, RunTag, ViewType  # noqa: E402
 from mlflow.exceptions import MlflowException  # noqa: E402
 
+from journey import EmptyRecord, main  # noqa: E402
 
-class KeptRuns(unittest.TestCase):
+
+class KeptRuns(EmptyRecord):
     """One server with an empty home; every test has an experiment of its own."""
-
-    program = "bin/trimtab"
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.start()
 
     @classmethod
     def start(cls):
-        cls.server = subprocess.Popen(
-            [cls.program, "serve", "--home", "home", "--port", "0"],
-            cwd=cls.folder.name,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        line = cls.server.stdout.readline()
-        os.environ["MLFLOW_TRACKING_URI"] = line.split()[-1]
-        mlflow.set_tracking_uri(line.split()[-1])
-
-    @classmethod
-    def stop(cls):
-        cls.server.terminate()
-        assert cls.server.wait(timeout=30) == 0
-        cls.server.stdout.close()
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.stop()
-        cls.folder.cleanup()
+        super().start()
+        mlflow.set_tracking_uri(cls.address)
 
     def setUp(self):
         self.client = MlflowClient()
@@ -270,23 +244,5 @@ class KeptRuns(unittest.TestCase):
         self.assertIn("listed", done.stdout)
 
 
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--json")
-    parser.add_argument("test", nargs="*")
-    options = parser.parse_args()
-    KeptRuns.program = os.path.abspath(options.program)
-    suite = unittest.TestSuite(KeptRuns(name) for name in options.test)
-    if not options.test:
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(KeptRuns)
-    result = unittest.TextTestRunner(verbosity=1).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    if options.json:
-        totals = {"passed": result.testsRun - failed, "failed": failed}
-        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(KeptRuns))

@@ -1,8 +1,6 @@
 """One served model and the answers that every client must get, for the journeys of several environments."""
 
-import argparse
 import json
-import os
 import pathlib
 import subprocess
 import sys
@@ -14,6 +12,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/faults"))
 
 import run as faults
+from journey import main
+
+__all__ = ["PREDICT_LINE", "ROWS", "ScoredWorld", "main"]
 
 ROWS = [
     {
@@ -31,6 +32,7 @@ ROWS = [
     )
 ]
 PREDICT_LINE = "predictions alone at http://127.0.0.1:"
+GRPC_LINE = "predictions over gRPC at 127.0.0.1:"
 
 
 class ScoredWorld(unittest.TestCase):
@@ -46,7 +48,18 @@ class ScoredWorld(unittest.TestCase):
         done = faults.run(cls.program, ["apply", "--as-of", "2013-01-08"], folder)
         assert done.returncode == 0, done.stderr
         cls.server = subprocess.Popen(
-            [cls.program, "serve", "--port", "0", "--predict-port", "0", "--clock", "manual"],
+            [
+                cls.program,
+                "serve",
+                "--port",
+                "0",
+                "--predict-port",
+                "0",
+                "--grpc-port",
+                "0",
+                "--clock",
+                "manual",
+            ],
             cwd=folder,
             stdout=subprocess.PIPE,
             text=True,
@@ -55,6 +68,9 @@ class ScoredWorld(unittest.TestCase):
         line = cls.server.stdout.readline().strip()
         assert line.startswith(PREDICT_LINE), line
         cls.predict_address = line.split()[-1]
+        line = cls.server.stdout.readline().strip()
+        assert line.startswith(GRPC_LINE), line
+        cls.grpc_address = line.split()[-1]
         cls.expected = cls.post(cls.address + "/endpoints/late/invocations", {"dataframe_records": ROWS})[
             "predictions"
         ]
@@ -83,22 +99,3 @@ class ScoredWorld(unittest.TestCase):
             columns = [column["name"] for column in json.loads(reply.read())["columns"] if column["required"]]
         lines = [",".join(str(row.get(name, "")) for name in columns) for row in ROWS]
         return "\n".join([",".join(columns)] * header + lines).encode() + b"\n"
-
-
-def main(journey):
-    """Runs the tests of one class, as tests/clients/run.py asks; returns the exit code."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--json")
-    parser.add_argument("test", nargs="*")
-    options = parser.parse_args()
-    journey.program = os.path.abspath(options.program)
-    suite = unittest.TestSuite(journey(name) for name in options.test)
-    if not options.test:
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(journey)
-    result = unittest.TextTestRunner(verbosity=1).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    if options.json:
-        totals = {"passed": result.testsRun - failed, "failed": failed}
-        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
-    return 1 if failed else 0

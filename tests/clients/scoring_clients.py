@@ -20,6 +20,7 @@ import botocore.exceptions
 import databricks.sdk
 import databricks.sdk.errors
 import numpy
+import tritonclient.grpc
 import tritonclient.http
 import tritonclient.utils
 from scored_world import ROWS, ScoredWorld, faults, main
@@ -66,6 +67,57 @@ class Scored(ScoredWorld):
             with self.assertRaises(tritonclient.utils.InferenceServerException) as caught:
                 client.infer("late", self.triton_inputs(True)[:1])
             self.assertIn("the request lacks the column", caught.exception.message())
+
+    # The same protocol over gRPC.
+
+    def grpc_inputs(self):
+        inputs = []
+        for name in ROWS[0]:
+            values = [row[name] for row in ROWS]
+            is_text = isinstance(values[0], str)
+            kind, dtype = ("BYTES", object) if is_text else ("INT64", numpy.int64)
+            tensor = tritonclient.grpc.InferInput(name, [len(ROWS)], kind)
+            tensor.set_data_from_numpy(numpy.array(values, dtype=dtype))
+            inputs.append(tensor)
+        return inputs
+
+    def test_triton_over_grpc(self):
+        with tritonclient.grpc.InferenceServerClient(self.grpc_address) as client:
+            self.assertTrue(client.is_server_live() and client.is_server_ready())
+            self.assertTrue(client.is_model_ready("late"))
+            self.assertEqual(client.get_server_metadata().name, "trimtab")
+            metadata = client.get_model_metadata("late")
+            self.assertEqual([tensor.name for tensor in metadata.outputs], ["predictions", "prediction_ids"])
+            for version in ("", metadata.versions[0]):
+                reply = client.infer(
+                    "late", self.grpc_inputs(), model_version=version, request_id=f"g{version}"
+                )
+                self.assertEqual(reply.as_numpy("predictions").tolist(), self.expected)
+                self.assertEqual(reply.as_numpy("prediction_ids")[0].decode(), f"g{version}-1")
+            wanted = [tritonclient.grpc.InferRequestedOutput("predictions")]
+            reply = client.infer("late", self.grpc_inputs(), outputs=wanted)
+            self.assertIsNone(reply.as_numpy("prediction_ids"))
+
+    def test_triton_hears_over_grpc_what_is_wrong(self):
+        with tritonclient.grpc.InferenceServerClient(self.grpc_address) as client:
+            for call, code, words in (
+                (lambda: client.infer("lat", self.grpc_inputs()), "NOT_FOUND", "did you mean 'late'?"),
+                (
+                    lambda: client.infer("late", self.grpc_inputs()[:1]),
+                    "INVALID_ARGUMENT",
+                    "lacks the column",
+                ),
+                (
+                    lambda: client.infer("late", self.grpc_inputs(), model_version="99"),
+                    "NOT_FOUND",
+                    "version '99' of 'late' does not serve",
+                ),
+                (lambda: client.get_model_config("late"), "UNIMPLEMENTED", ""),
+            ):
+                with self.assertRaises(tritonclient.utils.InferenceServerException) as caught:
+                    call()
+                self.assertEqual(caught.exception.status(), f"StatusCode.{code}")
+                self.assertIn(words, caught.exception.message())
 
     # Amazon's SageMaker runtime.
 

@@ -29,6 +29,7 @@ SUITES = {
     "requests": (FOLDER / "requests.txt", FOLDER / "mlflow-3.17.2.jsonl"),
     "models": (FOLDER / "models.txt", FOLDER / "mlflow-3.17.2-models.jsonl"),
 }
+ROUTES = FOLDER / "routes.txt"
 RANDOM_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
 SOME_ID = re.compile(r"\b[0-9a-f]{32}\b")
 PYTHON_SET = re.compile(r"\{('[^{}:]*')\}")  # Of no order.
@@ -258,6 +259,49 @@ def answers_of(start, program, requests):
                 process.stdout.close()
 
 
+def read_routes():
+    """(method, path, why it is not served or None) of every route of MLflow's, with its second prefix."""
+    for line in ROUTES.read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            continue
+        route, _, reason = line.partition(" - ")
+        method, path = route.split()
+        yield method, path, reason
+        if path.startswith("/api/"):
+            yield method, "/ajax-api/" + path[len("/api/") :], reason
+
+
+def wrong_routes(port):
+    """How many were asked for, and what is not as routes.txt says."""
+    server = Server(port)
+    document = server.send(Request("GET", "/openapi.json", None, {}, False, ""))[1]["paths"]
+    known = {(m.upper(), re.sub(r"{\w+}", "{}", path)) for path, methods in document.items() for m in methods}
+    asked, wrong = 0, []
+    for method, path, reason in read_routes():
+        asked += 1
+        if not reason:
+            if (method, re.sub(r"{\w+}", "{}", path)) not in known:
+                wrong.append(f"{method} {path} is not served")
+            continue
+        status, body = server.send(Request(method, re.sub(r"{\w+}", "x", path), "{}", {}, False, ""))
+        if status != 404 or not isinstance(body, dict) or body.get("error_code") != "ENDPOINT_NOT_FOUND":
+            wrong.append(f"{method} {path} is answered with {status} {body}")
+    return asked, wrong
+
+
+def check_routes(program):
+    with tempfile.TemporaryDirectory() as name:
+        process, port = start_trimtab(program, pathlib.Path(name))
+        try:
+            asked, wrong = wrong_routes(port)
+        finally:
+            process.terminate()
+            process.wait(timeout=60)
+            process.stdout.close()
+    print("\n".join([*wrong, f"{asked} routes, {len(wrong)} not as routes.txt says"]))
+    return asked, len(wrong)
+
+
 def read_record(file, requests):
     lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
     if [line[0] for line in lines] != [request.key() for request in requests]:
@@ -290,6 +334,10 @@ def main():
             write_record(record, requests, answers_of(start_mlflow, options.mlflow, requests))
         else:
             failed += compare(options, requests, record)
+    if not options.record and not options.suite:
+        asked, wrong = check_routes(options.program)
+        sent += asked
+        failed += wrong
     if options.record:
         print(f"{sent} answers recorded")
     if options.json:

@@ -3,7 +3,7 @@
 
 After every fault the same command must go on to the same result, `trimtab fsck --full` must find nothing,
 and steps that had finished must not run again. TRIMTAB_SEED=N starts at another seed; TRIMTAB_KILLS=N kills
-so often.
+so often, and TRIMTAB_RECORD_KILLS=N a server that others log to.
 """
 
 import argparse
@@ -25,17 +25,19 @@ import time
 import urllib.error
 import urllib.request
 
+import lifecycle
+import record_faults
+import slow_clients
+from demands import Failed, demand, demand_whole, run
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/flights"
 KILLS = int(os.environ.get("TRIMTAB_KILLS", "52"))
+RECORD_KILLS = int(os.environ.get("TRIMTAB_RECORD_KILLS", "15"))
 SEED = int(os.environ.get("TRIMTAB_SEED", "1"))
 TRAINING_DAYS, DAYS = 8, 10
 # A joined table of so many rows needs more than this to be looked up in.
 MANY_PLANES, LITTLE = 300_000, "192MiB"
-
-
-class Failed(Exception):
-    """A promise that did not hold."""
 
 
 def make_project(folder, days, rounds=20):
@@ -51,17 +53,6 @@ def make_project(folder, days, rounds=20):
     text = re.sub(r"rounds: \d+", f"rounds: {rounds}", text)
     text = re.sub(r"(?s)    gates:.*?\n\n", "    gates: [auc >= 0.1]\n\n", text)
     (folder / "trimtab.yaml").write_text(text, encoding="utf-8")
-
-
-def run(program, words, folder, timeout=120):
-    return subprocess.run(
-        [program, *words], cwd=folder, capture_output=True, text=True, timeout=timeout, check=False
-    )
-
-
-def demand(condition, words):
-    if not condition:
-        raise Failed(words)
 
 
 def descendants(pid):
@@ -102,11 +93,6 @@ def finished_steps(home):
             return dict(rows.fetchall())
         except sqlite3.OperationalError:
             return {}
-
-
-def demand_whole(program, folder, home):
-    checked = run(program, ["fsck", ".", "--home", str(home), "--full"], folder)
-    demand(checked.returncode == 0, f"fsck of {home.name}: {checked.stdout}{checked.stderr}")
 
 
 APPLY = ["apply", "--json"]
@@ -508,15 +494,40 @@ def test_port_taken(program):
             first.wait()
 
 
+def test_slow_clients(program):
+    """A thousand half-open and slow clients do not slow an innocent one."""
+    slow_clients.run(program, demand)
+
+
+def test_record_kills(program):
+    """The server killed under the load of many clients."""
+    record_faults.test_record_kills(program, RECORD_KILLS, SEED)
+
+
+def test_record_disk_faults(program):
+    """A disk that is full for a moment, under load."""
+    record_faults.test_record_disk_faults(program, RECORD_KILLS, SEED)
+
+
+def test_record_broken_disk(program):
+    """A disk that loses a write or an fsync, under load."""
+    record_faults.test_record_broken_disk(program, max(4, RECORD_KILLS // 4), SEED)
+
+
 TESTS = [
+    test_record_kills,
+    test_record_disk_faults,
+    test_record_broken_disk,
     test_port_taken,
     test_limits_are_read,
     test_worker_killed,
     test_deadline,
     test_memory,
+    test_slow_clients,
     test_server_survives_its_retraining,
     test_disk_full,
     test_kills,
+    *lifecycle.TESTS,
 ]
 
 

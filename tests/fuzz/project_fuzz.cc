@@ -1,7 +1,4 @@
-// Fuzzes the reader of trimtab.yaml with libFuzzer. Not part of the build, because g++ has no libFuzzer:
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -Isrc tests/fuzz/project_fuzz.cc
-//     src/project/[a-z]*.cc src/base/[a-z]*.cc (without *_test.cc) and the libraries of base
-//   ./project_fuzz -max_len=20000 CORPUS examples/flights
+// Fuzzes the reader of trimtab.yaml.
 #include <cstddef>
 #include <cstdint>
 #include <string>

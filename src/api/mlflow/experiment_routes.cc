@@ -141,6 +141,7 @@ Result<http::Answer> delete_tag(RecordRooms& rooms, const MlflowParameters& para
 Result<http::Answer> search(RecordRooms& rooms, const MlflowParameters& parameters) {
   registry::ExperimentSearch search;
   const LifecycleView view = TRY(parameters.view("view_type"));
+  search.may_see = visible_experiments(parameters.caller());
   search.with_active = view.active;
   search.with_deleted = view.deleted;
   search.max_results = TRY(parameters.find_integer("max_results")).value_or(0);

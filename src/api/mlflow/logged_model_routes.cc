@@ -1,7 +1,6 @@
 // MLflow 3's logged models: made before their files are put, and ready after.
-#include "api/mlflow/mlflow_routes.h"
 #include "api/mlflow/model_json.h"
-#include "api/mlflow/wire.h"
+#include "api/mlflow/route_rows.h"
 #include "registry/experiments.h"
 #include "registry/logged_models.h"
 
@@ -12,8 +11,6 @@ using registry::LoggedModel;
 
 constexpr std::int64_t kResultsMax = 1000;
 
-registry::RegistryWriter writer(RecordRooms& rooms) { return {rooms.home, rooms.clock}; }
-
 http::Reply model_reply(const Result<LoggedModel>& model) {
   if (!model) return mlflow_error(model.error());
   return http::Reply::json(Json::object({{"model", logged_model_json(*model)}}));
@@ -21,22 +18,6 @@ http::Reply model_reply(const Result<LoggedModel>& model) {
 
 registry::Written<LoggedModel> send_model(http::ReplyPromise promise) {
   return [promise](const Result<LoggedModel>& model) mutable { promise.send(model_reply(model)); };
-}
-
-registry::Written<bool> send_done(http::ReplyPromise promise) {
-  return [promise](const Result<bool>& done) mutable {
-    promise.send(done ? mlflow_reply(Status()) : mlflow_error(done.error()));
-  };
-}
-
-using Parameters = const MlflowParameters&;
-using Request = const http::Request&;
-using Body = Result<http::Answer> (*)(RecordRooms&, Parameters, Request, http::ReplyPromise);
-
-MlflowHandler with(RecordRooms& rooms, Body body) {
-  return [&rooms, body](Parameters parameters, Request request, http::ReplyPromise promise) {
-    return body(rooms, parameters, request, std::move(promise));
-  };
 }
 
 Result<http::Answer> create(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise promise) {
@@ -54,7 +35,7 @@ Result<http::Answer> create(RecordRooms& rooms, Parameters parameters, Request, 
                                         " must be in the 'active' state. Current state is deleted.");
   }
   model.experiment_location = experiment.artifact_location;
-  registry::create_logged_model(writer(rooms), std::move(model), send_model(std::move(promise)));
+  registry::create_logged_model(writer(rooms, parameters), std::move(model), send_model(std::move(promise)));
   return http::Pending{};
 }
 
@@ -69,25 +50,28 @@ Result<http::Answer> finalize(RecordRooms& rooms, Parameters parameters, Request
   TRY(parameters.require("status"));
   const Json& status = parameters.json()["status"];
   const std::string name = status.is_string() ? status.as_string() : status.dump();
-  registry::finalize_logged_model(writer(rooms), std::move(id), registry::read_logged_model_status(name),
-                                  send_model(std::move(promise)));
+  registry::finalize_logged_model(writer(rooms, parameters), std::move(id),
+                                  registry::read_logged_model_status(name), send_model(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> remove(RecordRooms& rooms, Parameters, Request request, http::ReplyPromise promise) {
-  registry::delete_logged_model(writer(rooms), request.path_values[0], send_done(std::move(promise)));
+Result<http::Answer> remove(RecordRooms& rooms, Parameters parameters, Request request,
+                            http::ReplyPromise promise) {
+  registry::delete_logged_model(writer(rooms, parameters), request.path_values[0],
+                                send_done(std::move(promise)));
   return http::Pending{};
 }
 
 Result<http::Answer> set_tags(RecordRooms& rooms, Parameters parameters, Request request,
                               http::ReplyPromise promise) {
-  registry::set_logged_model_tags(writer(rooms), request.path_values[0], TRY(parameters.key_values("tags")),
-                                  send_done(std::move(promise)));
+  registry::set_logged_model_tags(writer(rooms, parameters), request.path_values[0],
+                                  TRY(parameters.key_values("tags")), send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> delete_tag(RecordRooms& rooms, Parameters, Request request, http::ReplyPromise promise) {
-  registry::delete_logged_model_tag(writer(rooms), request.path_values[0], request.path_values[1],
+Result<http::Answer> delete_tag(RecordRooms& rooms, Parameters parameters, Request request,
+                                http::ReplyPromise promise) {
+  registry::delete_logged_model_tag(writer(rooms, parameters), request.path_values[0], request.path_values[1],
                                     send_done(std::move(promise)));
   return http::Pending{};
 }
@@ -95,7 +79,7 @@ Result<http::Answer> delete_tag(RecordRooms& rooms, Parameters, Request request,
 Result<http::Answer> log_params(RecordRooms& rooms, Parameters parameters, Request request,
                                 http::ReplyPromise promise) {
   TRY(parameters.text("model_id"));
-  registry::log_logged_model_params(writer(rooms), request.path_values[0],
+  registry::log_logged_model_params(writer(rooms, parameters), request.path_values[0],
                                     TRY(parameters.key_values("params")), send_done(std::move(promise)));
   return http::Pending{};
 }
@@ -158,14 +142,7 @@ Result<http::Answer> search(RecordRooms& rooms, Parameters parameters, Request, 
   return http::Reply::json(json);
 }
 
-struct Row {
-  const char* method;
-  const char* path;
-  const char* summary;
-  Body body;
-};
-
-constexpr Row kRows[] = {
+constexpr RouteRow kRows[] = {
     {"POST", "/mlflow/logged-models", "Begins a logged model", create},
     {"GET", "/mlflow/logged-models/{model_id}", "A logged model", get},
     {"PATCH", "/mlflow/logged-models/{model_id}", "Says that a logged model is ready, or failed", finalize},
@@ -179,13 +156,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::vector<http::Route> logged_model_routes(RecordRooms& rooms) {
-  RouteList routes;
-  for (const Row& row : kRows) {
-    routes.add(
-        mlflow_route(row.method, row.path, row.summary, http::Permission::open, with(rooms, row.body)));
-  }
-  return routes.take();
-}
+std::vector<http::Route> logged_model_routes(RecordRooms& rooms) { return routes_of(rooms, kRows); }
 
 }  // namespace trimtab::api

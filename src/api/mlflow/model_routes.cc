@@ -1,8 +1,7 @@
 // MLflow's model registry: registered models, their versions, aliases and (deprecated) stages. Prompts need
 // no routes of their own: to the client they are registered models with reserved tags.
-#include "api/mlflow/mlflow_routes.h"
 #include "api/mlflow/model_json.h"
-#include "api/mlflow/wire.h"
+#include "api/mlflow/route_rows.h"
 #include "registry/model_rules.h"
 #include "registry/model_versions.h"
 #include "registry/registered_models.h"
@@ -15,8 +14,6 @@ using registry::RegisteredModel;
 
 constexpr std::int64_t kModelsMax = 1000;
 constexpr std::int64_t kVersionsMax = 200'000;
-
-registry::RegistryWriter writer(RecordRooms& rooms) { return {rooms.home, rooms.clock}; }
 
 registry::Written<RegisteredModel> send_model(http::ReplyPromise promise) {
   return [promise](const Result<RegisteredModel>& model) mutable {
@@ -34,54 +31,43 @@ registry::Written<ModelVersion> send_version(http::ReplyPromise promise) {
   return [promise](const Result<ModelVersion>& version) mutable { promise.send(version_reply(version)); };
 }
 
-registry::Written<bool> send_done(http::ReplyPromise promise) {
-  return [promise](const Result<bool>& done) mutable {
-    promise.send(done ? mlflow_reply(Status()) : mlflow_error(done.error()));
-  };
-}
-
-using Parameters = const MlflowParameters&;
-using Request = const http::Request&;
-using Body = Result<http::Answer> (*)(RecordRooms&, Parameters, http::ReplyPromise);
-
-// A handler out of one of the functions below.
-MlflowHandler with(RecordRooms& rooms, Body body) {
-  return [&rooms, body](Parameters parameters, Request, http::ReplyPromise promise) {
-    return body(rooms, parameters, std::move(promise));
-  };
-}
-
-Result<http::Answer> create_model(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> create_model(RecordRooms& rooms, Parameters parameters, Request,
+                                  http::ReplyPromise promise) {
   registry::NewModel model;
   model.name = TRY(parameters.text("name"));
   model.tags = TRY(parameters.key_values("tags"));
   model.description = TRY(parameters.find_text("description")).value_or("");
-  registry::create_model(writer(rooms), std::move(model), send_model(std::move(promise)));
+  registry::create_model(writer(rooms, parameters), std::move(model), send_model(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> get_model(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> get_model(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   const RegisteredModel model = TRY(registry::find_model(rooms.home, TRY(parameters.text("name"))));
   return http::Reply::json(Json::object({{"registered_model", registered_model_json(model)}}));
 }
 
-Result<http::Answer> update_model(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> update_model(RecordRooms& rooms, Parameters parameters, Request,
+                                  http::ReplyPromise promise) {
   std::string name = TRY(parameters.text("name"));
   std::string description = TRY(parameters.find_text("description")).value_or("");
-  registry::describe_model(writer(rooms), std::move(name), std::move(description),
+  registry::describe_model(writer(rooms, parameters), std::move(name), std::move(description),
                            send_model(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> rename_model(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> rename_model(RecordRooms& rooms, Parameters parameters, Request,
+                                  http::ReplyPromise promise) {
   std::string name = TRY(parameters.text("name"));
   std::string new_name = TRY(parameters.text("new_name"));
-  registry::rename_model(writer(rooms), std::move(name), std::move(new_name), send_model(std::move(promise)));
+  registry::rename_model(writer(rooms, parameters), std::move(name), std::move(new_name),
+                         send_model(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> delete_model(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
-  registry::delete_model(writer(rooms), TRY(parameters.text("name")), send_done(std::move(promise)));
+Result<http::Answer> delete_model(RecordRooms& rooms, Parameters parameters, Request,
+                                  http::ReplyPromise promise) {
+  registry::delete_model(writer(rooms, parameters), TRY(parameters.text("name")),
+                         send_done(std::move(promise)));
   return http::Pending{};
 }
 
@@ -92,12 +78,13 @@ Result<std::int64_t> max_results(Parameters parameters, std::int64_t fallback, s
   return fail(parameters.wrong_type("max_results", parameters.json()["max_results"]));
 }
 
-Result<http::Answer> search_models(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> search_models(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   registry::ModelSearch search;
   search.filter = TRY(parameters.find_text("filter")).value_or("");
   search.max_results = TRY(max_results(parameters, search.max_results, kModelsMax));
   search.order_by = TRY(parameters.texts("order_by"));
   search.offset = TRY(page_offset(TRY(parameters.find_text("page_token"))));
+  search.may_see = TRY(visible_models(rooms, parameters.caller()));
   const registry::ModelPage page = TRY(registry::search_models(rooms.home, search));
   Json list = Json::array();
   for (const RegisteredModel& model : page.models) list.push(registered_model_json(model));
@@ -107,7 +94,7 @@ Result<http::Answer> search_models(RecordRooms& rooms, Parameters parameters, ht
   return http::Reply::json(json);
 }
 
-Result<http::Answer> get_latest(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> get_latest(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   const std::string name = TRY(parameters.text("name"));
   const std::vector<ModelVersion> versions =
       TRY(registry::latest_versions(rooms.home, name, TRY(parameters.texts("stages"))));
@@ -120,21 +107,24 @@ Result<registry::KeyValue> read_tag(Parameters parameters) {
   return registry::KeyValue{std::move(key), TRY(parameters.find_text("value")).value_or("")};
 }
 
-Result<http::Answer> set_model_tag(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> set_model_tag(RecordRooms& rooms, Parameters parameters, Request,
+                                   http::ReplyPromise promise) {
   std::string name = TRY(parameters.text("name"));
-  registry::set_model_tag(writer(rooms), std::move(name), TRY(read_tag(parameters)),
+  registry::set_model_tag(writer(rooms, parameters), std::move(name), TRY(read_tag(parameters)),
                           send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> delete_model_tag(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> delete_model_tag(RecordRooms& rooms, Parameters parameters, Request,
+                                      http::ReplyPromise promise) {
   std::string name = TRY(parameters.text("name"));
-  registry::delete_model_tag(writer(rooms), std::move(name), TRY(parameters.text("key")),
+  registry::delete_model_tag(writer(rooms, parameters), std::move(name), TRY(parameters.text("key")),
                              send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> set_alias(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> set_alias(RecordRooms& rooms, Parameters parameters, Request,
+                               http::ReplyPromise promise) {
   std::string name = TRY(parameters.text("name"));
   std::string alias = TRY(parameters.text("alias"));
   const std::string version = TRY(parameters.text("version"));
@@ -142,24 +132,26 @@ Result<http::Answer> set_alias(RecordRooms& rooms, Parameters parameters, http::
   TRY(registry::check_model_name(name));
   TRY(registry::check_alias(alias));
   TRY(registry::check_alias_is_free(alias));
-  registry::set_alias(writer(rooms), std::move(name), std::move(alias), TRY(registry::parse_version(version)),
-                      send_done(std::move(promise)));
+  registry::set_alias(writer(rooms, parameters), std::move(name), std::move(alias),
+                      TRY(registry::parse_version(version)), send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> delete_alias(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> delete_alias(RecordRooms& rooms, Parameters parameters, Request,
+                                  http::ReplyPromise promise) {
   std::string name = TRY(parameters.text("name"));
-  registry::delete_alias(writer(rooms), std::move(name), TRY(parameters.text("alias")),
+  registry::delete_alias(writer(rooms, parameters), std::move(name), TRY(parameters.text("alias")),
                          send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> get_by_alias(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> get_by_alias(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   const std::string name = TRY(parameters.text("name"));
   return version_reply(registry::find_by_alias(rooms.home, name, TRY(parameters.text("alias"))));
 }
 
-Result<http::Answer> create_version(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> create_version(RecordRooms& rooms, Parameters parameters, Request,
+                                    http::ReplyPromise promise) {
   registry::NewModelVersion version;
   version.model = TRY(parameters.text("name"));
   version.source = TRY(parameters.text("source"));
@@ -168,7 +160,7 @@ Result<http::Answer> create_version(RecordRooms& rooms, Parameters parameters, h
   version.run_link = TRY(parameters.find_text("run_link")).value_or("");
   version.description = TRY(parameters.find_text("description")).value_or("");
   version.model_id = TRY(parameters.find_text("model_id"));
-  registry::create_version(writer(rooms), std::move(version), send_version(std::move(promise)));
+  registry::create_version(writer(rooms, parameters), std::move(version), send_version(std::move(promise)));
   return http::Pending{};
 }
 
@@ -187,40 +179,45 @@ Result<VersionKey> read_key(Parameters parameters) {
   return key;
 }
 
-Result<http::Answer> get_version(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> get_version(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   const VersionKey key = TRY(read_key(parameters));
   return version_reply(registry::find_model_version(rooms.home, key.model, key.version));
 }
 
-Result<http::Answer> get_download_uri(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> get_download_uri(RecordRooms& rooms, Parameters parameters, Request,
+                                      http::ReplyPromise) {
   const VersionKey key = TRY(read_key(parameters));
   const ModelVersion version = TRY(registry::find_model_version(rooms.home, key.model, key.version));
   return http::Reply::json(Json::object({{"artifact_uri", version.location}}));
 }
 
-Result<http::Answer> update_version(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> update_version(RecordRooms& rooms, Parameters parameters, Request,
+                                    http::ReplyPromise promise) {
   VersionKey key = TRY(read_key(parameters));
-  registry::describe_version(writer(rooms), std::move(key.model), key.version,
+  registry::describe_version(writer(rooms, parameters), std::move(key.model), key.version,
                              TRY(parameters.find_text("description")), send_version(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> transition_stage(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> transition_stage(RecordRooms& rooms, Parameters parameters, Request,
+                                      http::ReplyPromise promise) {
   VersionKey key = TRY(read_key(parameters));
   std::string stage = TRY(parameters.text("stage"));
   const bool archive = TRY(parameters.flag("archive_existing_versions"));
-  registry::change_stage(writer(rooms), std::move(key.model), key.version, std::move(stage), archive,
-                         send_version(std::move(promise)));
+  registry::change_stage(writer(rooms, parameters), std::move(key.model), key.version, std::move(stage),
+                         archive, send_version(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> delete_version(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> delete_version(RecordRooms& rooms, Parameters parameters, Request,
+                                    http::ReplyPromise promise) {
   VersionKey key = TRY(read_key(parameters));
-  registry::delete_version(writer(rooms), std::move(key.model), key.version, send_done(std::move(promise)));
+  registry::delete_version(writer(rooms, parameters), std::move(key.model), key.version,
+                           send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> search_versions(RecordRooms& rooms, Parameters parameters, http::ReplyPromise) {
+Result<http::Answer> search_versions(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   registry::VersionSearch search;
   search.filter = TRY(parameters.find_text("filter")).value_or("");
   search.max_results = TRY(max_results(parameters, search.max_results, kVersionsMax));
@@ -230,6 +227,7 @@ Result<http::Answer> search_versions(RecordRooms& rooms, Parameters parameters, 
     return fail(ErrorCode::invalid, "Invalid value for max_results. It must be a positive integer, but got " +
                                         std::to_string(search.max_results));
   }
+  search.may_see = TRY(visible_models(rooms, parameters.caller()));
   const registry::VersionPage page = TRY(registry::search_versions(rooms.home, search));
   Json json = Json::object();
   if (!page.versions.empty()) json.set("model_versions", model_versions_json(page.versions));
@@ -237,29 +235,23 @@ Result<http::Answer> search_versions(RecordRooms& rooms, Parameters parameters, 
   return http::Reply::json(json);
 }
 
-Result<http::Answer> set_version_tag(RecordRooms& rooms, Parameters parameters, http::ReplyPromise promise) {
+Result<http::Answer> set_version_tag(RecordRooms& rooms, Parameters parameters, Request,
+                                     http::ReplyPromise promise) {
   VersionKey key = TRY(read_key(parameters));
-  registry::set_version_tag(writer(rooms), std::move(key.model), key.version, TRY(read_tag(parameters)),
-                            send_done(std::move(promise)));
+  registry::set_version_tag(writer(rooms, parameters), std::move(key.model), key.version,
+                            TRY(read_tag(parameters)), send_done(std::move(promise)));
   return http::Pending{};
 }
 
-Result<http::Answer> delete_version_tag(RecordRooms& rooms, Parameters parameters,
+Result<http::Answer> delete_version_tag(RecordRooms& rooms, Parameters parameters, Request,
                                         http::ReplyPromise promise) {
   VersionKey key = TRY(read_key(parameters));
-  registry::delete_version_tag(writer(rooms), std::move(key.model), key.version, TRY(parameters.text("key")),
-                               send_done(std::move(promise)));
+  registry::delete_version_tag(writer(rooms, parameters), std::move(key.model), key.version,
+                               TRY(parameters.text("key")), send_done(std::move(promise)));
   return http::Pending{};
 }
 
-struct Row {
-  const char* method;
-  const char* path;
-  const char* summary;
-  Body body;
-};
-
-constexpr Row kRows[] = {
+constexpr RouteRow kRows[] = {
     {"POST", "/mlflow/registered-models/create", "Registers a model's name", create_model},
     {"GET", "/mlflow/registered-models/get", "A registered model", get_model},
     {"PATCH", "/mlflow/registered-models/update", "Describes a registered model", update_model},
@@ -286,13 +278,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-std::vector<http::Route> model_routes(RecordRooms& rooms) {
-  RouteList routes;
-  for (const Row& row : kRows) {
-    routes.add(
-        mlflow_route(row.method, row.path, row.summary, http::Permission::open, with(rooms, row.body)));
-  }
-  return routes.take();
-}
+std::vector<http::Route> model_routes(RecordRooms& rooms) { return routes_of(rooms, kRows); }
 
 }  // namespace trimtab::api

@@ -2,66 +2,23 @@
 // load, one request at a time.
 #include <filesystem>
 #include <fstream>
-#include <future>
 #include <gtest/gtest.h>
 #include <iterator>
 
-#include "api/mlflow/mlflow_routes.h"
+#include "api/mlflow/route_world_test.h"
 #include "base/hash.h"
 #include "http/body_file.h"
-#include "store/scratch_folder.h"
 
 namespace trimtab::api {
 namespace {
 
-class ModelRoutes : public testing::Test {
+class ModelRoutes : public RouteWorld {
  protected:
-  ModelRoutes() {
-    std::vector<http::Route> routes = run_routes(rooms_);
-    for (auto part : {model_routes(rooms_), logged_model_routes(rooms_), artifact_routes(rooms_)}) {
-      routes.insert(routes.end(), part.begin(), part.end());
-    }
-    router_ = std::make_unique<http::Router>(http::Router::make(std::move(routes)).value());
-  }
-
-  http::Reply ask(std::string_view method, std::string_view path, std::string_view body = {},
-                  const http::ReceivedFile* file = nullptr) const {
-    http::Request request;
-    request.method = method;
-    const std::size_t mark = path.find('?');
-    request.path = path.substr(0, mark);
-    if (mark != std::string_view::npos) request.query = path.substr(mark + 1);
-    request.body = body;
-    request.body_file = file;
-    request.headers = {{"Content-Type", "application/json"}};
-    const http::Router::Match match = router_->find(method, request.path).value();
-    EXPECT_NE(match.route, nullptr) << path;
-    request.path_values = match.path_values;
-    auto later = std::make_shared<std::promise<http::Reply>>();
-    http::Answer answer = match.route->handler(
-        request, http::ReplyPromise([later](http::Reply reply) { later->set_value(std::move(reply)); }));
-    if (http::Reply* reply = std::get_if<http::Reply>(&answer)) return std::move(*reply);
-    return later->get_future().get();
-  }
-  Json call(std::string_view method, const std::string& path, std::string_view body = {}) const {
-    return base::parse_json(ask(method, "/api/2.0/mlflow/" + path, body).body).value();
-  }
-  std::string refusal(std::string_view method, const std::string& path, std::string_view body = {}) const {
-    const Json answer = call(method, path, body);
-    return answer.text_or("error_code") + ": " + answer.text_or("message");
-  }
   std::string artifact(const std::string& path) const { return "/api/2.0/mlflow-artifacts/artifacts" + path; }
   static std::string content(http::Reply reply) {
     if (!reply.file) return reply.body;
     return http::read_part(*reply.file, 1u << 20).value();
   }
-
-  store::ScratchFolder folder_;
-  base::SystemClock clock_;
-  std::unique_ptr<store::Home> home_ = store::Home::open(folder_ / "home", clock_).value();
-  std::unique_ptr<registry::RunBook> runs_ = registry::RunBook::open(*home_, clock_).value();
-  RecordRooms rooms_{*home_, clock_, *runs_};
-  std::unique_ptr<http::Router> router_;
 };
 
 TEST_F(ModelRoutes, AModelIsLoggedRegisteredAndFoundByItsAlias) {
@@ -157,10 +114,6 @@ TEST_F(ModelRoutes, WhatIsMissingIsSaidInMlflowsWords) {
   const http::Reply none = ask("GET", artifact("/0/none.txt"));
   EXPECT_EQ(none.status, 404);
   EXPECT_EQ(base::parse_json(none.body)->text_or("message"), "No such artifact: '0/none.txt'");
-  const http::Reply parts = ask("POST", "/api/2.0/mlflow-artifacts/mpu/create/0/x", R"({"path":"a"})");
-  EXPECT_EQ(parts.status, 501);
-  EXPECT_EQ(base::parse_json(parts.body)->text_or("message"),
-            "Multipart upload is not supported for the current artifact repository");
 }
 
 TEST_F(ModelRoutes, ATokenOfLoggedModelsBelongsToItsSearch) {

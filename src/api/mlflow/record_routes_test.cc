@@ -1,60 +1,19 @@
 // The routes of experiments, runs and metrics over a real home: what a client is answered, in MLflow's words.
 // tests/differential compares many more answers with MLflow's own.
-#include <future>
 #include <gtest/gtest.h>
 #include <thread>
 
-#include "api/mlflow/mlflow_routes.h"
-#include "store/scratch_folder.h"
+#include "api/mlflow/route_world_test.h"
 
 namespace trimtab::api {
 namespace {
 
-class RecordRoutes : public testing::Test {
+class RecordRoutes : public RouteWorld {
  protected:
-  RecordRoutes() {
-    std::vector<http::Route> routes = experiment_routes(rooms_);
-    for (auto part : {run_routes(rooms_), metric_routes(rooms_), server_routes(rooms_)}) {
-      routes.insert(routes.end(), part.begin(), part.end());
-    }
-    router_ = std::make_unique<http::Router>(http::Router::make(std::move(routes)).value());
-  }
-
-  // The answer, once it is durable.
-  http::Reply ask(std::string_view method, std::string_view path, std::string_view body = {}) const {
-    http::Request request;
-    request.method = method;
-    const std::size_t mark = path.find('?');
-    request.path = path.substr(0, mark);
-    if (mark != std::string_view::npos) request.query = path.substr(mark + 1);
-    request.body = body;
-    request.headers = {{"Content-Type", "application/json"}};
-    const http::Router::Match match = router_->find(method, request.path).value();
-    EXPECT_NE(match.route, nullptr) << path;
-    request.path_values = match.path_values;
-    auto later = std::make_shared<std::promise<http::Reply>>();
-    http::Answer answer = match.route->handler(
-        request, http::ReplyPromise([later](http::Reply reply) { later->set_value(std::move(reply)); }));
-    if (http::Reply* reply = std::get_if<http::Reply>(&answer)) return std::move(*reply);
-    return later->get_future().get();
-  }
-  Json post(const std::string& path, std::string_view body) const {
-    return base::parse_json(ask("POST", "/api/2.0/mlflow/" + path, body).body).value();
-  }
-  Json get(const std::string& path) const {
-    return base::parse_json(ask("GET", "/api/2.0/mlflow/" + path).body).value();
-  }
   std::string new_run(const std::string& name = "one") const {
     return post("runs/create", R"({"experiment_id":"0","run_name":")" + name + R"("})")["run"]["info"]
         .text_or("run_id");
   }
-
-  store::ScratchFolder folder_;
-  base::SystemClock clock_;
-  std::unique_ptr<store::Home> home_ = store::Home::open(folder_ / "home", clock_).value();
-  std::unique_ptr<registry::RunBook> runs_ = registry::RunBook::open(*home_, clock_).value();
-  RecordRooms rooms_{*home_, clock_, *runs_};
-  std::unique_ptr<http::Router> router_;
 };
 
 TEST_F(RecordRoutes, TheDefaultExperimentIsThereFromTheStart) {

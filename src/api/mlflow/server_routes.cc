@@ -12,7 +12,7 @@ Json server_info() {
   return Json::object({{"store_type", "SqlStore"},
                        {"workspaces_enabled", false},
                        {"trace_archival_enabled", false},
-                       {"multipart_uploads_enabled", false},
+                       {"multipart_uploads_enabled", true},
                        {"multipart_downloads_enabled", false},
                        {"presigned_upload_run_id_supported", false},
                        {"presigned_upload_model_id_supported", false},
@@ -20,7 +20,7 @@ Json server_info() {
 }
 
 struct UnsupportedGroup {
-  std::string_view folder;  // Below "/api/3.0/mlflow/".
+  std::string_view path;  // Below "/api/3.0/mlflow/"; what is below it is meant as well.
   std::string_view name;
 };
 
@@ -33,6 +33,14 @@ constexpr std::array kUnsupported = {
     UnsupportedGroup{"prompt-optimization", "prompt optimisation"},
     UnsupportedGroup{"datasets", "evaluation datasets"},
     UnsupportedGroup{"workspaces", "workspaces"},
+    UnsupportedGroup{"unified-traces", "traces of other stores"},
+    UnsupportedGroup{"get-online-trace-details", "traces of other stores"},
+    UnsupportedGroup{"get-trace-artifact", "traces that are kept as files"},
+    UnsupportedGroup{"traces/metrics", "statistics of traces"},
+    UnsupportedGroup{"traces/calculate-filter-correlation", "statistics of traces"},
+    UnsupportedGroup{"runs/create-promptlab-run", "prompt lab"},
+    UnsupportedGroup{"gateway-proxy", "the AI gateway"},
+    UnsupportedGroup{"ui-telemetry", "telemetry"},
 };
 
 // What stands behind the version of an MLflow path; nothing for any other path.
@@ -52,6 +60,11 @@ Json mlflow_refusal(std::string_view code, std::string message, const std::strin
   return body;
 }
 
+http::Reply unsupported(std::string_view what) {
+  const std::string message = "This server does not support MLflow's " + std::string(what) + ".";
+  return http::Reply::json(mlflow_refusal("ENDPOINT_NOT_FOUND", message, {}), 404);
+}
+
 }  // namespace
 
 std::optional<http::Reply> mlflow_no_route(std::string_view path, const Error& error, int status) {
@@ -61,12 +74,14 @@ std::optional<http::Reply> mlflow_no_route(std::string_view path, const Error& e
   if (is_artifact && status == 400) {
     return http::Reply::json(mlflow_refusal("INVALID_PARAMETER_VALUE", "Invalid path", error.message), 400);
   }
+  if (path == "/graphql") return unsupported("GraphQL API, which only its web page uses");
   const std::optional<std::string_view> below = below_mlflow(path);
   if (!below) return std::nullopt;
   for (const UnsupportedGroup& group : kUnsupported) {
-    if (below->substr(0, below->find('/')) != group.folder) continue;
-    const std::string message = "This server does not support MLflow's " + std::string(group.name) + ".";
-    return http::Reply::json(mlflow_refusal("ENDPOINT_NOT_FOUND", message, {}), 404);
+    const bool is_below = below->starts_with(group.path) &&
+                          (below->size() == group.path.size() || (*below)[group.path.size()] == '/');
+    if (!is_below) continue;
+    return unsupported(group.name);
   }
   const std::string_view code = status == 404 ? "ENDPOINT_NOT_FOUND" : "BAD_REQUEST";
   return http::Reply::json(mlflow_refusal(code, error.message, error.hint), status);

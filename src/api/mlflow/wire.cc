@@ -192,6 +192,7 @@ Result<MlflowParameters> MlflowParameters::read(const http::Request& request) {
       std::make_shared<const Json>(TRY(is_query ? read_query(request.query) : read_body(request.body)));
   MlflowParameters read(json, json.get(), "");
   read.is_query_ = is_query;
+  read.caller_ = request.caller;
   return read;
 }
 

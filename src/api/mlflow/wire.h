@@ -62,6 +62,8 @@ class MlflowParameters {
   // "ACTIVE_ONLY" (the default), "DELETED_ONLY", "ALL", or protobuf's number of it. Errors: invalid.
   Result<LifecycleView> view(std::string_view name) const;
   const Json& json() const { return *json_; }
+  // Who sends the request; null while nobody has to sign in. Not of entries and members.
+  const std::shared_ptr<const http::Caller>& caller() const { return caller_; }
   // Of any type. Errors: invalid ("Missing value for required parameter 'models'. …").
   Status require(std::string_view name) const;
   // "Invalid value 3 for parameter 'name' supplied:  Hint: Value was of type 'int'. …": MLflow says this of
@@ -78,6 +80,7 @@ class MlflowParameters {
   const Json* json_;
   std::string path_;  // Of an entry: "metrics[3].".
   bool is_query_ = false;
+  std::shared_ptr<const http::Caller> caller_;
 };
 
 // "Invalid value <value> for parameter '<path>' supplied: <why>", or "… supplied." for an empty why; the

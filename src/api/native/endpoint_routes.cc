@@ -1,5 +1,6 @@
 #include "api/native/native_routes.h"
 #include "heal/hand_rollback.h"
+#include "heal/watch_view.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 
@@ -25,17 +26,38 @@ Json performance_json(store::Connection& connection, const std::string& endpoint
   return list;
 }
 
+Json traffic_json(const serve::Endpoint::Counters& counters) {
+  Json traffic = Json::object();
+  traffic.set("requests", counters.requests).set("rows", counters.rows).set("errors", counters.errors);
+  return traffic.set("latency_us_p50", counters.latency_us_p50)
+      .set("latency_us_p99", counters.latency_us_p99);
+}
+
 Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
   Json json = facts.to_json();
   heal::Ward* ward = TRY(rooms.ward(name));
   Json loaded = Json::array();
-  for (const auto& [version, role] : ward->endpoint().deployed()) loaded.push(version);
-  const serve::Endpoint::Counters counters = ward->endpoint().counters();
-  Json traffic = Json::object();
-  traffic.set("requests", counters.requests).set("rows", counters.rows).set("errors", counters.errors);
-  traffic.set("latency_us_p50", counters.latency_us_p50).set("latency_us_p99", counters.latency_us_p99);
-  json.set("loaded_versions", std::move(loaded)).set("traffic", std::move(traffic));
+  Json versions = Json::array();
+  for (const serve::VersionPlan& running : ward->endpoint().running()) {
+    loaded.push(running.version);
+    Json entry = Json::object({{"version", running.version}, {"role", model::role_name(running.role)}});
+    if (running.role == model::Role::canary) entry.set("share", running.share);
+    versions.push(entry);
+  }
+  Json failures = Json::array();
+  for (const serve::VersionFailure& failure : ward->endpoint().failures()) {
+    failures.push(Json::object({{"version", failure.version},
+                                {"role", model::role_name(failure.role)},
+                                {"why", failure.why},
+                                {"since", base::format_time(failure.since)}}));
+  }
+  const Json rollout = Json::object({{"running", versions}, {"do_not_load", failures}});
+  const project::LogRule& log = ward->declared().log;
+  Json kept = Json::object({{"sample", log.sample}});
+  if (log.keep) kept.set("keep", base::format_duration(*log.keep));
+  json.set("loaded_versions", std::move(loaded)).set("rollout", rollout).set("log", std::move(kept));
+  json.set("traffic", traffic_json(ward->endpoint().counters()));
   TRY(rooms.home.database().read([&](store::Connection& connection) -> Status {
     json.set("performance", performance_json(connection, name));
     return {};
@@ -56,6 +78,18 @@ Result<Json> list_json(ServerRooms& rooms) {
 
 Result<Json> schema_json(ServerRooms& rooms, const std::string& name) {
   return TRY(rooms.ward(name))->endpoint().request_schema();
+}
+
+Result<Json> watch_json(ServerRooms& rooms, const http::Request& request) {
+  const std::string& name = request.path_values[0];
+  heal::Ward* ward = TRY(rooms.ward(name));
+  const watch::WatchQuery query =
+      TRY(watch::read_watch_query(TRY(request.query_value("window")), TRY(request.query_value("against"))));
+  const std::optional<std::string> as_of = TRY(request.query_value("as_of"));
+  const TimeUs now = as_of ? TRY(base::parse_time(*as_of)) : rooms.clock.now();
+  Json json =
+      TRY(heal::watch_view(TRY(registry::find_endpoint(rooms.home, name)), ward->watcher(), query, now));
+  return json.set("traffic", traffic_json(ward->endpoint().counters()));
 }
 
 // The labels are acknowledged when they are durable, so the reply waits for the commit, and no thread does.
@@ -139,6 +173,13 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
            [&rooms](const Request& request, const http::ReplyPromise&) {
              return reply(schema_json(rooms, request.path_values[0]));
            }},
+      {.method = "GET",
+       .path = "/api/v1/endpoints/{name}/watch",
+       .summary = "How columns, answers and errors have moved; ?window=1d&against=baseline|season|previous",
+       .permission = Permission::open,
+       .reply_schema = any,
+       .handler = [&rooms](const Request& request,
+                           const http::ReplyPromise&) { return reply(watch_json(rooms, request)); }},
       {.method = "POST",
        .path = "/api/v1/endpoints/{name}/labels",
        .summary = "The truth about predictions, by their ids",

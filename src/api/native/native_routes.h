@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "api/mlflow/mlflow_routes.h"
 #include "api/server_rooms.h"
 #include "http/route.h"
 
@@ -12,6 +13,9 @@ namespace trimtab::api {
 std::vector<http::Route> endpoint_routes(ServerRooms& rooms);   // endpoints, their schema and labels
 std::vector<http::Route> table_routes(ServerRooms& rooms);      // rows that arrive
 std::vector<http::Route> operation_routes(ServerRooms& rooms);  // incidents, clock, apply, status, audit
+
+std::vector<http::Route> upkeep_routes(ServerRooms& rooms);  // gc, backup
+std::vector<http::Route> record_routes(RecordRooms& rooms);  // histories of models, heartbeats of runs
 
 // /healthz, /readyz, /version, /openapi.json over all routes given.
 std::vector<http::Route> service_routes(const std::vector<http::Route>& described,

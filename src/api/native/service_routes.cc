@@ -1,6 +1,24 @@
 #include "api/native/native_routes.h"
 
 namespace trimtab::api {
+namespace {
+
+// The version of the API that MLflow's clients are answered with; they look at it before they send spans.
+constexpr const char* kMlflowVersion = "3.17.2";
+
+http::Route version_route(const std::string& version) {
+  return {.method = "GET",
+          .path = "/version",
+          .summary = "The program's version; to a client of MLflow that of the API which it speaks",
+          .permission = http::Permission::open,
+          .placement = http::Placement::io,
+          .handler = [version](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
+            const bool is_mlflow = !request.header("x-mlflow-client-version").empty();
+            return http::Reply::text(is_mlflow ? kMlflowVersion : version);
+          }};
+}
+
+}  // namespace
 
 std::vector<http::Route> service_routes(const std::vector<http::Route>& described,
                                         const std::string& version) {
@@ -16,7 +34,7 @@ std::vector<http::Route> service_routes(const std::vector<http::Route>& describe
   };
   std::vector<http::Route> routes = {text_route("/healthz", "The process answers", "ok\n"),
                                      text_route("/readyz", "The server is ready for requests", "ready\n"),
-                                     text_route("/version", "The program's version", version)};
+                                     version_route(version)};
   std::vector<http::Route> all = described;
   all.insert(all.end(), routes.begin(), routes.end());
   const std::string document = http::openapi(all, version).dump();

@@ -9,12 +9,10 @@ namespace {
 
 Json endpoint_json(heal::Ward& ward) {
   Json entities = Json::array();
-  for (const auto& [version, role] : ward.endpoint().deployed()) {
-    if (role != model::Role::served) continue;
-    const std::string number = std::to_string(version);
-    entities.push(Json::object({{"name", ward.declared().model + "-" + number},
+  if (const std::optional<std::string> version = served_version(ward)) {
+    entities.push(Json::object({{"name", ward.declared().model + "-" + *version},
                                 {"entity_name", ward.declared().model},
-                                {"entity_version", number},
+                                {"entity_version", *version},
                                 {"scale_to_zero_enabled", false}}));
   }
   const char* ready = entities.as_array().empty() ? "NOT_READY" : "READY";
@@ -48,19 +46,8 @@ http::Reply no_login(const ServerRooms&, const http::Request&) { return http::Re
 }  // namespace
 
 std::vector<http::Route> databricks_routes(ServerRooms& rooms) {
-  using Answerer = http::Reply (*)(const ServerRooms&, const http::Request&);
   const auto route = [&rooms](const char* method, const char* path, const char* summary, Answerer answer) {
-    return http::Route{
-        .method = method,
-        .path = path,
-        .summary = summary,
-        .permission = http::Permission::open,
-        .placement = http::Placement::io,
-        .reply_schema = any_object(),
-        .handler = [&rooms, answer](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
-          return answer(rooms, request);
-        },
-    };
+    return quick_route(rooms, {method, path, summary}, answer);
   };
   std::vector<http::Route> routes = {
       route("GET", "/.well-known/databricks-config", "Where Databricks' SDK would log in: nowhere", no_login),
@@ -69,6 +56,9 @@ std::vector<http::Route> databricks_routes(ServerRooms& rooms) {
             show_endpoint),
       route("POST", "/serving-endpoints/{name}/invocations", "Predicts, as Databricks model serving does",
             invoke)};
+  routes.back().handler = predict_handler(
+      rooms, [&rooms](const http::Request& request) { return invoke(rooms, request); },
+      mlflow_scoring_refusal);
   routes.back().request_schema = rows_schema();
   routes.back().reply_schema = predictions_schema();
   routes.back().content_types = {"*/*"};

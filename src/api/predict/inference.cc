@@ -5,6 +5,7 @@
 
 #include "api/predict/csv_rows.h"
 #include "api/predict/json_lines.h"
+#include "api/predict/predict_schemas.h"
 
 namespace trimtab::api {
 namespace {
@@ -66,9 +67,37 @@ Result<heal::Ward*> only_ward(const ServerRooms& rooms) {
               "name one of them: /endpoints/{name}/invocations");
 }
 
+http::Route quick_route(const ServerRooms& rooms, const RouteWords& words, Answerer answer) {
+  return {
+      .method = words.method,
+      .path = words.path,
+      .summary = words.summary,
+      .permission = http::Permission::open,
+      .placement = http::Placement::io,
+      .reply_schema = any_object(),
+      .handler = [&rooms, answer](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
+        return answer(rooms, request);
+      }};
+}
+
+std::optional<std::string> served_version(const heal::Ward& ward) {
+  const std::vector<serve::VersionPlan> running = ward.endpoint().running();
+  return running.empty() ? std::nullopt : std::optional(std::to_string(running.front().version));
+}
+
+Result<heal::Ward*> serving_ward(const ServerRooms& rooms, const std::string& name,
+                                 const std::string& version) {
+  heal::Ward* ward = TRY(rooms.ward(name));
+  if (version.empty()) return ward;
+  const std::optional<std::string> served = served_version(*ward);
+  if (served == version) return ward;
+  return fail(ErrorCode::not_found, "version '" + version + "' of '" + ward->name() + "' does not serve",
+              served ? "version " + *served + " does" : "run `trimtab apply`");
+}
+
 bool all_serve(const ServerRooms& rooms) {
   return !rooms.wards.empty() && std::all_of(rooms.wards.begin(), rooms.wards.end(), [](const auto& ward) {
-    return !ward->endpoint().deployed().empty();
+    return !ward->endpoint().running().empty();
   });
 }
 
@@ -77,6 +106,10 @@ Result<std::string> infer(heal::Ward& ward, const http::Request& request, Infere
   serve::PredictRequest predict{.body = request.body,
                                 .inference_id = request.header("X-Amzn-SageMaker-Inference-Id"),
                                 .ignores_unknown = options.ignores_unknown};
+  if (!request.query.empty()) {
+    const std::optional<std::string> explain = TRY(request.query_value("explain"));
+    predict.explain = explain == "true" || explain == "1";
+  }
   const std::string_view declared = request.header("Content-Type");
   // Hot requests are JSON; they are read where they lie.
   if (declared.empty() || declared == "application/json") return ward.endpoint().predict(predict, write);

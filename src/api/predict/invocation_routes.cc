@@ -71,11 +71,15 @@ std::vector<http::Route> invocation_routes(ServerRooms& rooms) {
            .placement = http::Placement::io,
            .request_schema = rows_schema(),
            .reply_schema = predictions_schema(),
-           .handler = [&rooms](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
-             Result<http::Reply> reply = invoke(rooms, request);
-             if (reply) return std::move(*reply);
-             return is_aws_caller(request) ? aws_refusal(reply.error()) : http::error_reply(reply.error());
-           },
+           .handler = predict_handler(
+               rooms,
+               [&rooms](const http::Request& request) {
+                 Result<http::Reply> reply = invoke(rooms, request);
+                 if (reply) return std::move(*reply);
+                 return is_aws_caller(request) ? aws_refusal(reply.error())
+                                               : http::error_reply(reply.error());
+               },
+               [](const Error& error) { return http::error_reply(error); }),
            .content_types = row_media_types()}};
 }
 

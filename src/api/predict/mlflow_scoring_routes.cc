@@ -77,19 +77,20 @@ http::Reply mlflow_score(const Result<heal::Ward*>& ward, const http::Request& r
 }
 
 std::vector<http::Route> mlflow_scoring_routes(ServerRooms& rooms) {
-  return {ping_route(rooms, "/ping"),
-          {.method = "POST",
-           .path = "/invocations",
-           .summary = "Predicts with the only endpoint of this home, as MLflow's scoring server does",
-           .permission = http::Permission::open,
-           .placement = http::Placement::io,
-           .request_schema = rows_schema(),
-           .reply_schema = predictions_schema(),
-           .handler = [&rooms](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
-             return mlflow_score(only_ward(rooms), request);
-           },
-           // So that another type is refused in MLflow's words; none but rows is read.
-           .content_types = {"*/*"}}};
+  return {
+      ping_route(rooms, "/ping"),
+      {.method = "POST",
+       .path = "/invocations",
+       .summary = "Predicts with the only endpoint of this home, as MLflow's scoring server does",
+       .permission = http::Permission::open,
+       .placement = http::Placement::io,
+       .request_schema = rows_schema(),
+       .reply_schema = predictions_schema(),
+       .handler = predict_handler(
+           rooms, [&rooms](const http::Request& request) { return mlflow_score(only_ward(rooms), request); },
+           mlflow_scoring_refusal),
+       // So that another type is refused in MLflow's words; none but rows is read.
+       .content_types = {"*/*"}}};
 }
 
 std::vector<http::Route> container_routes(ServerRooms& rooms, const ContainerContract& contract,

@@ -44,22 +44,15 @@ http::Reply unload_model(const ServerRooms& rooms, const http::Request& request)
                  "remove the endpoint from trimtab.yaml and apply it");
 }
 
+http::Reply invoke(const ServerRooms& rooms, const http::Request& request) {
+  return mlflow_score(rooms.ward(request.path_values[0]), request);
+}
+
 }  // namespace
 
 std::vector<http::Route> multi_model_routes(ServerRooms& rooms) {
-  using Answerer = http::Reply (*)(const ServerRooms&, const http::Request&);
   const auto route = [&rooms](const char* method, const char* path, const char* summary, Answerer answer) {
-    return http::Route{
-        .method = method,
-        .path = path,
-        .summary = summary,
-        .permission = http::Permission::open,
-        .placement = http::Placement::io,
-        .reply_schema = any_object(),
-        .handler = [&rooms, answer](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
-          return answer(rooms, request);
-        },
-    };
+    return quick_route(rooms, {method, path, summary}, answer);
   };
   std::vector<http::Route> routes = {
       route("GET", "/models", "The endpoints, as SageMaker lists the models of a container",
@@ -67,10 +60,10 @@ std::vector<http::Route> multi_model_routes(ServerRooms& rooms) {
       route("POST", "/models", "Whether a model is loaded (409); none is loaded on request", load_model),
       route("GET", "/models/{name}", "One endpoint, as SageMaker shows a model of a container", show_model),
       route("DELETE", "/models/{name}", "Refused: endpoints are removed in trimtab.yaml", unload_model),
-      route("POST", "/models/{name}/invoke", "Predicts with the endpoint of that name",
-            [](const ServerRooms& all, const http::Request& request) {
-              return mlflow_score(all.ward(request.path_values[0]), request);
-            })};
+      route("POST", "/models/{name}/invoke", "Predicts with the endpoint of that name", invoke)};
+  routes.back().handler = predict_handler(
+      rooms, [&rooms](const http::Request& request) { return invoke(rooms, request); },
+      mlflow_scoring_refusal);
   routes[1].request_schema = any_object();
   routes.back().request_schema = rows_schema();
   routes.back().content_types = {"*/*"};

@@ -75,27 +75,23 @@ std::optional<JsonView> parameter(JsonView object, std::string_view name) {
   return object.find("parameters").value_or(JsonView()).find(name);
 }
 
-Result<std::size_t> rows_of_shape(std::string_view name, JsonView shape) {
+// Nothing: what stands there is no shape.
+std::optional<std::vector<std::int64_t>> sizes_of(JsonView shape) {
   std::vector<std::int64_t> sizes;
   bool is_whole = shape.is_array();
-  if (is_whole) {
-    shape.each_item([&](JsonView size) {
-      is_whole = is_whole && size.kind() == JsonView::Kind::integer && size.as_int() >= 0;
-      if (is_whole) sizes.push_back(size.as_int());
-    });
-  }
-  if (is_whole && (sizes.size() == 1 || (sizes.size() == 2 && sizes[1] == 1))) {
-    return static_cast<std::size_t>(sizes[0]);
-  }
-  return fail(tensor_error(name, "has the shape " + shape.to_json().dump(),
-                           "send one tensor for each column, of shape [n] or [n,1]"));
+  if (!is_whole) return std::nullopt;
+  shape.each_item([&](JsonView size) {
+    is_whole = is_whole && size.kind() == JsonView::Kind::integer;
+    if (is_whole) sizes.push_back(size.as_int());
+  });
+  return is_whole ? std::optional(std::move(sizes)) : std::nullopt;
 }
 
-Result<Tensor> read_tensor(JsonView input) {
+Result<Tensor> make_tensor(std::string_view name, std::string_view datatype,
+                           const std::optional<std::vector<std::int64_t>>& sizes, const std::string& shape) {
   Tensor tensor;
-  tensor.name = text_of(input, "name");
+  tensor.name = name;
   if (tensor.name.empty()) return fail(malformed("an input has no name"));
-  const std::string_view datatype = text_of(input, "datatype");
   const auto* type = std::find_if(kTypes.begin(), kTypes.end(),
                                   [datatype](const TensorType& known) { return known.name == datatype; });
   if (type == kTypes.end()) {
@@ -103,8 +99,25 @@ Result<Tensor> read_tensor(JsonView input) {
                              "send BOOL, INT8 to INT64, UINT8 to UINT64, FP32, FP64 or BYTES"));
   }
   tensor.type = type;
-  tensor.rows = TRY(rows_of_shape(tensor.name, input.find("shape").value_or(JsonView())));
+  const bool is_column = sizes && (sizes->size() == 1 || (sizes->size() == 2 && (*sizes)[1] == 1));
+  if (!is_column || sizes->front() < 0) {
+    return fail(tensor_error(tensor.name, "has the shape " + shape,
+                             "send one tensor for each column, of shape [n] or [n,1]"));
+  }
+  tensor.rows = static_cast<std::size_t>(sizes->front());
   return tensor;
+}
+
+Result<Tensor> read_tensor(JsonView input) {
+  const JsonView shape = input.find("shape").value_or(JsonView());
+  return make_tensor(text_of(input, "name"), text_of(input, "datatype"), sizes_of(shape),
+                     shape.to_json().dump());
+}
+
+Result<Tensor> read_tensor(const OipTensor& input) {
+  Json shape = Json::array();
+  for (const std::int64_t size : input.shape) shape.push(size);
+  return make_tensor(input.name, input.datatype, input.shape, shape.dump());
 }
 
 Error wrong_size(const Tensor& tensor, std::size_t bytes) {
@@ -169,9 +182,7 @@ class InputReader {
 
   Status add(JsonView input) {
     const Tensor tensor = TRY(read_tensor(input));
-    out_ += count_++ == 0 ? R"({"inputs":{)" : ",";
-    base::append_json_string(out_, tensor.name);
-    out_ += ":[";
+    begin(tensor);
     const auto size = parameter(input, "binary_data_size");
     if (!size) {
       TRY(append_values(out_, tensor, input.find("data").value_or(JsonView())));
@@ -179,8 +190,13 @@ class InputReader {
       TRY(append_binary(out_, tensor, TRY(take(tensor, *size))));
     }
     out_ += ']';
-    rows_ = count_ == 1 ? tensor.rows : rows_;
-    has_ids_ = has_ids_ || tensor.name == serve::kIdColumn;
+    return {};
+  }
+  Status add(const OipTensor& input) {
+    const Tensor tensor = TRY(read_tensor(input));
+    begin(tensor);
+    TRY(append_binary(out_, tensor, input.bytes));
+    out_ += ']';
     return {};
   }
   Result<std::string> finish(const std::string& id) {
@@ -193,6 +209,13 @@ class InputReader {
   }
 
  private:
+  void begin(const Tensor& tensor) {
+    out_ += count_++ == 0 ? R"({"inputs":{)" : ",";
+    base::append_json_string(out_, tensor.name);
+    out_ += ":[";
+    rows_ = count_ == 1 ? tensor.rows : rows_;
+    has_ids_ = has_ids_ || tensor.name == serve::kIdColumn;
+  }
   Result<std::string_view> take(const Tensor& tensor, JsonView size) {
     const bool is_size = size.kind() == JsonView::Kind::integer && size.as_int() >= 0;
     const auto wanted = is_size ? static_cast<std::size_t>(size.as_int()) : binary_.size() + 1;
@@ -237,26 +260,10 @@ Result<std::vector<OipOutput>> read_outputs(JsonView request) {
     const std::string name(text_of(output, "name"));
     const auto binary = parameter(output, "binary_data");
     outputs.push_back({name, binary ? is_true(binary) : is_binary});
-    if (name == kScoresTensor || name == kIdsTensor || !status) return;
-    status = fail(ErrorCode::invalid, "there is no output '" + name + "'",
-                  std::string("there are '") + kScoresTensor + "' and '" + kIdsTensor + "'");
+    if (status) status = check_oip_output(name);
   });
   TRY(status);
   return outputs;
-}
-
-std::string scores_as_bytes(const serve::Answers& answers) {
-  const auto* begin = reinterpret_cast<const char*>(answers.scores.data());
-  return {begin, answers.scores.size_bytes()};
-}
-
-std::string ids_as_bytes(const serve::Answers& answers) {
-  std::string bytes;
-  for (const std::string& id : answers.ids) {
-    const auto length = static_cast<std::uint32_t>(id.size());
-    bytes.append(reinterpret_cast<const char*>(&length), sizeof length).append(id);
-  }
-  return bytes;
 }
 
 // One output in the reply's JSON; its bytes, when it is binary, in `binary`.
@@ -278,6 +285,34 @@ void append_output(std::string& json, std::string& binary, const OipOutput& outp
 }
 
 }  // namespace
+
+Status check_oip_output(const std::string& name) {
+  if (name == kScoresTensor || name == kIdsTensor) return {};
+  return fail(ErrorCode::invalid, "there is no output '" + name + "'",
+              std::string("there are '") + kScoresTensor + "' and '" + kIdsTensor + "'");
+}
+
+Result<std::string> rows_of_tensors(const std::vector<OipTensor>& tensors, const std::string& id) {
+  InputReader reader({});
+  for (const OipTensor& tensor : tensors) TRY(reader.add(tensor));
+  return reader.finish(id);
+}
+
+std::string scores_as_bytes(const serve::Answers& answers) {
+  const auto* begin = reinterpret_cast<const char*>(answers.scores.data());
+  return {begin, answers.scores.size_bytes()};
+}
+
+void append_text_bytes(std::string& bytes, std::string_view text) {
+  const auto length = static_cast<std::uint32_t>(text.size());
+  bytes.append(reinterpret_cast<const char*>(&length), sizeof length).append(text);
+}
+
+std::string ids_as_bytes(const serve::Answers& answers) {
+  std::string bytes;
+  for (const std::string& id : answers.ids) append_text_bytes(bytes, id);
+  return bytes;
+}
 
 Result<OipRequest> read_oip_request(std::string_view body, std::optional<std::size_t> json_size) {
   const std::size_t size = json_size.value_or(body.size());

@@ -2,6 +2,7 @@
 // the rows that endpoints read, and predictions become tensors. Knows no route.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,6 +40,23 @@ struct OipReply {
   std::optional<std::size_t> json_size;  // Of a body that goes on with binary tensors.
 };
 OipReply write_oip_reply(const OipRequest& request, const std::string& model, const serve::Answers& answers);
+
+// One tensor whose values are bytes, as gRPC and the binary extension carry them.
+struct OipTensor {
+  std::string_view name;
+  std::string_view datatype;
+  std::vector<std::int64_t> shape;
+  std::string_view bytes;
+};
+// The rows of such tensors, as in OipRequest. Errors: as read_oip_request.
+Result<std::string> rows_of_tensors(const std::vector<OipTensor>& tensors, const std::string& id);
+// Errors: invalid (there is no such output).
+Status check_oip_output(const std::string& name);
+
+// Values as bytes: numbers as they lie in memory, each text behind its length.
+std::string scores_as_bytes(const serve::Answers& answers);
+std::string ids_as_bytes(const serve::Answers& answers);
+void append_text_bytes(std::string& bytes, std::string_view text);
 
 // "BOOL", "INT64", "FP64" or "BYTES".
 std::string_view oip_type(table::ColumnType type);

@@ -17,22 +17,10 @@ http::Reply refusal(const Error& error) {
 
 http::Reply worded(Result<http::Reply> reply) { return reply ? std::move(*reply) : refusal(reply.error()); }
 
-std::optional<std::string> served_version(heal::Ward& ward) {
-  for (const auto& [version, role] : ward.endpoint().deployed()) {
-    if (role == model::Role::served) return std::to_string(version);
-  }
-  return std::nullopt;
-}
-
-// The model that the path names. Errors: not_found; a version that is not the one that serves is not found.
+// The model that the path names.
 Result<heal::Ward*> model_of(const ServerRooms& rooms, const http::Request& request) {
-  heal::Ward* ward = TRY(rooms.ward(request.path_values[0]));
-  if (request.path_values.size() < 2) return ward;
-  const std::string& wanted = request.path_values[1];
-  const std::optional<std::string> served = served_version(*ward);
-  if (served == wanted) return ward;
-  return fail(ErrorCode::not_found, "version '" + wanted + "' of '" + ward->name() + "' does not serve",
-              served ? "version " + *served + " does" : "run `trimtab apply`");
+  const bool has_version = request.path_values.size() > 1;
+  return serving_ward(rooms, request.path_values[0], has_version ? request.path_values[1] : "");
 }
 
 Json tensor_json(const table::Column& column) {

@@ -14,6 +14,7 @@ namespace trimtab::api {
 std::vector<http::Route> predict_routes(ServerRooms& rooms, const std::string& version);
 
 std::vector<http::Route> invocation_routes(ServerRooms& rooms);      // ours; also as boto3 calls it
+std::vector<http::Route> what_if_routes(ServerRooms& rooms);         // a row and changes of it
 std::vector<http::Route> mlflow_scoring_routes(ServerRooms& rooms);  // /ping, /invocations
 std::vector<http::Route> multi_model_routes(ServerRooms& rooms);     // SageMaker's /models
 std::vector<http::Route> open_inference_routes(ServerRooms& rooms, const std::string& version);  // /v2

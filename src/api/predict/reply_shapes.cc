@@ -7,18 +7,10 @@
 namespace trimtab::api {
 namespace {
 
-void append_score(std::string& out, double score, std::string_view when_missing) {
-  if (!std::isfinite(score)) {
-    out += when_missing;
-    return;
-  }
-  base::append_json_double(out, score);
-}
-
 std::string csv_reply(const serve::Answers& answers) {
   std::string out;
   for (const double score : answers.scores) {
-    append_score(out, score, "");
+    if (std::isfinite(score)) base::append_json_double(out, score);
     out += '\n';
   }
   return out;
@@ -28,10 +20,10 @@ std::string json_lines_reply(const serve::Answers& answers) {
   std::string out;
   for (std::size_t row = 0; row < answers.scores.size(); ++row) {
     out += R"({"prediction":)";
-    append_score(out, answers.scores[row], "null");
+    serve::append_number(out, answers.scores[row]);
     out += R"(,"prediction_id":)";
     base::append_json_string(out, answers.ids[row]);
-    out += R"(,"model_version":")" + std::to_string(answers.version) + "\"}\n";
+    out += R"(,"model_version":")" + std::to_string(answers.versions[row]) + "\"}\n";
   }
   return out;
 }

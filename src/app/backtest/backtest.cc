@@ -12,6 +12,7 @@
 #include "base/diagnostics.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "heal/naive_policy.h"
 #include "model/artifact.h"
 #include "plan/apply.h"
 #include "project/load.h"
@@ -32,9 +33,9 @@ Result<PolicyChoice> choice_of(const std::string& name) {
   if (name == "never") return PolicyChoice{name, "never"};
   if (name == "weekly") return PolicyChoice{name, "every:7d"};
   if (name == "trimtab") return PolicyChoice{name, "declared"};
-  const bool periodic = name.starts_with("every:") && base::parse_duration(name.substr(6));
-  if (periodic) return PolicyChoice{name, name};
-  return fail(ErrorCode::invalid, "'" + name + "' is no policy", "never, weekly, trimtab, or every:3d");
+  if (heal::parse_policy(name)) return PolicyChoice{name, name};
+  return fail(ErrorCode::invalid, "'" + name + "' is no policy",
+              "trimtab, never, weekly, every:3d, every-batch, every-batches:5, psi, or loss-3sigma");
 }
 
 std::string folder_name(std::string policy) {
@@ -81,9 +82,12 @@ class Backtest {
   Result<BacktestReport> run() {
     endpoint_ = TRY(endpoint());
     for (const std::string& name : options_.policies) choices_.push_back(TRY(choice_of(name)));
+    project::Project adjusted = project_;
+    for (const std::string& setting : options_.settings) TRY(project::set_heal(adjusted, setting));
     // What was asked names the folder, so that another question starts afresh and the same one goes on.
-    const std::string question = project_.text + "|" + base::format_time(options_.from) + "|" +
-                                 (options_.to ? base::format_time(*options_.to) : "") + "|" + endpoint_;
+    std::string question = project_.text + "|" + base::format_time(options_.from) + "|" +
+                           (options_.to ? base::format_time(*options_.to) : "") + "|" + endpoint_;
+    for (const std::string& setting : options_.settings) question += "|" + setting;
     folder_ = fs::path(options_.home) / "backtests" / base::sha256(question).substr(0, 12);
     TRY(base::make_folders(folder_));
     const HistoryFeed feed = TRY(prepare());
@@ -199,8 +203,13 @@ class Backtest {
     std::vector<std::thread> threads;
     for (std::size_t i = 0; i < choices_.size(); ++i) {
       threads.emplace_back([&, i] {
-        PolicySettings settings{choices_[i].name, choices_[i].policy, folder_ / folder_name(choices_[i].name),
-                                endpoint_,        options_.from,      to_,
+        PolicySettings settings{choices_[i].name,
+                                choices_[i].policy,
+                                options_.settings,
+                                folder_ / folder_name(choices_[i].name),
+                                endpoint_,
+                                options_.from,
+                                to_,
                                 options_.limits};
         results[i] = run_policy(settings, feed, [&, i](std::int64_t ticks, std::int64_t all) {
           done[i] = ticks;
@@ -212,8 +221,20 @@ class Backtest {
     report_while(running, done, total);
     for (std::thread& thread : threads) thread.join();
     BacktestReport report;
+    report.oracle = TRY(consult_oracle());
     for (Result<PolicyResult>& result : results) report.policies.push_back(TRY(std::move(result)));
     return report;
+  }
+
+  // After the replays, because there are cores for one thing at a time.
+  Result<OracleResult> consult_oracle() {
+    const std::unique_ptr<Workbench> bench = TRY(open_bench(folder_ / "feed", project_));
+    const project::Model& model = *project_.find_model(project_.find_endpoint(endpoint_)->model);
+    if (model.task != project::Task::binary) return OracleResult{};
+    options_.say("refitting the oracle");
+    OracleResult oracle = refit_oracle(*bench, model, options_.from, to_, listener_);
+    if (!oracle.trouble.empty()) options_.say("the oracle lacks a span: " + oracle.trouble);
+    return oracle;
   }
 
   void report_while(const std::atomic<std::size_t>& running,
@@ -250,6 +271,20 @@ std::string cell(const Json& value, const char* format) {
   return text;
 }
 
+Json difference(const Json& value, const Json& from) {
+  return value.is_number() && from.is_number() ? Json(value.as_double() - from.as_double()) : Json();
+}
+
+// In batches answered wrong: Brier loss above the oracle's, and what acting costs (as in the healing bench).
+Json cost_of(const PolicyResult& policy, const OracleResult& oracle) {
+  constexpr double kOfRetrain = 0.02, kOfUselessHeal = 0.02;
+  const Json excess = difference(policy.brier, oracle.brier);
+  if (excess.is_null()) return {};
+  return Json(excess.as_double() * static_cast<double>(policy.batches) +
+              kOfRetrain * static_cast<double>(policy.retrains) +
+              kOfUselessHeal * static_cast<double>(policy.useless));
+}
+
 std::string short_evidence(const Json& evidence) {
   std::string text;
   if (!evidence.is_object()) return text;
@@ -272,24 +307,36 @@ Json BacktestReport::to_json() const {
   Json list = Json::array();
   Json timeline = Json::array();
   for (const PolicyResult& policy : policies) {
-    list.push(policy.to_json());
+    Json json = policy.to_json();
+    json.set("regret", difference(policy.log_loss, oracle.log_loss)).set("cost", cost_of(policy, oracle));
+    list.push(std::move(json));
     if (policy.name == "trimtab") timeline = policy.timeline;
   }
-  return Json::object({{"policies", std::move(list)}, {"timeline", std::move(timeline)}});
+  Json of_oracle = Json::object({{"log_loss", oracle.log_loss}, {"brier", oracle.brier}});
+  of_oracle.set("rows", oracle.rows);
+  Json json = Json::object({{"policies", std::move(list)}, {"oracle", std::move(of_oracle)}});
+  return json.set("timeline", std::move(timeline));
 }
 
 std::string BacktestReport::to_text() const {
   char line[256];
   std::string text =
-      "policy      log loss     AUC  predictions   labels  retrains  promoted  rolled back  incidents\n";
+      "policy      log loss     AUC  predictions   labels  retrains  promoted  rolled back  incidents"
+      "   regret    cost  useless  detect    heal\n";
   for (const PolicyResult& policy : policies) {
-    std::snprintf(line, sizeof line, "%-10s %9s %7s %12lld %8lld %9lld %9lld %12lld %10lld\n",
-                  policy.name.c_str(), cell(policy.log_loss, "%.5f").c_str(),
-                  cell(policy.auc, "%.4f").c_str(), static_cast<long long>(policy.predictions),
-                  static_cast<long long>(policy.labels), static_cast<long long>(policy.retrains),
-                  static_cast<long long>(policy.promotions), static_cast<long long>(policy.rollbacks),
-                  static_cast<long long>(policy.incidents));
+    std::snprintf(
+        line, sizeof line, "%-10s %9s %7s %12lld %8lld %9lld %9lld %12lld %10lld%9s%8s%9lld%8s%8s\n",
+        policy.name.c_str(), cell(policy.log_loss, "%.5f").c_str(), cell(policy.auc, "%.4f").c_str(),
+        static_cast<long long>(policy.predictions), static_cast<long long>(policy.labels),
+        static_cast<long long>(policy.retrains), static_cast<long long>(policy.promotions),
+        static_cast<long long>(policy.rollbacks), static_cast<long long>(policy.incidents),
+        cell(difference(policy.log_loss, oracle.log_loss), "%+.4f").c_str(),
+        cell(cost_of(policy, oracle), "%.2f").c_str(), static_cast<long long>(policy.useless),
+        cell(policy.days_to_detect, "%.1f d").c_str(), cell(policy.days_to_heal, "%.1f d").c_str());
     text += line;
+  }
+  if (!oracle.log_loss.is_null()) {
+    text += "oracle      " + cell(oracle.log_loss, "%.5f") + "  refitted before every 28 days\n";
   }
   for (const PolicyResult& policy : policies) {
     if (policy.name != "trimtab") continue;

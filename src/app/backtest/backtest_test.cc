@@ -31,15 +31,26 @@ TEST(BacktestReport, TheTableAndTheTimelineAreAligned) {
   BacktestReport report;
   report.policies = {policy("never", 0.5171, 0), policy("trimtab", Json(), 4)};
   report.policies[1].timeline.push(entry("promoted, version 3"));
-  EXPECT_EQ(report.to_text(),
-            "policy      log loss     AUC  predictions   labels  retrains  promoted  rolled back  incidents\n"
-            "never        0.51710  0.6915       256089   249537         0         0            0          0\n"
-            "trimtab            -       -       256089   249537         4         0            0          0\n"
-            "\n"
-            "Timeline of trimtab's own policy\n"
-            "  2013-05-19T05:00  it got worse\n"
-            "      evidence: rows 768, champion_brier 0.09953\n"
-            "      action:   promoted, version 3\n");
+  report.policies[0].brier = 0.165;
+  report.policies[0].batches = 300;
+  report.policies[1].useless = 1;
+  report.policies[1].days_to_detect = 2.5;
+  report.policies[1].days_to_heal = 14.0;
+  report.oracle = {0.51, 0.16, 1000, ""};
+  EXPECT_EQ(
+      report.to_text(),
+      "policy      log loss     AUC  predictions   labels  retrains  promoted  rolled back  incidents   "
+      "regret    cost  useless  detect    heal\n"
+      "never        0.51710  0.6915       256089   249537         0         0            0          0  "
+      "+0.0071    1.50        0       -       -\n"
+      "trimtab            -       -       256089   249537         4         0            0          0        "
+      "-       -        1   2.5 d  14.0 d\n"
+      "oracle      0.51000  refitted before every 28 days\n"
+      "\n"
+      "Timeline of trimtab's own policy\n"
+      "  2013-05-19T05:00  it got worse\n"
+      "      evidence: rows 768, champion_brier 0.09953\n"
+      "      action:   promoted, version 3\n");
 }
 
 TEST(BacktestReport, WithoutOurPolicyThereIsNoTimelineAndAnIdleOneSaysSo) {
@@ -57,7 +68,9 @@ TEST(BacktestReport, JsonHoldsThePoliciesAndOurTimeline) {
   const Json json = report.to_json();
   EXPECT_EQ(json["policies"].as_array().at(0).dump(),
             R"({"name":"never","log_loss":null,"auc":null,"predictions":256089,"labels":249537,)"
-            R"("retrains":0,"promotions":0,"rollbacks":0,"incidents":0})");
+            R"("retrains":0,"promotions":0,"rollbacks":0,"incidents":0,"brier":null,"batches":0,)"
+            R"("useless":0,"days_to_detect":null,"days_to_heal":null,"regret":null,"cost":null})");
+  EXPECT_EQ(json["oracle"].dump(), R"({"log_loss":null,"brier":null,"rows":0})");
   EXPECT_EQ(json["timeline"].as_array().at(0).text_or("action"), "refused, version 2");
 }
 
@@ -85,7 +98,21 @@ TEST_F(BacktestRefusal, APolicyThatDoesNotExist) {
   BacktestOptions options;
   options.policies = {"never", "weakly"};
   EXPECT_EQ(refusal("  late: {model: m}\n", options),
-            "error: 'weakly' is no policy\n   hint: never, weekly, trimtab, or every:3d");
+            "error: 'weakly' is no policy\n   hint: trimtab, never, weekly, every:3d, every-batch, "
+            "every-batches:5, psi, or loss-3sigma");
+}
+
+TEST_F(BacktestRefusal, ASettingThatSetsNothing) {
+  BacktestOptions options;
+  options.settings = {"heal.poison_budget=few"};
+  EXPECT_EQ(
+      refusal("  late: {model: m}\n", options),
+      "--set:1:16: error: 'poison_budget' is text ('few'), a number of batches like '3 batches' is wanted");
+  options.settings = {"poison_budget=1"};
+  EXPECT_EQ(
+      refusal("  late: {model: m}\n", options),
+      "error: 'poison_budget=1' sets nothing\n   hint: as in heal.poison_budget=1, heal.mode=suggest or "
+      "'heal.retrains=1 per week'");
 }
 
 TEST_F(BacktestRefusal, AnEndpointThatIsNotNamedOrNotThere) {

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <thread>
 #include <unistd.h>
 
@@ -14,6 +15,7 @@
 #include "base/process.h"
 #include "http/client.h"
 #include "judge/metrics.h"
+#include "store/connection.h"
 #include "store/home.h"
 
 namespace trimtab::app {
@@ -70,6 +72,9 @@ class ServerProcess {
                     base::format_duration(settings_.limits.wall_time_max),
                     "--step-memory-max",
                     flow::format_bytes(settings_.limits.memory_bytes_max)};
+    for (const std::string& setting : settings_.settings) {
+      process.argv.insert(process.argv.end(), {"--set", setting});
+    }
     process.cancel = &kill_;
     process.on_line = [this](std::string_view line) {
       const std::size_t colon = line.rfind(':');
@@ -266,6 +271,7 @@ void measure_answers(const HistoryFeed& feed, const Progress& progress, PolicyRe
   };
   result.log_loss = value("log_loss");
   result.auc = value("auc");
+  result.brier = value("brier");
 }
 
 Json timeline_entry(const std::string& time, const std::string& event, Json evidence,
@@ -275,11 +281,48 @@ Json timeline_entry(const std::string& time, const std::string& event, Json evid
   return entry.set("action", action);
 }
 
+// A mean that is null until something was added.
+class Mean {
+ public:
+  void add(double value) {
+    sum_ += value;
+    ++count_;
+  }
+  Json value() const { return count_ == 0 ? Json() : Json(sum_ / static_cast<double>(count_)); }
+
+ private:
+  double sum_ = 0;
+  std::int64_t count_ = 0;
+};
+
+// How long an incident's change had lasted when it was seen, and when something better answered.
+void time_incident(const Json& incident, Mean& detect, Mean& heal) {
+  std::optional<TimeUs> since;
+  for (const Json& event : incident["events"].as_array()) {
+    const Json& detail = event["detail"];
+    const Result<TimeUs> time = base::parse_time(event.text_or("time"));
+    if (!time) continue;
+    if (event.text_or("kind") == "verdict" && !since && detail["evidence"].is_object()) {
+      const Result<TimeUs> begin = base::parse_time(detail["evidence"].text_or("since"));
+      if (!begin) continue;
+      since = *begin;
+      detect.add(static_cast<double>(*time - *since) / base::kDayUs);
+    }
+    if (event.text_or("kind") != "outcome" || !since) continue;
+    const std::string outcome = detail.text_or("result");
+    if (outcome != "promoted" && outcome != "rolled back") continue;
+    heal.add(static_cast<double>(*time - *since) / base::kDayUs);
+    return;
+  }
+}
+
 // What the incidents' journals say was done, in order of time.
 void read_incidents(const Json& incidents, PolicyResult& result) {
   const Json::Array& list = incidents["incidents"].as_array();
   result.incidents = static_cast<std::int64_t>(list.size());
+  Mean detect, heal;
   for (auto incident = list.rbegin(); incident != list.rend(); ++incident) {
+    time_incident(*incident, detect, heal);
     Json evidence;
     for (const Json& event : (*incident)["events"].as_array()) {
       const Json& detail = event["detail"];
@@ -297,6 +340,26 @@ void read_incidents(const Json& incidents, PolicyResult& result) {
           timeline_entry(event.text_or("time"), incident->text_or("summary"), evidence, action));
     }
   }
+  result.days_to_detect = detect.value();
+  result.days_to_heal = heal.value();
+}
+
+// Batches that were decided on, and versions that did no better than the one before them while both scored.
+Status read_performance(const std::filesystem::path& home, PolicyResult& result) {
+  const base::SystemClock clock;
+  const std::unique_ptr<store::Home> owned = TRY(store::Home::open(home, clock));
+  return owned->database().read([&result](store::Connection& connection) -> Status {
+    store::Statement batches =
+        connection.prepare("SELECT count(DISTINCT batch) FROM batch_performance WHERE role = 'served'");
+    if (TRY(batches.step())) result.batches = batches.integer(0);
+    store::Statement useless = connection.prepare(
+        "SELECT count(*) FROM (SELECT s.version, sum((s.metrics_json ->> 'log_loss' - p.metrics_json ->> "
+        "'log_loss') * s.labels) AS loss FROM batch_performance s JOIN batch_performance p ON p.endpoint = "
+        "s.endpoint AND p.batch = s.batch AND p.role = 'previous' AND p.version < s.version WHERE s.role = "
+        "'served' GROUP BY s.version) WHERE loss >= 0");
+    if (TRY(useless.step())) result.useless = useless.integer(0);
+    return {};
+  });
 }
 
 }  // namespace
@@ -305,20 +368,25 @@ Json PolicyResult::to_json() const {
   Json json = Json::object();
   json.set("name", name).set("log_loss", log_loss).set("auc", auc).set("predictions", predictions);
   json.set("labels", labels).set("retrains", retrains).set("promotions", promotions);
-  return json.set("rollbacks", rollbacks).set("incidents", incidents);
+  json.set("rollbacks", rollbacks).set("incidents", incidents).set("brier", brier).set("batches", batches);
+  json.set("useless", useless).set("days_to_detect", days_to_detect);
+  return json.set("days_to_heal", days_to_heal);
 }
 
 Result<PolicyResult> run_policy(const PolicySettings& settings, const HistoryFeed& feed,
                                 const std::function<void(std::int64_t done, std::int64_t total)>& on_tick) {
   const std::unique_ptr<Progress> progress = TRY(Progress::open(settings.folder, feed.requests.size()));
-  ServerProcess process(settings);
-  http::Client server = TRY(process.connect());
-  TRY(Replay(settings, feed, server, *progress).run(on_tick));
   PolicyResult result;
   result.name = settings.name;
+  {
+    ServerProcess process(settings);
+    http::Client server = TRY(process.connect());
+    TRY(Replay(settings, feed, server, *progress).run(on_tick));
+    const http::ClientReply incidents = TRY(server.send("GET", "/api/v1/incidents"));
+    read_incidents(TRY(base::parse_json(incidents.body)), result);
+  }
   measure_answers(feed, *progress, result);
-  const http::ClientReply incidents = TRY(server.send("GET", "/api/v1/incidents"));
-  read_incidents(TRY(base::parse_json(incidents.body)), result);
+  TRY(read_performance(settings.folder / "home", result));
   return result;
 }
 

@@ -17,9 +17,10 @@
 namespace trimtab::app {
 
 struct PolicySettings {
-  std::string name;              // "never", "weekly", "trimtab"
-  std::string policy;            // For `serve --policy`: "never", "every:7d", "declared".
-  std::filesystem::path folder;  // Holds project/, home/, progress and answers; made already.
+  std::string name;                   // "never", "weekly", "trimtab", "psi"
+  std::string policy;                 // For `serve --policy`: "never", "every:7d", "declared".
+  std::vector<std::string> settings;  // For `serve --set`.
+  std::filesystem::path folder;       // Holds project/, home/, progress and answers; made already.
   std::string endpoint;
   TimeUs from = 0;
   TimeUs to = 0;
@@ -28,9 +29,15 @@ struct PolicySettings {
 
 struct PolicyResult {
   std::string name;
-  Json log_loss, auc;  // Numbers, or null.
+  Json log_loss, auc, brier;  // Numbers, or null.
   std::int64_t predictions = 0, labels = 0;
   std::int64_t retrains = 0, promotions = 0, rollbacks = 0, incidents = 0;
+  std::int64_t batches = 0;  // Labelled ones, on which was decided.
+  // Promotions whose version did no better than its predecessor on the batches that both scored.
+  std::int64_t useless = 0;
+  // Days, on average over the incidents that say since when it was worse: until it was seen, and until
+  // another version or level answered. Null: none says so.
+  Json days_to_detect, days_to_heal;
   Json timeline = Json::array();  // {"time","event","evidence","action"}, oldest first.
 
   Json to_json() const;  // Without the timeline.

@@ -18,6 +18,7 @@ Status backtest_verb(const Arguments& arguments) {
   options.to = arguments.to;
   options.limits = TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
   options.policies = arguments.policies;
+  options.settings = arguments.settings;
   if (options.policies.empty()) options.policies = {"never", "weekly", "trimtab"};
   options.say = [](const std::string& line) { std::fprintf(stderr, "  %s\n", line.c_str()); };
   BacktestReport report;

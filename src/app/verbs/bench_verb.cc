@@ -142,7 +142,7 @@ Result<Json> measure_endpoint(Workbench& bench, const registry::EndpointFacts& f
   const std::string& source = bench.project.find_table(model->from)->from;
   const table::Batch rows = TRY(sample_rows(bench, source, artifact->recipe.request));
   serve::Endpoint endpoint(facts.name, *bench.engine, lookups, bench.clock, [](model::Prediction&&) {});
-  TRY(endpoint.deploy({{*facts.serving_version, model::Role::served}},
+  TRY(endpoint.deploy({.versions = {{*facts.serving_version}}},
                       [&artifact](std::int64_t) { return artifact; }));
   const std::string body = body_of(rows);
   const Rates one = TRY(measure(kWarmUp, [&]() -> Status {

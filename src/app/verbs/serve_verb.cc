@@ -15,6 +15,31 @@
 namespace trimtab::app {
 namespace {
 
+Result<std::optional<base::TlsFiles>> read_tls(const Arguments& arguments) {
+  if (arguments.tls_certificate.empty() && arguments.tls_key.empty()) return std::optional<base::TlsFiles>();
+  if (!arguments.tls_certificate.empty() && !arguments.tls_key.empty())
+    return std::optional<base::TlsFiles>({arguments.tls_certificate, arguments.tls_key});
+  return fail(ErrorCode::invalid, "TLS needs a certificate and its key", "pass --tls-cert and --tls-key");
+}
+
+// The secret comes by the environment: other people see the words of a command line.
+Result<std::optional<people::ProviderOptions>> read_provider(const Arguments& arguments) {
+  if (arguments.oidc_issuer.empty()) return std::optional<people::ProviderOptions>();
+  if (arguments.oidc_client.empty() || arguments.oidc_url.empty()) {
+    return fail(ErrorCode::invalid, "an identity provider needs --oidc-client and --oidc-url",
+                "--oidc-url is the address by which browsers reach this server");
+  }
+  const char* secret = std::getenv("TRIMTAB_OIDC_SECRET");
+  return std::optional<people::ProviderOptions>(
+      {arguments.oidc_issuer, arguments.oidc_client, secret == nullptr ? "" : secret, arguments.oidc_url});
+}
+
+// The file's project with what --set says in its place.
+Status apply_settings(project::Project& project, const Arguments& arguments) {
+  for (const std::string& setting : arguments.settings) TRY(project::set_heal(project, setting));
+  return {};
+}
+
 // Blocked before any thread starts, so that only the wait of serve_verb hears them. SIGUSR1 is the server's
 // own: an apply has taken another trimtab.yaml.
 sigset_t block_signals() {
@@ -22,6 +47,7 @@ sigset_t block_signals() {
   sigemptyset(&signals);
   for (const int signal : {SIGTERM, SIGINT, SIGUSR1}) sigaddset(&signals, signal);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGXFSZ, SIG_IGN);  // A file that may grow no further is a failed write, not the end.
   return signals;
 }
 
@@ -34,9 +60,10 @@ Result<std::unique_ptr<RunningServer>> start(const ServerSettings& settings,
 // The server with another project. A verb may hold the home for a moment between the two; a project that
 // cannot be served leaves things as they were.
 Result<std::unique_ptr<RunningServer>> start_again(const ServerSettings& settings, project::Project& current,
-                                                   const std::string& path) {
+                                                   const Arguments& arguments) {
   constexpr int kAttempts = 600;
-  Result<project::Project> next = project::load(path);
+  Result<project::Project> next = project::load(arguments.project);
+  if (next) TRY(apply_settings(*next, arguments));
   if (!next) base::log_error("serve", "the server goes on as before: " + base::render(next.error()));
   for (int attempt = 0;; ++attempt) {
     Result<std::unique_ptr<RunningServer>> server = start(settings, next ? *next : current);
@@ -57,11 +84,15 @@ Result<std::unique_ptr<RunningServer>> start_again(const ServerSettings& setting
 Status serve_verb(const Arguments& arguments) {
   const sigset_t signals = block_signals();
   project::Project project = TRY(load_project_or_none(arguments));
+  TRY(apply_settings(project, arguments));
   ServerSettings settings;
   settings.home = home_folder(arguments, project);
   settings.host = arguments.host;
   settings.port = arguments.port;
   settings.hosts_allowed = arguments.allow_hosts;
+  settings.must_sign_in = arguments.auth;
+  settings.tls = TRY(read_tls(arguments));
+  settings.provider = TRY(read_provider(arguments));
   settings.limits = TRY(flow::parse_step_limits(arguments.step_time_max, arguments.step_memory_max));
   settings.policy = TRY(heal::parse_policy(arguments.policy));
   base::SystemClock clock;
@@ -70,18 +101,32 @@ Status serve_verb(const Arguments& arguments) {
   settings.on_project_changed = [] { ::kill(::getpid(), SIGUSR1); };
   settings.predict_port = TRY(predict_port_of([](const char* name) { return std::getenv(name); }));
   if (arguments.predict_port) settings.predict_port = PredictPort{*arguments.predict_port, false, {}};
+  if (arguments.grpc_port) {
+    settings.grpc_port = GrpcPort{*arguments.grpc_port, true};
+  } else if (settings.port != 0) {
+    settings.grpc_port = GrpcPort{settings.port + 1, false};
+  }
   std::unique_ptr<RunningServer> server = TRY(start(settings, project));
-  std::printf("trimtab serves at http://%s:%d\n", settings.host.c_str(), server->port());
+  const char* scheme = settings.tls ? "https" : "http";
+  std::printf("trimtab serves at %s://%s:%d\n", scheme, settings.host.c_str(), server->port());
   if (const auto port = server->predict_port()) {
-    std::printf("predictions alone at http://%s:%d\n",
+    std::printf("predictions alone at %s://%s:%d\n", settings.predict_port->is_container ? "http" : scheme,
                 settings.predict_port->is_container ? "0.0.0.0" : settings.host.c_str(), *port);
     settings.predict_port->port = *port;
+  }
+  if (const auto port = server->grpc_port()) {
+    std::printf("predictions over gRPC at %s:%d\n", settings.host.c_str(), *port);
+    settings.grpc_port->port = *port;
+  }
+  if (!server->first_password().empty()) {
+    std::printf("people have to sign in; the first is 'admin' with the password %s (shown this once)\n",
+                server->first_password().c_str());
   }
   std::fflush(stdout);
   settings.port = server->port();
   for (int received = 0; sigwait(&signals, &received) == 0 && received == SIGUSR1;) {
     server.reset();
-    server = TRY(start_again(settings, project, arguments.project));
+    server = TRY(start_again(settings, project, arguments));
   }
   return {};
 }

@@ -42,6 +42,14 @@ const std::vector<Verb>& verbs_of_making() {
        {"dataset", "project_option", "home", "json"},
        profile_verb,
        "a step failed"},
+      {"drift",
+       "say how the rows of one file differ from those of another",
+       "Two Parquet files of the same columns, column by column: statistics, what chance alone would make of "
+       "them,\n"
+       "and a verdict. Needs no project, model or server; memory does not grow with the files.\n"
+       "Example: trimtab drift march.parquet april.parquet",
+       {"two_files", "json"},
+       drift_verb},
       {"score",
        "predict for the rows of files",
        "Reads the files as the model's source declares them and writes their rows with a further column\n"
@@ -67,18 +75,36 @@ const std::vector<Verb>& verbs_of_keeping() {
        "Edit trimtab.yaml and run `trimtab apply` while it runs: it goes on with the new file at the same\n"
        "address.\n"
        "With --home and no trimtab.yaml here it keeps the runs of MLflow's clients, and serves no project.\n"
+       "Predictions over gRPC (Open Inference Protocol): at the port after --port, or at --grpc-port.\n"
        "AIP_HTTP_PORT (Vertex AI) or SAGEMAKER_BIND_TO_PORT: a port for predictions alone, for all hosts.\n"
        "Example: trimtab serve examples/flights --port 7700\n"
        "         curl -s localhost:7700/endpoints/late/invocations -H 'Content-Type: application/json' \\\n"
        "              -d '{\"dataframe_records\":[{...}]}'",
-       {"project", "home", "host", "port", "allow_host", "predict_port", "clock", "as_of", "policy",
-        "step_limits"},
+       {"project", "home", "host", "port", "allow_host", "auth", "tls", "oidc", "predict_port", "grpc_port",
+        "clock", "as_of", "policy", "set", "step_limits"},
        serve_verb},
       {"status",
        "show endpoints, champions and health",
        "Example: trimtab status examples/flights",
        {"project", "home", "json"},
        status_verb},
+      {"watch",
+       "show how an endpoint's columns, answers and errors have moved",
+       "Each column with a statistic, what chance alone would make of it, and a verdict: same, usual (more "
+       "than\n"
+       "chance, no more than earlier windows), moved. Then what came in that training did not know, how the "
+       "version\n"
+       "probably does, and how it did where the truth is known. Informs; healing decides. See "
+       "docs/watching.md.\n"
+       "Example: trimtab watch late --window 1d --against season --project examples/flights",
+       {"endpoint", "window", "as_of", "project_option", "home", "json"},
+       watch_verb},
+      {"history",
+       "show what a model's aliases, stages and champions have been",
+       "When, by whom and why, newest first; also of versions and models that were deleted.\n"
+       "Example: trimtab history late --project examples/flights",
+       {"registered_model", "project_option", "home", "json"},
+       history_verb},
       {"incidents",
        "show what went wrong and what was done about it",
        "Each incident with its journal: evidence, verdict, treatment, outcome.\n"
@@ -94,6 +120,13 @@ const std::vector<Verb>& verbs_of_keeping() {
        {"endpoint", "to_version", "reason", "project_option", "home", "json"},
        rollback_verb,
        "the version may not serve"},
+  };
+  return table;
+}
+
+// What says beforehand how it would keep itself.
+const std::vector<Verb>& verbs_of_trying() {
+  static const std::vector<Verb> table = {
       {"backtest",
        "replay history through the real server under several policies",
        "Replays the rows from --from on, hour by hour, through a real server with a manual clock: rows of "
@@ -101,10 +134,81 @@ const std::vector<Verb>& verbs_of_keeping() {
        "tables as they were observed, labels when they became known, one request a prediction. Interrupted, "
        "it goes on\n"
        "where it stopped.\n"
-       "Example: trimtab backtest examples/flights --from 2013-04-01",
-       {"project", "home", "endpoint_option", "from", "to", "policies", "step_limits", "json"},
+       "Policies: trimtab (what the file declares), never, weekly, every:3d, every-batch, every-batches:5,\n"
+       "psi, loss-3sigma. The last four learn from the newest 12 batches and promote without gates.\n"
+       "regret: log loss above an oracle's, which is refitted every 28 days on all rows before them, and on\n"
+       "the 28 days before, with every label at once; the better of the two counts. Below 0: better than "
+       "its\n"
+       "refits. cost: Brier loss above the oracle's, summed over batches, and 0.02 for each retraining and\n"
+       "for each promotion that brought nothing (useless). detect, heal: since a change began.\n"
+       "Example: trimtab backtest examples/flights --from 2013-04-01\n"
+       "         trimtab backtest examples/flights --policies trimtab --set heal.poison_budget=1",
+       {"project", "home", "endpoint_option", "from", "to", "policies", "set", "step_limits", "json"},
        backtest_verb,
        "a check or a gate said no, or a step failed"},
+  };
+  return table;
+}
+
+// What becomes of the home's record: removed, copied, brought in and sent.
+const std::vector<Verb>& verbs_of_record() {
+  static const std::vector<Verb> table = {
+      {"gc",
+       "remove for good what was deleted, and give its space back",
+       "Runs, experiments, logged models and versions that were deleted longer than --older-than ago go, "
+       "with "
+       "their\n"
+       "metrics and files; a removed experiment's name is free again. Then every file goes that nothing "
+       "refers "
+       "to, and\n"
+       "the database gives its free pages back. What a version in use came from stays. Safe to interrupt and "
+       "to "
+       "repeat;\n"
+       "where a server owns the home, it does the work while it answers.\n"
+       "Example: trimtab gc examples/flights --older-than 7d --dry-run",
+       {"project", "home", "older_than", "dry_run", "json"},
+       gc_verb},
+      {"backup",
+       "copy a home while it is in use",
+       "Writes the folder FOLDER: one snapshot of the database, every file (as a hard link where the disk is "
+       "the "
+       "same)\n"
+       "and the log of predictions. A server that owns the home does it while it answers. The token is not "
+       "in it.\n"
+       "Example: trimtab backup /backups/flights-monday --project examples/flights",
+       {"backup_folder", "project_option", "home", "json"},
+       backup_verb},
+      {"restore",
+       "make a home from a backup",
+       "Into a home that is not there yet or empty; what is there is never overwritten. The new home has "
+       "passed\n"
+       "`trimtab fsck --full` before it gets its name.\n"
+       "Example: trimtab restore /backups/flights-monday --home restored",
+       {"backup_folder", "project_option", "home", "json"},
+       restore_verb},
+      {"import",
+       "bring in what an MLflow server holds",
+       "Experiments, runs with all points of their metrics, datasets, logged models, registered models, "
+       "versions,\n"
+       "aliases, tags and files, deleted things as well; runs and logged models keep their ids. The SQLite "
+       "file (of\n"
+       "MLflow 3.17) is only read. What is here already is passed over, so an import that was interrupted is "
+       "run\n"
+       "again. The home must not be in use by a server.\n"
+       "Example: trimtab import mlflow --from mlflow.db --artifacts mlartifacts --home .trimtab\n"
+       "         trimtab import mlflow --from http://127.0.0.1:5000",
+       {"bridge", "import_source", "project_option", "home", "json"},
+       import_verb},
+      {"export",
+       "send the record to an MLflow server",
+       "All that import brings, the other way. MLflow gives runs, logged models and versions ids of its own; "
+       "the tag\n"
+       "trimtab.exported_from of each says its id here. What was sent before is passed over, so an export "
+       "that was\n"
+       "interrupted is run again. The home must not be in use by a server.\n"
+       "Example: trimtab export mlflow --to http://127.0.0.1:5000",
+       {"bridge", "export_target", "project_option", "home", "json"},
+       export_verb},
   };
   return table;
 }
@@ -143,12 +247,45 @@ const std::vector<Verb>& verbs_of_care() {
   return table;
 }
 
+// Who may use a server that people share.
+const std::vector<Verb>& verbs_of_people() {
+  static const std::vector<Verb> table = {
+      {"user",
+       "add and remove people, groups, passwords and tokens",
+       "user list                   everybody, with roles and tokens\n"
+       "user add NAME               prints the password that was made; --role: in the whole server\n"
+       "user password NAME          a new password; ends the person's sessions\n"
+       "user remove NAME            with roles, tokens and sessions\n"
+       "user token NAME             a personal access token, printed once; --role, --in and --lasts narrow "
+       "it\n"
+       "user revoke ID              ends a token\n"
+       "user group TEAM             makes a group; user ungroup TEAM ends it\n"
+       "user join TEAM NAME         takes a person into a group; user leave TEAM NAME takes one out\n"
+       "Example: trimtab user token anna --role viewer --in flights --lasts 90d --label dashboard",
+       {"words", "role", "scope", "token", "password", "project_option", "home", "json"},
+       user_verb},
+      {"role",
+       "say who may do what, and where",
+       "role list                   who has which role where\n"
+       "role grant NAME ROLE        viewer: look and predict; editor: log runs, files, models and labels;\n"
+       "                            deployer: apply, roll back, aliases and stages; approver; admin: give "
+       "roles.\n"
+       "                            Each may what those before it may.\n"
+       "role revoke NAME            takes it away\n"
+       "Example: trimtab role grant anna editor --in flights",
+       {"words", "scope", "group", "project_option", "home", "json"},
+       role_verb},
+  };
+  return table;
+}
+
 }  // namespace
 
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table = [] {
     std::vector<Verb> all = verbs_of_making();
-    for (const auto* more : {&verbs_of_keeping(), &verbs_of_care()})
+    for (const auto* more :
+         {&verbs_of_keeping(), &verbs_of_trying(), &verbs_of_record(), &verbs_of_people(), &verbs_of_care()})
       all.insert(all.end(), more->begin(), more->end());
     return all;
   }();

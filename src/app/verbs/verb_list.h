@@ -11,6 +11,8 @@ Status plan_verb(const Arguments& arguments);
 Status apply_verb(const Arguments& arguments);
 Status serve_verb(const Arguments& arguments);
 Status status_verb(const Arguments& arguments);
+Status drift_verb(const Arguments& arguments);
+Status watch_verb(const Arguments& arguments);
 Status incidents_verb(const Arguments& arguments);
 Status check_verb(const Arguments& arguments);
 Status fsck_verb(const Arguments& arguments);
@@ -20,6 +22,14 @@ Status profile_verb(const Arguments& arguments);
 Status rollback_verb(const Arguments& arguments);
 Status doctor_verb(const Arguments& arguments);
 Status bench_verb(const Arguments& arguments);
+Status user_verb(const Arguments& arguments);
+Status role_verb(const Arguments& arguments);
+Status gc_verb(const Arguments& arguments);
+Status backup_verb(const Arguments& arguments);
+Status restore_verb(const Arguments& arguments);
+Status import_verb(const Arguments& arguments);
+Status export_verb(const Arguments& arguments);
+Status history_verb(const Arguments& arguments);
 Status worker_verb(const Arguments& arguments);
 
 }  // namespace trimtab::app

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "app/wiring.h"
+#include "base/file.h"
 #include "project/load.h"
 
 namespace trimtab::app {
@@ -52,6 +53,8 @@ Result<std::optional<http::Client>> find_running_server(const std::string& home)
   if (!address) return std::optional<http::Client>();
   // Applying may train for minutes.
   http::Client client(address->host, address->port, base::kHourUs);
+  const Result<std::string> certificate = base::read_file(certificate_path_file(home), 4096);
+  if (certificate) client.set_tls({TRY(base::certificate_fingerprint(*certificate))});
   client.set_header("Authorization", "Bearer " + TRY(store::read_token(home)));
   return std::optional<http::Client>(std::move(client));
 }
@@ -71,10 +74,14 @@ std::string as_path_step(std::string_view text) {
 
 Result<Json> ask(http::Client& server, const std::string& method, const std::string& path, const Json& body) {
   const http::ClientReply reply = TRY(server.send(method, path, body.is_null() ? "" : body.dump()));
-  const Json json = TRY(base::parse_json(reply.body));
-  if (reply.status < 400) return json;
+  return unwrap(reply.status, reply.body);
+}
+
+Result<Json> unwrap(int status, const std::string& body) {
+  const Json json = TRY(base::parse_json(body));
+  if (status < 400) return json;
   const Json& wrong = json["error"];
-  Error error{ErrorCode::internal, wrong.text_or("message", reply.body), wrong.text_or("hint"), std::nullopt,
+  Error error{ErrorCode::internal, wrong.text_or("message", body), wrong.text_or("hint"), std::nullopt,
               nullptr};
   for (const base::ErrorRow& row : base::error_table()) {
     if (row.name == wrong.text_or("code")) error.code = row.code;

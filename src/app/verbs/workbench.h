@@ -50,6 +50,7 @@ std::string as_path_step(std::string_view text);
 // Sends and unwraps: a native error body becomes the Error that it describes.
 Result<Json> ask(http::Client& server, const std::string& method, const std::string& path,
                  const Json& body = nullptr);
+Result<Json> unwrap(int status, const std::string& body);
 
 // A project file as the server's routes take it.
 Json project_json(const project::Project& project);

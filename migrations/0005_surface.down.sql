@@ -1,0 +1,10 @@
+DROP TABLE upload;
+DROP TABLE trace_run;
+DROP TABLE trace_assessment;
+DROP TABLE trace_span;
+DROP TABLE trace_metadata;
+DROP TABLE trace_tag;
+DROP TABLE trace;
+DROP TABLE delivery;
+DROP TABLE webhook_event;
+DROP TABLE webhook;

@@ -1,0 +1,79 @@
+// Long requests for predictions: out of the way of the short ones, and never more than can be answered soon.
+#include <charconv>
+#include <memory>
+
+#include "api/predict/inference.h"
+
+namespace trimtab::api {
+namespace {
+
+constexpr std::size_t kLongBytes = 32u << 10;  // About a hundred rows, whose answer takes some milliseconds.
+
+// A request that outlives its handler's call.
+struct KeptRequest {
+  explicit KeptRequest(const http::Request& request)
+      : method(request.method), path(request.path), query(request.query), body(request.body) {
+    for (const auto& [name, value] : request.headers) headers.emplace_back(name, value);
+    view = request;
+    view.method = method;
+    view.path = path;
+    view.query = query;
+    view.body = body;
+    view.headers.assign(headers.begin(), headers.end());
+  }
+  KeptRequest(const KeptRequest&) = delete;
+
+  std::string method, path, query, body;
+  std::vector<std::pair<std::string, std::string>> headers;
+  http::Request view;
+};
+
+// How long the request may wait. Nothing: as long as it takes. Errors: malformed.
+Result<std::optional<TimeUs>> patience_of(const ServerRooms& rooms, const http::Request& request) {
+  const std::string_view text = request.header("X-Trimtab-Deadline-Ms");
+  std::int64_t milliseconds = 0;
+  const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
+  const bool is_whole = wrong == std::errc() && end == text.data() + text.size();
+  if (!text.empty() && (!is_whole || milliseconds < 0 || milliseconds > 86'400'000)) {
+    return fail(ErrorCode::malformed,
+                "X-Trimtab-Deadline-Ms is no whole number of milliseconds: '" + std::string(text) + "'");
+  }
+  if (!text.empty()) return std::optional<TimeUs>(milliseconds * 1000);
+  const Result<heal::Ward*> ward =
+      request.path_values.empty() ? only_ward(rooms) : rooms.ward(request.path_values[0]);
+  return ward ? (*ward)->declared().deadline : std::optional<TimeUs>();
+}
+
+Error too_late(TimeUs waited) {
+  return {ErrorCode::busy,
+          "the request waited for " + std::to_string(waited / 1000) + " ms, longer than its deadline",
+          "send it again, later or with more patience", std::nullopt, nullptr};
+}
+
+Error too_many() {
+  return {ErrorCode::busy, "too many long requests for predictions are waiting",
+          "send it again a little later", std::nullopt, nullptr};
+}
+
+}  // namespace
+
+http::Handler predict_handler(const ServerRooms& rooms,
+                              std::function<http::Reply(const http::Request&)> answer, Refuser refuse) {
+  return [&rooms, answer = std::move(answer), refuse](const http::Request& request,
+                                                      http::ReplyPromise promise) -> http::Answer {
+    if (request.body.size() < kLongBytes) return answer(request);
+    const Result<std::optional<TimeUs>> patience = patience_of(rooms, request);
+    if (!patience) return refuse(patience.error());
+    auto kept = std::make_shared<const KeptRequest>(request);
+    const TimeUs arrived = base::steady_now();
+    const bool is_taken =
+        rooms.long_requests->submit([kept, arrived, patience = *patience, answer, refuse, promise]() mutable {
+          const TimeUs waited = base::steady_now() - arrived;
+          promise.send(patience && waited > *patience ? refuse(too_late(waited)) : answer(kept->view));
+        });
+    if (!is_taken) return refuse(too_many());
+    return http::Pending{};
+  };
+}
+
+}  // namespace trimtab::api

@@ -1,0 +1,44 @@
+// Scores along: what was answered is scored again by the versions that did not answer, on a thread of their
+// own, so that a shadow neither slows nor fails an answer, however slow or broken it is.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "model/prediction.h"
+#include "serve/deployment.h"
+#include "table/engine.h"
+
+namespace trimtab::serve {
+
+// A prediction that was answered, and who is to score along.
+struct Mirrored {
+  model::Prediction prediction;
+  std::shared_ptr<const Deployment> deployed;
+  std::shared_ptr<const table::Schema> columns;  // Of the request.
+};
+
+// Thread-safe.
+class Mirror {
+ public:
+  using OnPrediction = std::function<void(model::Prediction&&)>;
+
+  // `on_prediction` hears of each prediction when all versions have scored it, in the order of add(). A
+  // version that cannot score a row has NaN there.
+  Mirror(table::Engine& engine, const OnPrediction& on_prediction);
+  ~Mirror();  // Hands on what it has.
+
+  // When more than so many predictions wait, the next ones are handed on at once without further scores.
+  static constexpr std::size_t kWaitingMax = 65'536;
+  void add(Mirrored mirrored);
+  // Waits until all that was added before has been handed on.
+  void settle();
+  std::uint64_t skipped() const;  // Predictions that nobody scored along.
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace trimtab::serve

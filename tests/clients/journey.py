@@ -1,0 +1,62 @@
+"""What the journeys of all clients share: an empty record to talk to, and how a journey is run."""
+
+import argparse
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import unittest
+
+
+class EmptyRecord(unittest.TestCase):
+    """One server with an empty home for all tests of a class. Its address is in MLFLOW_TRACKING_URI."""
+
+    program = "bin/trimtab"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.home = pathlib.Path(cls.folder.name) / "home"
+        cls.start()
+
+    @classmethod
+    def start(cls):
+        cls.server = subprocess.Popen(
+            [cls.program, "serve", "--home", cls.home, "--port", "0"],
+            cwd=cls.folder.name,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        cls.address = cls.server.stdout.readline().split()[-1]
+        os.environ["MLFLOW_TRACKING_URI"] = cls.address
+
+    @classmethod
+    def stop(cls):
+        cls.server.terminate()
+        assert cls.server.wait(timeout=30) == 0
+        cls.server.stdout.close()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.stop()
+        cls.folder.cleanup()
+
+
+def main(journey):
+    """Runs the tests of one class, as tests/clients/run.py asks; returns the exit code."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("test", nargs="*")
+    options = parser.parse_args()
+    journey.program = os.path.abspath(options.program)
+    suite = unittest.TestSuite(journey(name) for name in options.test)
+    if not options.test:
+        suite = unittest.defaultTestLoader.loadTestsFromTestCase(journey)
+    result = unittest.TextTestRunner(verbosity=1).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    if options.json:
+        totals = {"passed": result.testsRun - failed, "failed": failed}
+        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
+    return 1 if failed else 0

@@ -1,0 +1,442 @@
+#!/usr/bin/env python3
+"""A record moves: MLflow's SQLite file to here to a real `mlflow server`, and from that server to here.
+
+What MLflow's own client reads of a record is compared, before and after. Runs in the environment of
+bench/requirements.txt; run.py starts it there.
+"""
+
+import argparse
+import json
+import math
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+import urllib.request
+
+os.environ.update(
+    {
+        "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        "MLFLOW_ENABLE_ASYNC_TRACE_LOGGING": "false",
+    }
+)
+
+import mlflow  # noqa: E402  reads the environment when it is imported
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, ViewType  # noqa: E402
+
+EXPORTED = "trimtab.exported_from"
+KINDS = ["experiments", "runs", "metric_points", "logged_models", "registered_models", "versions", "aliases"]
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(address):
+    began = time.monotonic()
+    while time.monotonic() - began < 600:  # It makes its tables first.
+        try:
+            with urllib.request.urlopen(address + "/health", timeout=5):
+                return
+        except OSError:
+            time.sleep(0.2)
+    raise AssertionError(f"{address} does not answer")
+
+
+def fill(client, root):
+    """A record with one of everything."""
+    for name in ("first", "second"):
+        experiment = client.create_experiment(name, tags={"team": name})
+        for number in range(3):
+            run = client.create_run(
+                experiment, start_time=1_000 + number, run_name=f"{name}-{number}"
+            ).info.run_id
+            client.log_param(run, "depth", number)
+            client.set_tag(run, "kind", "a tag with 'quotes' and ü")
+            points = [Metric("loss", 1 / (step + 1), 2_000 + step, step) for step in range(1_200)]
+            client.log_batch(run, metrics=points[:1000])
+            client.log_batch(run, metrics=points[1000:])
+            client.log_metric(run, "odd", math.nan, 5, 1)
+            client.log_metric(run, "odd", math.inf, 6, 2)
+            client.log_text(run, f"hello {name} {number}", "notes/hello.txt")
+            client.log_text(run, "", "empty.txt")
+            client.log_inputs(
+                run,
+                [
+                    DatasetInput(
+                        Dataset("rows", "digest1", "local", "{}", "{}", "{}"), [InputTag("context", "train")]
+                    )
+                ],
+            )
+            client.set_terminated(run, "FINISHED" if number else "FAILED", end_time=9_000 + number)
+    first = client.get_experiment_by_name("first").experiment_id
+    runs = client.search_runs([first], order_by=["attributes.start_time ASC"])
+    client.delete_run(runs[2].info.run_id)
+    model = client.create_logged_model(
+        first, name="net", source_run_id=runs[0].info.run_id, params={"layers": "3"}, tags={"a": "b"}
+    )
+    source = root / "files"
+    (source / "data").mkdir(parents=True)
+    (source / "MLmodel").write_text("flavors: {}\n", encoding="utf-8")
+    (source / "data/weights.bin").write_bytes(bytes(range(256)) * 100)
+    client.log_model_artifacts(model.model_id, str(source))
+    client.finalize_logged_model(model.model_id, "READY")
+    client.log_outputs(runs[0].info.run_id, [LoggedModelOutput(model.model_id, 1)])
+    client.create_registered_model("late", tags={"owner": "ann"}, description="is it late?")
+    client.create_model_version(
+        "late", f"models:/{model.model_id}", run_id=runs[0].info.run_id, model_id=model.model_id
+    )
+    client.create_model_version(
+        "late",
+        f"{runs[1].info.artifact_uri}/notes",
+        run_id=runs[1].info.run_id,
+        tags={"v": "2"},
+        description="second",
+    )
+    client.transition_model_version_stage("late", "2", "Production")
+    client.set_registered_model_alias("late", "champion", "1")
+    gone = client.create_experiment("gone")
+    client.create_run(gone, run_name="also gone")
+    client.delete_experiment(gone)
+
+
+def files_of(client, run, path=""):
+    found = {}
+    for entry in client.list_artifacts(run, path):
+        if entry.is_dir:
+            found.update(files_of(client, run, entry.path))
+        else:
+            with tempfile.TemporaryDirectory() as folder:
+                text = pathlib.Path(client.download_artifacts(run, entry.path, folder)).read_bytes()
+            found[entry.path] = text.hex()
+    return found
+
+
+def number(value):
+    return "NaN" if math.isnan(value) else value
+
+
+def tags_of(tags):
+    """Without what only one of the records says."""
+    return {key: value for key, value in tags.items() if key != EXPORTED and not key.startswith("mlflow.")}
+
+
+def run_facts(client, run):
+    info, data = run.info, run.data
+    return {
+        "status": info.status,
+        "stage": info.lifecycle_stage,
+        "times": (info.start_time, info.end_time),
+        "params": data.params,
+        "tags": tags_of(data.tags),
+        "latest": {key: number(value) for key, value in data.metrics.items()},
+        "points": {
+            key: [(number(m.value), m.timestamp, m.step) for m in client.get_metric_history(info.run_id, key)]
+            for key in data.metrics
+        },
+        "datasets": [
+            (d.dataset.name, d.dataset.digest, d.dataset.source_type, [(t.key, t.value) for t in d.tags])
+            for d in run.inputs.dataset_inputs
+        ],
+        "outputs": len(run.outputs.model_outputs) if run.outputs else 0,
+        "files": files_of(client, info.run_id),
+    }
+
+
+def facts(client):
+    """What a client reads of a record, free of the ids that it may give anew."""
+    experiments = {}
+    for experiment in client.search_experiments(view_type=ViewType.ALL):
+        runs = client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL)
+        models = client.search_logged_models([experiment.experiment_id])
+        experiments[experiment.name] = {
+            "stage": experiment.lifecycle_stage,
+            "tags": tags_of(experiment.tags),
+            "runs": {run.info.run_name: run_facts(client, run) for run in runs},
+            "logged models": [(m.name, m.params, tags_of(m.tags), m.status) for m in models],
+        }
+    names_of_runs = {}
+    for experiment in client.search_experiments(view_type=ViewType.ALL):
+        for run in client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL):
+            names_of_runs[run.info.run_id] = run.info.run_name
+    models = {}
+    for model in client.search_registered_models():
+        versions = {}
+        for version in client.search_model_versions(f"name = '{model.name}'"):
+            with tempfile.TemporaryDirectory() as folder:
+                place = pathlib.Path(
+                    mlflow.artifacts.download_artifacts(
+                        f"models:/{model.name}/{version.version}",
+                        dst_path=folder,
+                        tracking_uri=client.tracking_uri,
+                    )
+                )
+                files = {
+                    str(file.relative_to(place)): file.read_bytes().hex()
+                    for file in sorted(place.rglob("*"))
+                    if file.is_file() and file.name != "registered_model_meta"
+                }
+            versions[version.version] = {
+                "stage": version.current_stage,
+                "run": names_of_runs.get(version.run_id),
+                "description": version.description or "",
+                "tags": tags_of(version.tags),
+                "files": files,
+            }
+        models[model.name] = {
+            "description": model.description,
+            "tags": model.tags,
+            "aliases": model.aliases,
+            "versions": versions,
+        }
+    return {"experiments": experiments, "models": models}
+
+
+class Moving(unittest.TestCase):
+    """One real server that was filled once; its file and its address are imported."""
+
+    program = "bin/trimtab"
+    maxDiff = 4_000
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.root = pathlib.Path(cls.folder.name)
+        cls.servers = []
+        cls.origin = cls.start_mlflow("origin")
+        shutil.copy(cls.root / "origin/mlflow.db", cls.root / "empty.db")
+        mlflow.set_tracking_uri(cls.origin)
+        client = MlflowClient(cls.origin)
+        fill(client, cls.root)
+        cls.expected = facts(client)
+
+    @classmethod
+    def tearDownClass(cls):
+        for server in cls.servers:
+            if server.poll() is None:
+                os.killpg(server.pid, signal.SIGTERM)
+                server.wait(timeout=30)
+        cls.folder.cleanup()
+
+    @classmethod
+    def start_mlflow(cls, name):
+        port = free_port()
+        folder = cls.root / name
+        folder.mkdir()
+        if (cls.root / "empty.db").exists():  # Saves the second server half a minute of making tables.
+            shutil.copy(cls.root / "empty.db", folder / "mlflow.db")
+        command = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+        ]
+        command += ["--backend-store-uri", f"sqlite:///{folder}/mlflow.db"]
+        command += ["--artifacts-destination", str(folder / "artifacts")]
+        with open(folder / "log", "wb") as log:
+            environment = {
+                **os.environ,
+                "PATH": f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}",
+            }
+            server = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=folder, env=environment, start_new_session=True
+            )
+        cls.servers.append(server)
+        wait_for(f"http://127.0.0.1:{port}")
+        return f"http://127.0.0.1:{port}"
+
+    def trimtab(self, *words, expect=0):
+        done = subprocess.run(
+            [self.program, *words], cwd=self.root, capture_output=True, text=True, timeout=300, check=False
+        )
+        self.assertEqual(done.returncode, expect, done.stdout + done.stderr)
+        return done
+
+    def whole(self, home):
+        self.assertEqual(self.trimtab("fsck", "--full", "--home", home).stdout, "The home is whole.\n")
+
+    def served(self, home):
+        server = subprocess.Popen(
+            [self.program, "serve", "--home", home, "--port", "0"],
+            cwd=self.root,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.addCleanup(server.stdout.close)
+        self.addCleanup(server.wait, 30)
+        self.addCleanup(server.terminate)
+        address = server.stdout.readline().split()[-1]
+        mlflow.set_tracking_uri(address)
+        return MlflowClient(address)
+
+    def facts_here(self, home):
+        return facts(self.served(home))
+
+    def ids(self, client):
+        found = set()
+        for experiment in client.search_experiments(view_type=ViewType.ALL):
+            for run in client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL):
+                found.add(run.info.run_id)
+        return found
+
+    def import_file(self, home, *more):
+        return self.trimtab(
+            "import",
+            "mlflow",
+            "--from",
+            "origin/mlflow.db",
+            "--artifacts",
+            "origin/artifacts",
+            "--home",
+            home,
+            *more,
+        )
+
+    def test_the_file_comes_whole_and_only_once(self):
+        first = json.loads(self.import_file("from-file", "--json").stdout)
+        self.assertEqual(first["runs"], {"brought": 7, "known": 0, "left": 0})
+        self.assertEqual(first["metric_points"]["brought"], 6 * 1_202)
+        self.assertEqual(first["versions"]["brought"], 2)
+        self.assertEqual(first["files"], {"brought": 14, "known": 0, "left": 0})
+        again = json.loads(self.import_file("from-file", "--json").stdout)
+        for kind in KINDS + ["files"]:
+            self.assertEqual(again[kind]["brought"], 0, kind)
+        self.whole("from-file")
+        client = self.served("from-file")
+        self.assertEqual(facts(client), self.expected)
+        self.assertEqual(self.ids(client), self.ids(MlflowClient(self.origin)))
+
+    def test_the_server_tells_the_same(self):
+        told = json.loads(
+            self.trimtab("import", "mlflow", "--from", self.origin, "--home", "told", "--json").stdout
+        )
+        self.assertEqual(told["runs"]["brought"], 7)
+        self.assertEqual(told["files"]["left"], 0)
+        self.whole("told")
+        self.assertEqual(self.facts_here("told"), self.expected)
+
+    def test_killed_imports_go_on(self):
+        for number in range(6):
+            process = subprocess.Popen(
+                [
+                    self.program,
+                    "import",
+                    "mlflow",
+                    "--from",
+                    "origin/mlflow.db",
+                    "--artifacts",
+                    "origin/artifacts",
+                ]
+                + ["--home", "killed"],
+                cwd=self.root,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
+            time.sleep(0.02 * (number + 1))
+            process.kill()
+            process.wait()
+        self.import_file("killed")
+        self.whole("killed")
+        self.assertEqual(self.facts_here("killed"), self.expected)
+
+    def test_there_and_back_again(self):
+        self.import_file("back")
+        target = self.start_mlflow("target")
+        for number in range(3):  # Interrupted twice.
+            words = [self.program, "export", "mlflow", "--to", target, "--home", "back"]
+            process = subprocess.Popen(
+                words, cwd=self.root, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+            if number < 2:
+                time.sleep(1 + number)
+                process.kill()
+            said = process.communicate(timeout=300)[0]
+            if number == 2:
+                self.assertEqual(process.returncode, 0, said)
+        mlflow.set_tracking_uri(target)
+        self.assertEqual(facts(MlflowClient(target)), self.expected)
+        again = json.loads(
+            self.trimtab("export", "mlflow", "--to", target, "--home", "back", "--json").stdout
+        )
+        self.assertEqual([again["runs"]["brought"], again["versions"]["brought"]], [0, 0])
+        self.assertEqual(facts(MlflowClient(target)), self.expected)
+
+    def test_without_artifacts_the_record_comes_and_says_what_is_left(self):
+        done = self.trimtab("import", "mlflow", "--from", "sqlite:///origin/mlflow.db", "--home", "bare")
+        self.assertIn("left behind", done.stdout)
+        self.assertIn("are not below the folder of --artifacts", done.stdout)
+        self.whole("bare")
+
+    def test_other_files_are_refused(self):
+        (self.root / "text.db").write_text(
+            "no database at all, but long enough for one to be looked for\n" * 20
+        )
+        sqlite3.connect(self.root / "other.db").execute("CREATE TABLE t (a)").connection.close()
+        with sqlite3.connect(self.root / "old.db") as old:
+            old.execute("CREATE TABLE alembic_version (version_num TEXT)")
+            old.execute("INSERT INTO alembic_version VALUES ('0a8213491aaa')")
+        old.close()
+        for name, words in [
+            ("absent.db", "there is no file 'absent.db'"),
+            ("text.db", "'text.db' is no SQLite database"),
+            ("other.db", "'other.db' is a SQLite database, but none of MLflow's"),
+            ("old.db", "'old.db' has MLflow's schema 0a8213491aaa, and only that of MLflow 3.17"),
+            ("https://example.org", "'https://example.org' is no address of an MLflow server"),
+            ("http://127.0.0.1:9", "the MLflow server at http://127.0.0.1:9 cannot be asked"),
+        ]:
+            done = subprocess.run(
+                [self.program, "import", "mlflow", "--from", name, "--home", "refused"],
+                cwd=self.root,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+            self.assertNotEqual(done.returncode, 0, name)
+            self.assertIn(words, done.stderr)
+        self.assertFalse((self.root / "refused").exists())
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("names", nargs="*")
+    options = parser.parse_args()
+    Moving.program = os.path.abspath(options.program)
+    loader = unittest.defaultTestLoader
+    suite = (
+        loader.loadTestsFromNames(options.names, Moving)
+        if options.names
+        else loader.loadTestsFromTestCase(Moving)
+    )
+    result = unittest.TextTestRunner(verbosity=2).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    if options.json:
+        pathlib.Path(options.json).write_text(
+            json.dumps({"passed": result.testsRun - failed, "failed": failed}), encoding="utf-8"
+        )
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

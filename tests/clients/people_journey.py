@@ -1,0 +1,680 @@
+#!/usr/bin/env python3
+"""People, roles, tokens, sessions, TLS and a single sign-on, against the real program.
+
+Runs in the environment of bench/requirements.txt; run.py starts it there.
+"""
+
+import argparse
+import base64
+import concurrent.futures
+import contextlib
+import http.client
+import json
+import os
+import pathlib
+import re
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+import types
+import unittest
+
+os.environ.update({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_DISABLE_TELEMETRY": "true"})
+
+import mlflow  # noqa: E402
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+# MLflow's client of users lies in the package of its server, which needs what a client has no use for.
+auth = types.ModuleType("mlflow.server.auth")
+auth.__path__ = [str(pathlib.Path(mlflow.__file__).parent / "server/auth")]
+sys.modules["mlflow.server.auth"] = auth
+
+from mlflow.server.auth.client import AuthServiceClient  # noqa: E402
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from oidc_provider import Provider  # noqa: E402
+
+PROGRAM = "bin/trimtab"
+GOOD = "correct horse battery staple"
+OTHER = "seven gray whales near reykjavik"
+
+# What anybody may ask; everything else needs somebody who is known.
+OPEN = {
+    ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/health"), ("GET", "/ping"), ("GET", "/version"),
+    ("GET", "/v2/health/live"), ("GET", "/v2/health/ready"), ("GET", "/.well-known/databricks-config"),
+    ("GET", "/openapi.json"),
+    ("GET", "/api/3.0/mlflow/server-info"), ("GET", "/ajax-api/3.0/mlflow/server-info"),
+    ("POST", "/api/v1/login"), ("GET", "/api/v1/oidc/login"), ("GET", "/api/v1/oidc/callback"),
+}  # fmt: skip
+# What everybody who is known may ask, and what it shows is their own or what they may see.
+EVERYBODY = re.compile(
+    r"/api/v1/(session|logout|account/.*)|.*/mlflow/(users/current|experiments/(search|create)|"
+    r"registered-models/(search|create)|model-versions/search)"
+)
+
+
+class Server:
+    """A running trimtab and a way to ask it."""
+
+    def __init__(self, folder, *words, tls=None):
+        self.folder, self.tls = pathlib.Path(folder), tls
+        self.process = subprocess.Popen(
+            [PROGRAM, "serve", "--home", "home", "--port", "0", *words],
+            cwd=folder,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        line = self.process.stdout.readline()
+        self.url = line.split()[-1]
+        self.port = int(self.url.rsplit(":", 1)[1])
+        self.home_token = (self.folder / "home/token").read_text().strip()
+        self.local = {}
+
+    def stop(self):
+        self.process.terminate()
+        assert self.process.wait(timeout=30) == 0
+        self.process.stdout.close()
+
+    def connect(self):
+        if self.tls:
+            return http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self.tls)
+        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+
+    def ask(self, method, path, body=None, token=None, basic=None, **headers):
+        """(status, JSON or text, headers)"""
+        sent = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
+        if token:
+            sent["Authorization"] = "Bearer " + token
+        if basic:
+            sent["Authorization"] = "Basic " + base64.b64encode(":".join(basic).encode()).decode()
+        connection = self.connect()
+        connection.request(method, path, None if body is None else json.dumps(body), sent)
+        reply = connection.getresponse()
+        text = reply.read().decode(errors="replace")
+        connection.close()
+        with contextlib.suppress(ValueError):
+            return reply.status, json.loads(text), reply
+        return reply.status, text, reply
+
+    def order(self, method, path, body=None):
+        status, answer, _ = self.ask(method, path, body, token=self.home_token)
+        assert status == 200, (method, path, status, answer)
+        return answer
+
+    def add(self, name, password=GOOD):
+        self.order("POST", "/api/v1/people", {"name": name, "password": password})
+
+    def token(self, name, **narrowed):
+        return self.order("POST", f"/api/v1/people/{name}/tokens", narrowed)
+
+    def experiment(self, name, **who):
+        status, answer, _ = self.ask("POST", "/api/2.0/mlflow/experiments/create", {"name": name}, **who)
+        assert status == 200, answer
+        return answer["experiment_id"]
+
+    def trimtab(self, *words, input=None):
+        return subprocess.run(
+            [PROGRAM, *words, "--home", "home"],
+            cwd=self.folder,
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+class WithServer(unittest.TestCase):
+    words = ("--auth",)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.server = Server(cls.folder.name, *cls.words)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.folder.cleanup()
+
+
+class Routes(WithServer):
+    """Every route of the table, asked by everybody who may not."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        server = cls.server
+        cls.secret = "secret-experiment"
+        experiment = server.experiment(cls.secret, token=server.home_token)
+        ask = lambda path, body: server.ask("POST", "/api/2.0/mlflow/" + path, body, token=server.home_token)[
+            1
+        ]  # noqa: E731
+        run = ask("runs/create", {"experiment_id": experiment})["run"]["info"]["run_id"]
+        ask("registered-models/create", {"name": "secret-model"})
+        model = ask("logged-models", {"experiment_id": experiment, "name": "m"})["model"]["info"]["model_id"]
+        ask("model-versions/create", {"name": "secret-model", "source": f"runs:/{run}/model", "run_id": run})
+        for name in ("anna", "bert"):
+            server.add(name)
+        server.experiment("berts-own", basic=("bert", GOOD))
+        server.order("POST", "/api/v1/roles", {"person": "anna", "role": "viewer", "project": cls.secret})
+        cls.known = {
+            "experiment_id": experiment, "experiment_ids": [experiment], "run_id": run, "run_ids": [run],
+            "name": "secret-model", "new_name": "taken-model", "version": "1", "model_id": model,
+            "alias": "champion",
+            "key": "k", "value": "1", "timestamp": 1, "step": 0, "stage": "Production", "status": "FINISHED",
+            "metric_key": "k", "path": "x", "source": f"runs:/{run}/model", "models": [], "max_results": 10,
+            "experiment_name": cls.secret, "artifact_file_path": "x", "resource_type": "experiment",
+            "resource_id": experiment, "username": "anna", "password": OTHER, "permission": "READ",
+            "is_admin": True,
+            "person": "bert", "role": "admin", "project": cls.secret,
+            "artifact_location": "mlflow-artifacts:/0",
+            "text": "project: x", "labels": [], "rows": [],
+        }  # fmt: skip
+        expired = server.token("anna", lasts="1s")["token"]
+        revoked = server.token("anna")
+        server.order("DELETE", "/api/v1/tokens/" + revoked["id"])
+        time.sleep(1.1)
+        cls.callers = {
+            "nobody": None,
+            "expired": expired,
+            "revoked": revoked["token"],
+            "another scope": server.token("anna", project="berts-own")["token"],
+            "another project": server.token("bert")["token"],
+        }
+        cls.table = [
+            (method.upper(), path)
+            for path, methods in server.ask("GET", "/openapi.json")[1]["paths"].items()
+            for method in methods
+        ]
+
+    def path_of(self, path):
+        values = {"artifact_path": f"{self.known['experiment_id']}/{self.known['run_id']}/artifacts/x",
+                  "model_id": self.known["model_id"], "id": self.known["run_id"], "key": "k"}  # fmt: skip
+        return re.sub(r"\{(\w+)\}", lambda hole: values.get(hole[1], "anna"), path)
+
+    def asked(self, method, path, token):
+        """The request, with everything that routes ask for."""
+        query = "&".join(f"{k}={v}" for k, v in self.known.items() if isinstance(v, str | int))
+        target = self.path_of(path) + ("?" + query.replace(" ", "%20") if method == "GET" else "")
+        return self.server.ask(method, target, None if method == "GET" else self.known, token=token)
+
+    def test_no_route_answers_whoever_may_not(self):
+        self.assertGreater(len(self.table), 150)
+        wrong = []
+        for method, path in self.table:
+            for caller, token in self.callers.items():
+                status, answer, _ = self.asked(method, path, token)
+                known = token and caller.startswith("another")
+                if status >= 500 and (method, path) not in OPEN:
+                    wrong.append(f"{caller}: {method} {path} answered {status}: {answer}")
+                if status // 100 != 2 or (method, path) in OPEN:
+                    continue
+                if known and EVERYBODY.fullmatch(path):
+                    if "secret" not in json.dumps(answer):
+                        continue
+                wrong.append(f"{caller}: {method} {path} answered {status}: {str(answer)[:100]}")
+        self.assertEqual("\n".join(wrong), "")
+
+    def test_the_same_requests_are_answered_to_who_may(self):
+        """Else the test above would prove nothing."""
+        done = 0
+        for method, path in self.table:
+            if method == "GET" and "/api/2.0/mlflow" in path:
+                status, answer, _ = self.asked(method, path, self.server.token("anna")["token"])
+                done += status // 100 == 2
+        self.assertGreater(done, 9)
+
+    def test_a_viewer_looks_and_changes_nothing(self):
+        token = self.server.token("anna")["token"]
+        run = {"run_id": self.known["run_id"]}
+        self.assertEqual(
+            self.server.ask("GET", "/api/2.0/mlflow/runs/get?run_id=" + run["run_id"], token=token)[0], 200
+        )
+        status, answer, _ = self.server.ask(
+            "POST",
+            "/api/2.0/mlflow/runs/log-metric",
+            {**run, "key": "k", "value": 1, "timestamp": 1},
+            token=token,
+        )
+        self.assertEqual((status, answer["error_code"]), (403, "PERMISSION_DENIED"))
+        self.assertIn("is no editor of experiment", answer["message"])
+
+    def test_a_location_within_another_experiment_is_for_admins(self):
+        for location in ("mlflow-artifacts:/1/x", "file:///etc"):
+            body = {"name": "sneaky", "artifact_location": location}
+            status, _, _ = self.server.ask(
+                "POST", "/api/2.0/mlflow/experiments/create", body, token=self.callers["another project"]
+            )
+            self.assertEqual(status, 403)
+
+    def test_a_version_of_what_one_may_not_read_is_refused(self):
+        token = self.callers["another project"]
+        self.server.ask(
+            "POST", "/api/2.0/mlflow/registered-models/create", {"name": "berts-model"}, token=token
+        )
+        run, model = self.known["run_id"], self.known["model_id"]
+        for source in (
+            f"runs:/{run}/model",
+            f"mlflow-artifacts:/1/{run}/artifacts/model",
+            f"models:/{model}",
+            "models:/secret-model/1",
+        ):
+            status, answer, _ = self.server.ask(
+                "POST",
+                "/api/2.0/mlflow/model-versions/create",
+                {"name": "berts-model", "source": source},
+                token=token,
+            )
+            self.assertEqual(status, 403, (source, answer))
+
+    def test_points_for_another_projects_model_are_refused(self):
+        token = self.callers["another project"]
+        own = self.server.experiment("berts-second", token=token)
+        run = self.server.ask("POST", "/api/2.0/mlflow/runs/create", {"experiment_id": own}, token=token)[1][
+            "run"
+        ]["info"]["run_id"]
+        point = {"key": "k", "value": 1, "timestamp": 1, "model_id": self.known["model_id"]}
+        for path, body in (("log-metric", point), ("log-batch", {"metrics": [point]})):
+            status, answer, _ = self.server.ask(
+                "POST", "/api/2.0/mlflow/runs/" + path, {"run_id": run, **body}, token=token
+            )
+            self.assertEqual(status, 403, answer)
+
+    def test_a_token_in_an_address_is_refused(self):
+        token = self.server.token("anna")["token"]
+        status, answer, _ = self.server.ask("GET", "/api/v1/session?token=" + token)
+        self.assertEqual(
+            (status, answer["error"]["message"]),
+            (401, "a token does not belong into an address: addresses are logged"),
+        )
+
+    def test_a_narrow_token_cannot_make_a_wider_one(self):
+        narrow = self.server.token("anna", role="viewer")["token"]
+        self.assertEqual(self.server.ask("GET", "/api/v1/account/tokens", token=narrow)[0], 200)
+        self.assertEqual(self.server.ask("POST", "/api/v1/account/tokens", {}, token=narrow)[0], 403)
+
+
+class People(WithServer):
+    """The command line, MLflow's own clients, passwords and sessions."""
+
+    def test_the_command_line_with_and_without_a_server(self):
+        with tempfile.TemporaryDirectory() as folder:
+            server = Server(folder, "--auth")
+            made = server.trimtab("user", "add", "carl", "--password-stdin", input=GOOD + "\n")
+            self.assertEqual((made.returncode, made.stdout), (0, "carl is added.\n"), made.stderr)
+            self.assertEqual(server.ask("GET", "/api/v1/session", basic=("carl", GOOD))[0], 200)
+            server.stop()
+            weak = server.trimtab("user", "add", "dora", "--password-stdin", input="password1234\n")
+            self.assertEqual(weak.returncode, 2)
+            self.assertIn("the password is too weak: it is a word that is guessed first", weak.stderr)
+            self.assertEqual(server.trimtab("role", "grant", "carl", "deployer").returncode, 0)
+            last = server.trimtab("user", "remove", "admin")
+            self.assertEqual(last.returncode, 1)
+            self.assertIn("nobody would be left who may administer this server", last.stderr)
+            server.trimtab("user", "group", "team")
+            server.trimtab("user", "join", "team", "carl")
+            self.assertEqual(server.trimtab("role", "grant", "team", "admin", "--group").returncode, 0)
+            listed = server.trimtab("user", "list").stdout
+            self.assertRegex(listed, r"carl +deployer of server, in group team")
+            self.assertRegex(listed, r"group team +admin of server")
+            made = server.trimtab(
+                "user", "token", "carl", "--role", "viewer", "--lasts", "90d", "--label", "ci", "--json"
+            )
+            self.assertRegex(json.loads(made.stdout)["token"], r"^trimtab_[0-9a-f]{72}$")
+
+    def test_who_may_not_be_reached_from_elsewhere(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run(
+                [PROGRAM, "serve", "--home", "home", "--port", "0", "--host", "0.0.0.0"],
+                cwd=folder, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+            self.assertEqual(done.returncode, 2)
+            self.assertIn("other machines reach 0.0.0.0, and nobody would have to sign in there", done.stderr)
+            self.assertIn("--auth", done.stderr)
+
+    def test_the_switch_is_remembered_and_the_first_password_is_told_once(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first = Server(folder, "--auth")
+            password = re.search(r"'admin' with the password (\S{24}) ", first.process.stdout.readline())[1]
+            self.assertEqual(first.ask("GET", "/api/v1/people", basic=("admin", password))[0], 200)
+            first.stop()
+            again = Server(folder)
+            self.assertEqual(again.ask("GET", "/api/v1/people")[0], 401)
+            self.assertEqual(again.ask("GET", "/api/v1/people", basic=("admin", password))[0], 200)
+            again.stop()
+            off = Server(folder, "--no-auth")
+            self.assertEqual(off.ask("GET", "/api/v1/endpoints")[0], 200)
+            off.stop()
+
+    def mlflow_as(self, name, password):
+        os.environ.update({"MLFLOW_TRACKING_USERNAME": name, "MLFLOW_TRACKING_PASSWORD": password})
+        mlflow.set_tracking_uri(self.server.url)
+        return MlflowClient()
+
+    def tearDown(self):
+        for name in ("USERNAME", "PASSWORD", "TOKEN"):
+            os.environ.pop("MLFLOW_TRACKING_" + name, None)
+
+    def test_mlflows_client_with_its_own_variables(self):
+        self.server.add("erik")
+        self.server.add("fay")
+        client = self.mlflow_as("erik", GOOD)
+        experiment = client.create_experiment("eriks")
+        with mlflow.start_run(experiment_id=experiment) as run:
+            mlflow.log_metric("acc", 0.5)
+            mlflow.log_dict({"a": 1}, "a.json")
+        client.create_registered_model("eriks-model")
+        client.create_model_version("eriks-model", f"runs:/{run.info.run_id}/m", run.info.run_id)
+        client.set_registered_model_alias("eriks-model", "champion", "1")
+        client = self.mlflow_as("fay", GOOD)
+        self.assertEqual([e.name for e in client.search_experiments()], [])
+        self.assertEqual(client.search_registered_models(), [])
+        with self.assertRaisesRegex(MlflowException, "is no viewer of experiment"):
+            client.get_run(run.info.run_id)
+        self.server.order(
+            "POST", "/api/v1/roles", {"person": "fay", "role": "editor", "model": "eriks-model"}
+        )
+        self.assertEqual([m.name for m in client.search_registered_models()], ["eriks-model"])
+        with self.assertRaisesRegex(MlflowException, "is no deployer of model 'eriks-model'"):
+            client.set_registered_model_alias("eriks-model", "champion", "1")
+        self.mlflow_as("erik", OTHER)
+        with self.assertRaisesRegex(MlflowException, "the name or the password is wrong"):
+            MlflowClient().search_experiments()
+        self.tearDown()
+        os.environ["MLFLOW_TRACKING_TOKEN"] = self.server.token("erik")["token"]
+        self.assertEqual([e.name for e in MlflowClient().search_experiments()], ["eriks"])
+
+    def test_mlflows_own_client_of_users(self):
+        self.server.order("POST", "/api/v1/people", {"name": "gus", "password": GOOD, "role": "admin"})
+        self.mlflow_as("gus", GOOD)
+        users = AuthServiceClient(self.server.url)
+        self.assertEqual(users.create_user("hal", OTHER).username, "hal")
+        self.assertFalse(users.get_user("hal").is_admin)
+        with self.assertRaisesRegex(MlflowException, "User with username=ida not found"):
+            users.get_user("ida")
+        with self.assertRaisesRegex(MlflowException, "the password is too weak"):
+            users.create_user("ida", "short")
+        users.update_user_admin("hal", True)
+        self.assertTrue(users.get_user("hal").is_admin)
+        users.update_user_admin("hal", False)
+        experiment = self.server.experiment("guss", basic=("gus", GOOD))
+        users.grant_user_permission("hal", "experiment", experiment, "EDIT")
+        answer = users.get_user_permission("hal", "experiment", experiment)
+        self.assertEqual((answer.allowed, answer.permission), (True, "EDIT"))
+        users.revoke_user_permission("hal", "experiment", experiment)
+        self.assertEqual(
+            users.get_user_permission("hal", "experiment", experiment).permission, "NO_PERMISSIONS"
+        )
+        users.update_user_password("hal", GOOD)
+        self.assertEqual(self.server.ask("GET", "/api/v1/session", basic=("hal", OTHER))[0], 401)
+        self.assertEqual(self.server.ask("GET", "/api/v1/session", basic=("hal", GOOD))[0], 200)
+        users.delete_user("hal")
+        self.assertEqual(self.server.ask("GET", "/api/v1/session", basic=("hal", GOOD))[0], 401)
+
+    def test_a_password_is_hashed_once_and_not_for_every_request(self):
+        self.server.add("jane")
+        self.server.ask("GET", "/api/v1/session", basic=("jane", GOOD))
+        begin = time.monotonic()
+        for _ in range(50):
+            self.assertEqual(self.server.ask("GET", "/api/v1/session", basic=("jane", GOOD))[0], 200)
+        fifty = time.monotonic() - begin
+        self.server.order("POST", "/api/v1/people/jane/password", {"password": OTHER})
+        self.assertEqual(self.server.ask("GET", "/api/v1/session", basic=("jane", GOOD))[0], 401)
+        self.assertLess(fifty / 50, 0.04, "an argon2id hash takes longer than that")
+
+    def test_a_thousand_bad_logins(self):
+        """They are refused, others still get in, and what the server does otherwise goes on."""
+        server = Server(self.enterContext(tempfile.TemporaryDirectory()), "--auth")
+        self.addCleanup(server.stop)
+        server.add("kim")
+        guess = lambda number: server.ask(
+            "POST", "/api/v1/login", {"name": "kim", "password": f"wrong {number}"}
+        )  # noqa: E731
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            replies = list(pool.map(guess, range(1000)))
+        statuses = [status for status, _, _ in replies]
+        self.assertLessEqual(set(statuses), {401, 429})
+        self.assertLess(statuses.count(401), 130)
+        late = replies[-1]
+        self.assertEqual(late[0], 429)
+        self.assertGreater(int(late[2].getheader("Retry-After")), 0)
+        self.assertEqual(server.ask("GET", "/api/v1/people", token=server.home_token)[0], 200)
+
+    def test_a_session_changes_things_with_its_key_alone(self):
+        server = self.server
+        server.add("lea")
+        token = server.token("lea")["token"]
+        status, answer, reply = server.ask("POST", "/api/v1/login", {"name": "lea", "password": GOOD})
+        self.assertEqual(status, 200, answer)
+        cookie = reply.getheader("Set-Cookie")
+        self.assertRegex(cookie, r"^trimtab=[0-9a-f]{64}; Path=/; HttpOnly; SameSite=Lax; Max-Age=43200$")
+        cookie = cookie.split(";")[0]
+        seen = server.ask("GET", "/api/v1/session", Cookie=cookie)[1]
+        self.assertEqual((seen["name"], seen["csrf"]), ("lea", answer["csrf"]))
+        path, body = "/api/2.0/mlflow/experiments/create", {"name": "leas"}
+        status, refused, _ = server.ask("POST", path, body, Cookie=cookie)
+        self.assertEqual(
+            (status, refused["error"]["message"]), (403, "a change by a session needs the session's own key")
+        )
+        self.assertEqual(server.ask("POST", path, body, Cookie=cookie, X_Trimtab_CSRF="0" * 32)[0], 403)
+        evil = server.ask(
+            "POST", path, body, Cookie=cookie, X_Trimtab_CSRF=answer["csrf"], Origin="http://evil.example"
+        )
+        self.assertEqual(evil[0], 403)
+        self.assertEqual(server.ask("POST", path, body, Cookie=cookie, X_Trimtab_CSRF=answer["csrf"])[0], 200)
+        self.assertEqual(
+            server.ask("POST", "/api/v1/logout", {}, Cookie=cookie, X_Trimtab_CSRF=answer["csrf"])[0], 200
+        )
+        self.assertEqual(server.ask("GET", "/api/v1/session", Cookie=cookie)[0], 401)
+        self.assertEqual(server.ask("GET", "/api/v1/session", token=token)[0], 200)
+
+    def test_changes_stand_in_the_audit(self):
+        self.server.add("mia")
+        self.server.order("POST", "/api/v1/roles", {"person": "mia", "role": "viewer"})
+        rows = self.server.order("GET", "/api/v1/audit")["audit"]
+        said = [(row["actor"], row["action"]) for row in rows if row["object"] == "person/mia"]
+        self.assertEqual(said, [("cli", "role.grant"), ("cli", "person.add")])
+
+
+def make_certificate(folder, name):
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+         "-days", "2",
+         "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
+         "-keyout", folder / "new.key", "-out", folder / "new.crt"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (folder / "new.key").rename(folder / "server.key")
+    (folder / "new.crt").rename(folder / "server.crt")
+
+
+class Tls(unittest.TestCase):
+    """https, and a certificate that changes while the server runs."""
+
+    def setUp(self):
+        self.folder = tempfile.TemporaryDirectory()
+        self.path = pathlib.Path(self.folder.name)
+        make_certificate(self.path, "first")
+        words = ("--auth", "--tls-cert", "server.crt", "--tls-key", "server.key")
+        self.server = Server(
+            self.folder.name, *words, tls=ssl.create_default_context(cafile=self.path / "server.crt")
+        )
+
+    def tearDown(self):
+        self.server.stop()
+        self.folder.cleanup()
+
+    def shown_name(self):
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        connection = http.client.HTTPSConnection("localhost", self.server.port, timeout=10, context=context)
+        connection.connect()
+        der = connection.sock.getpeercert(binary_form=True)
+        connection.close()
+        text = subprocess.run(
+            ["openssl", "x509", "-inform", "der", "-noout", "-subject"],
+            input=der,
+            capture_output=True,
+            check=True,
+        )
+        return text.stdout.decode().split("=")[-1].strip()
+
+    def test_requests_large_and_small_and_a_new_certificate(self):
+        server = self.server
+        self.assertTrue(server.url.startswith("https://"))
+        status, _, reply = server.ask("GET", "/healthz")
+        self.assertEqual((status, reply.getheader("Strict-Transport-Security")), (200, "max-age=31536000"))
+        big = os.urandom(3_000_000)
+        connection = server.connect()
+        path = "/api/2.0/mlflow-artifacts/artifacts/big.bin"
+        headers = {"Authorization": "Bearer " + server.home_token}
+        for _ in range(2):
+            connection.request("PUT", path, big, headers)
+            self.assertEqual(connection.getresponse().read(), b"")
+            connection.request("GET", path, headers=headers)
+            self.assertEqual(connection.getresponse().read(), big)
+        connection.close()
+        self.assertEqual(server.trimtab("user", "list").returncode, 0)
+        self.assertEqual(self.shown_name(), "first")
+        make_certificate(self.path, "second")
+        time.sleep(1.1)
+        self.shown_name()
+        self.assertEqual(self.shown_name(), "second")
+        self.assertEqual(server.trimtab("user", "list").returncode, 0)
+        (self.path / "server.crt").write_text("no certificate")
+        time.sleep(1.1)
+        self.assertEqual(self.shown_name(), "second")
+
+    def test_old_versions_and_plain_http_are_refused(self):
+        context = ssl.create_default_context(cafile=self.path / "server.crt")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_1
+        with self.assertRaises(OSError):
+            http.client.HTTPSConnection("localhost", self.server.port, timeout=10, context=context).connect()
+        plain = http.client.HTTPConnection("localhost", self.server.port, timeout=10)
+        plain.request("GET", "/healthz")
+        with self.assertRaises((http.client.HTTPException, OSError)):
+            plain.getresponse()
+        self.assertEqual(self.server.ask("GET", "/healthz")[0], 200)
+
+    def test_a_browsers_cookie_is_for_tls_alone(self):
+        self.server.add("nia")
+        _, _, reply = self.server.ask("POST", "/api/v1/login", {"name": "nia", "password": GOOD})
+        self.assertRegex(
+            reply.getheader("Set-Cookie"), r"^__Host-trimtab=\w+; Path=/; HttpOnly; SameSite=Lax; .*; Secure$"
+        )
+
+
+class SingleSignOn(unittest.TestCase):
+    """OpenID Connect, with a provider that lies."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.provider = Provider()
+        os.environ["TRIMTAB_OIDC_SECRET"] = Provider.secret
+        words = ("--auth", "--oidc-issuer", cls.provider.issuer, "--oidc-client", Provider.client)
+        cls.server = Server(cls.folder.name, *words, "--oidc-url", "http://localhost:7700")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.server.stop()
+        cls.provider.stop()
+        cls.folder.cleanup()
+        del os.environ["TRIMTAB_OIDC_SECRET"]
+
+    def begin(self):
+        """(where the provider sends the browser, the browser's cookie)"""
+        status, _, reply = self.server.ask("GET", "/api/v1/oidc/login")
+        self.assertEqual(status, 302)
+        self.assertIn("HttpOnly; SameSite=Lax", reply.getheader("Set-Cookie"))
+        back = self.provider.visit(reply.getheader("Location"))
+        self.assertTrue(back.startswith("http://localhost:7700/api/v1/oidc/callback?"))
+        return back.removeprefix("http://localhost:7700"), reply.getheader("Set-Cookie").split(";")[0]
+
+    def sign_in(self, **lies):
+        self.provider.lies = lies
+        back, cookie = self.begin()
+        return self.server.ask("GET", back, Cookie=cookie)
+
+    def test_both_algorithms_and_the_same_person_again(self):
+        names = set()
+        for algorithm in ("RS256", "ES256", "RS256"):
+            status, answer, reply = self.sign_in(alg=algorithm)
+            self.assertEqual((status, reply.getheader("Location")), (302, "/"), answer)
+            cookie = reply.getheader("Set-Cookie").split(";")[0]
+            session = self.server.ask("GET", "/api/v1/session", Cookie=cookie)[1]
+            names.add((session["name"], session["is_admin"]))
+        self.assertEqual(names, {("olga", False)})
+
+    def test_lies_are_refused(self):
+        now = int(time.time())
+        for lie, why in (
+            ({"alg": "none"}, "its algorithm 'none' is not RS256 or ES256"),
+            ({"alg": "HS256"}, "its algorithm 'HS256' is not RS256 or ES256"),
+            ({"key": "stranger"}, "the signature is not the key's"),
+            ({"claims": {"iss": "http://127.0.0.1:1"}}, "another provider issued it"),
+            ({"claims": {"aud": "somebody"}}, "it is meant for somebody else"),
+            ({"claims": {"aud": ["trimtab", "x"]}}, "it was given to somebody else"),
+            ({"claims": {"exp": now - 120}}, "it has expired"),
+            ({"claims": {"exp": None}}, "it has expired"),
+            ({"claims": {"nonce": "0" * 32}}, "it answers another question"),
+            ({"claims": {"sub": ""}}, "it names nobody"),
+        ):
+            status, answer, reply = self.sign_in(**lie)
+            self.assertEqual(status, 401, (lie, answer))
+            self.assertIn(why, answer["error"]["message"])
+            self.assertIsNone(reply.getheader("Set-Cookie"))
+
+    def test_another_browser_a_used_state_and_a_refusal(self):
+        self.provider.lies = {}
+        back, cookie = self.begin()
+        other = self.server.ask("GET", back, Cookie="trimtab-oidc=" + "0" * 32)
+        self.assertEqual(other[0], 401)
+        self.assertIn("another browser began to sign in", other[1]["error"]["message"])
+        again = self.server.ask("GET", back, Cookie=cookie)
+        self.assertIn("nobody began to sign in like that", again[1]["error"]["message"])
+        refused = self.server.ask("GET", "/api/v1/oidc/callback?error=access_denied&state=x", Cookie=cookie)
+        self.assertEqual(refused[0], 401)
+        self.assertEqual(refused[1]["error"]["message"], "the identity provider refused: access_denied")
+
+    def test_an_address_that_is_none_stops_the_start(self):
+        for words, why in (
+            (["--oidc-issuer", "http://login.example.com"], "secrets would travel in the clear"),
+            (["--oidc-issuer", "login.example.com"], "it has no scheme"),
+        ):
+            with tempfile.TemporaryDirectory() as folder:
+                done = subprocess.run(
+                    [PROGRAM, "serve", "--home", "home", "--port", "0", "--auth", *words,
+                     "--oidc-client", "x", "--oidc-url", "http://localhost:7700"],
+                    cwd=folder, capture_output=True, text=True, check=False,
+                )  # fmt: skip
+                self.assertEqual(done.returncode, 2)
+                self.assertIn(why, done.stderr)
+
+
+def main():
+    global PROGRAM
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--program", required=True)
+    parser.add_argument("--json")
+    parser.add_argument("test", nargs="*")
+    options = parser.parse_args()
+    PROGRAM = os.path.abspath(options.program)
+    load = unittest.defaultTestLoader
+    suite = unittest.TestSuite(
+        load.loadTestsFromName(name, sys.modules[__name__]) for name in options.test
+    ) if options.test else load.loadTestsFromModule(sys.modules[__name__])  # fmt: skip
+    result = unittest.TextTestRunner(verbosity=1).run(suite)
+    failed = len(result.failures) + len(result.errors)
+    if options.json:
+        totals = {"passed": result.testsRun - failed, "failed": failed}
+        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
