@@ -85,6 +85,8 @@ Status Healer::State::serve(const Wish& wish) {
 // Moves the clock from due time to due time, so that nothing is decided later than it would have been.
 Status Healer::State::advance(TimeUs to) {
   if (manual == nullptr) return fail(ErrorCode::invalid, "this server's clock is not manual");
+  // Whoever moves the clock has heard that the time before is over: a crash must not take its rows back.
+  for (Ward* ward : wards) TRY(ward->log().flush());
   for (std::optional<TimeUs> due = next_due(); due && *due <= to && !stopping; due = next_due()) {
     if (*due > clock.now()) manual->advance_to(*due);
     TRY(look());

@@ -3,6 +3,7 @@
 
 #include "api/served_project.h"
 #include "heal/incident.h"
+#include "serve/prediction_log.h"
 #include "store/audit.h"
 
 namespace trimtab::api {
@@ -114,6 +115,18 @@ TEST(EndpointRoutes, ARollbackEndsWhatHealingHadBegun) {
   // The training that was due tomorrow does not happen.
   EXPECT_EQ(world.post("/api/v1/clock", R"({"to":"2013-04-03"})").status, 200);
   EXPECT_EQ(world.get("/api/v1/endpoints/late").body["champion"].dump(), "1");
+}
+
+TEST(EndpointRoutes, WhatWasAskedBeforeTheClockMovedIsInTheLogWhenItHas) {
+  ServedProject world;
+  ASSERT_EQ(world.post("/endpoints/late/invocations", R"({"instances":[{"x":1}]})").status, 200);
+  ASSERT_EQ(world.post("/api/v1/clock", R"({"to":"2013-04-03"})").status, 200);
+  // As a process sees it that comes after a crash of this one.
+  const auto log = serve::PredictionLog::open(world.home().log_folder() / "late");
+  ASSERT_TRUE(log) << base::render(log.error());
+  int rows = 0;
+  ASSERT_TRUE((*log)->read(0, [&rows](const model::Prediction&) { ++rows; }));
+  EXPECT_EQ(rows, 1);
 }
 
 }  // namespace
