@@ -34,7 +34,7 @@ const std::vector<OperationEntry>& operations() {
       {"check", 1, check::check_part},
       {"check_table", 1, check::check_table},
       // What is known of each column.
-      {"profile", 1, profile::profile_part},
+      {"profile", 2, profile::profile_part},
       // Features and target of the training and test rows.
       {"frame", 1, features::make_frame},
       // A learner fitted on the frame, together with the recipe: an artifact.

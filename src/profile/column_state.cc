@@ -176,6 +176,7 @@ void add_texts(ColumnState& state, const Batch& rows, int column) {
 
 void add_numbers(ColumnState& state, const Batch& rows, int column) {
   BatchCounts<std::uint64_t> counts;
+  const bool is_measured = state.type == ColumnType::integer || state.type == ColumnType::real;
   for (int row = 0; row < rows.rows(); ++row) {
     ++state.rows;
     if (rows.is_null(column, row)) {
@@ -186,6 +187,10 @@ void add_numbers(ColumnState& state, const Batch& rows, int column) {
     counts.add(bits_at(rows, column, row), row);
   }
   for (const auto& entry : counts.entries()) {
+    if (is_measured) {
+      const double value = number_at(rows, column, entry.row);
+      if (std::isfinite(value)) state.quantiles.add(value, entry.times);
+    }
     add_hash(state.distinct_registers, hash_number(entry.key));
     add_heavy(state.heavy, state.heavy_error, text_at(rows, column, entry.row), entry.times);
   }
@@ -245,6 +250,7 @@ Status ColumnState::merge(const ColumnState& other) {
   not_a_number += other.not_a_number;
   merge_heavy(heavy, heavy_error, other.heavy, other.heavy_error);
   merge_registers(distinct_registers, other.distinct_registers);
+  quantiles.merge(other.quantiles);
   if (!edges.empty()) bins.resize(edges.size() + 1);
   for (std::size_t i = 0; i < other.bins.size(); ++i) bins[i] += other.bins[i];
   return {};
@@ -267,7 +273,7 @@ Json ColumnState::to_json() const {
   json.set("min", number_or_null(min)).set("max", number_or_null(max));
   json.set("length_min", length_min).set("length_max", length_max).set("length_sum", length_sum);
   json.set("heavy", counts_to_json(heavy)).set("heavy_error", heavy_error);
-  json.set("distinct", registers_to_text(distinct_registers));
+  json.set("distinct", registers_to_text(distinct_registers)).set("quantiles", quantiles.to_text());
   Json edge_list = Json::array();
   for (const double edge : edges) edge_list.push(edge);
   Json bin_list = Json::array();
@@ -307,6 +313,7 @@ Result<ColumnState> ColumnState::from_json(const Json& json) {
     state.heavy[value] = count.as_int();
   }
   state.distinct_registers = TRY(read_registers(json.text_or("distinct")));
+  state.quantiles = TRY(QuantileSketch::from_text(json.text_or("quantiles")));
   for (const Json& edge : json["edges"].as_array()) state.edges.push_back(read_number(edge).value_or(0));
   for (const Json& bin : json["bins"].as_array()) state.bins.push_back(bin.is_int() ? bin.as_int() : 0);
   if (!state.bins.empty() && state.bins.size() != state.edges.size() + 1)

@@ -10,6 +10,7 @@
 
 #include "base/json.h"
 #include "base/result.h"
+#include "profile/quantile_sketch.h"
 #include "table/batch.h"
 #include "table/operation.h"
 #include "table/schema.h"
@@ -18,7 +19,7 @@ namespace trimtab::profile {
 
 // Exact: counts, nulls, zeros, infinities, min, max, moments (Welford; merged by Chan et al. 1979), text
 // lengths, counts on the baseline's edges. Approximate: heavy hitters (Misra-Gries, 64 counters), distinct
-// count (HyperLogLog, 2^10 registers, standard error 3 %).
+// count (HyperLogLog, 2^10 registers, standard error 3 %), quantiles (DDSketch, within 1 %).
 struct ColumnState {
   table::ColumnType type = table::ColumnType::real;
   std::int64_t rows = 0, nulls = 0, zeros = 0, infinities = 0, not_a_number = 0;
@@ -29,6 +30,7 @@ struct ColumnState {
   std::map<std::string, std::int64_t> heavy;  // Texts (numbers: as text) → at least so often.
   std::int64_t heavy_error = 0;               // A count may be too low by this much.
   std::vector<std::uint8_t> distinct_registers;
+  QuantileSketch quantiles;        // Of finite numbers; of times 1 % would be months.
   std::vector<double> edges;       // Rising inner edges of the histogram; empty: none.
   std::vector<std::int64_t> bins;  // edges + 1
 

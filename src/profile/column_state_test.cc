@@ -58,6 +58,7 @@ void expect_same(const ColumnState& a, const ColumnState& b) {
   RC_ASSERT(a.length_min == b.length_min);
   RC_ASSERT(a.length_max == b.length_max);
   RC_ASSERT(a.length_sum == b.length_sum);
+  RC_ASSERT(a.quantiles == b.quantiles);
   RC_ASSERT(a.distinct_registers == b.distinct_registers);
   if (a.heavy_error == 0 && b.heavy_error == 0) RC_ASSERT(a.heavy == b.heavy);
 }

@@ -12,7 +12,7 @@ namespace trimtab::app {
 namespace {
 
 constexpr std::size_t kCellMax = 24;  // Characters; longer ones are cut.
-using Line = std::array<std::string, 8>;
+using Line = std::array<std::string, 9>;
 
 // Characters, not bytes: names and values may be in any language.
 std::size_t width_of(const std::string& text) {
@@ -57,12 +57,13 @@ std::string top_text(const Json& column) {
 }
 
 std::vector<Line> lines_of(const Json& profile) {
-  std::vector<Line> lines = {{"column", "type", "nulls", "distinct", "min", "mean", "max", "most frequent"}};
+  std::vector<Line> lines = {
+      {"column", "type", "nulls", "distinct", "min", "median", "mean", "max", "most frequent"}};
   for (const Json& column : profile["columns"].as_array()) {
     lines.push_back({cut(column.text_or("name")), column.text_or("type"),
                      share_text(column.int_or("nulls"), column.int_or("rows")), column["distinct"].dump(),
-                     number_text(column["min"]), number_text(column["mean"]), number_text(column["max"]),
-                     top_text(column)});
+                     number_text(column["min"]), number_text(column["p50"]), number_text(column["mean"]),
+                     number_text(column["max"]), top_text(column)});
   }
   return lines;
 }
@@ -72,7 +73,7 @@ std::string to_text(const Json& profile) {
                      " rows in " + profile["parts"].dump() +
                      (profile.int_or("parts") == 1 ? " part\n" : " parts\n");
   const std::vector<Line> lines = lines_of(profile);
-  std::array<std::size_t, 8> widths{};
+  std::array<std::size_t, 9> widths{};
   for (const Line& line : lines) {
     for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], width_of(line[i]));
   }
@@ -80,7 +81,7 @@ std::string to_text(const Json& profile) {
     std::string row;
     for (std::size_t i = 0; i < line.size(); ++i) {
       const std::string blank(widths[i] - width_of(line[i]), ' ');
-      const bool is_number = i >= 2 && i <= 6;
+      const bool is_number = i >= 2 && i <= 7;
       row += "  " + (is_number ? blank + line[i] : line[i] + blank);
     }
     text += row.substr(0, row.find_last_not_of(' ') + 1) + "\n";
