@@ -218,31 +218,35 @@ class Backtest {
         --running;
       });
     }
-    report_while(running, done, total);
+    const TimeUs started = base::steady_now();
+    const auto report_until = [&](std::size_t few) { report_while(running, few, started, done, total); };
+    // There are cores for few things at a time: the oracle keeps the last policy company.
+    report_until(1);
+    Result<OracleResult> oracle = consult_oracle();
+    report_until(0);
     for (std::thread& thread : threads) thread.join();
     BacktestReport report;
-    report.oracle = TRY(consult_oracle());
+    report.oracle = TRY(std::move(oracle));
     for (Result<PolicyResult>& result : results) report.policies.push_back(TRY(std::move(result)));
     return report;
   }
 
-  // After the replays, because there are cores for one thing at a time.
   Result<OracleResult> consult_oracle() {
     const std::unique_ptr<Workbench> bench = TRY(open_bench(folder_ / "feed", project_));
     const project::Model& model = *project_.find_model(project_.find_endpoint(endpoint_)->model);
     if (model.task != project::Task::binary) return OracleResult{};
-    options_.say("refitting the oracle");
+    options_.say("refitting the oracle: before every 28 days, each label known at once");
     OracleResult oracle = refit_oracle(*bench, model, options_.from, to_, listener_);
     if (!oracle.trouble.empty()) options_.say("the oracle lacks a span: " + oracle.trouble);
     return oracle;
   }
 
-  void report_while(const std::atomic<std::size_t>& running,
+  // Until only `few` policies still run.
+  void report_while(const std::atomic<std::size_t>& running, std::size_t few, TimeUs started,
                     const std::vector<std::atomic<std::int64_t>>& done,
                     const std::atomic<std::int64_t>& total) const {
-    const TimeUs started = base::steady_now();
-    TimeUs said = started;
-    while (running > 0) {
+    TimeUs said = base::steady_now();
+    while (running > few) {
       std::this_thread::sleep_for(std::chrono::milliseconds(20));
       if (base::steady_now() - said < 10 * base::kSecondUs) continue;
       said = base::steady_now();
