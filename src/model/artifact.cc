@@ -4,6 +4,7 @@
 
 #include "base/hash.h"
 #include "model/booster.h"
+#include "model/mlmodel.h"
 #include "table/engine.h"
 
 namespace trimtab::model {
@@ -100,6 +101,11 @@ std::map<std::string, std::string> Artifact::to_files() const {
   files.emplace(kBaselineFile, document(baseline.is_null() ? Json::object() : baseline));
   files.emplace(kModelFile, model_text);
   files.emplace(kRecipeFile, document(recipe.to_json()));
+  if (learner == "lightgbm") {
+    files.emplace("MLmodel", mlmodel_document(recipe.features, kModelFile));
+    files.emplace("python_env.yaml", mlmodel_environment());
+    files.emplace("requirements.txt", mlmodel_requirements());
+  }
   files.emplace(kManifestFile, manifest_of(files));
   return files;
 }

@@ -21,7 +21,7 @@ struct Artifact {
   Json baseline;  // baseline.json: metrics on the test rows, score and feature histograms at training.
 
   // File name → bytes; the same artifact makes the same bytes. "manifest.json" lists the SHA-256 and size of
-  // the others.
+  // the others. Those of a learner that MLflow knows are a model of its kind (mlmodel.h).
   std::map<std::string, std::string> to_files() const;
   // `read(name)` gives a file's bytes. Errors: storage_broken (a hash that differs from the manifest's, a
   // file that is missing), invalid.

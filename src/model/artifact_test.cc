@@ -78,6 +78,26 @@ TEST(Artifact, FilesAndTheirManifest) {
   EXPECT_EQ(model.dump(), R"({"name":"model.txt","sha256":")" + base::sha256("0.25") + R"(","size":4})");
 }
 
+TEST(Artifact, ALearnerThatMlflowKnowsIsAModelOfIts) {
+  Artifact artifact = small_artifact();
+  artifact.learner = "lightgbm";
+  artifact.model_text = "tree\n";
+  const Files files = artifact.to_files();
+  const Json model = *base::parse_json(files.at("MLmodel"));
+  EXPECT_EQ(model["flavors"]["lightgbm"].dump(), R"({"data":"model.txt","lgb_version":")" +
+                                                     booster_version() +
+                                                     R"(","model_class":"lightgbm.basic.Booster"})");
+  EXPECT_EQ(model["flavors"]["python_function"].text_or("loader_module"), "mlflow.lightgbm");
+  EXPECT_EQ(
+      model["signature"].text_or("inputs"),
+      R"([{"type":"double","name":"x","required":true},{"type":"double","name":"word","required":true}])");
+  EXPECT_EQ(files.at("requirements.txt"), "mlflow==3.17.2\nlightgbm==" + booster_version() + "\n");
+  const auto listed = manifest_files(*base::parse_json(files.at("manifest.json")));
+  for (const char* name : {"MLmodel", "python_env.yaml", "requirements.txt"})
+    EXPECT_EQ(listed.at(name), base::sha256(files.at(name)));
+  EXPECT_EQ((*read_back(files))->to_files(), files);
+}
+
 TEST(Artifact, AChangedOrMissingFileIsNoticed) {
   const Files files = small_artifact().to_files();
   for (const auto& [name, bytes] : files) {

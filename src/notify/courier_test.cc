@@ -174,8 +174,8 @@ TEST_F(CourierTest, ATrialTellsWhatCameOfIt) {
 TEST_F(CourierTest, AWebhookIsCheckedBeforeItIsKept) {
   const auto why = [&](Webhook webhook) { return make(std::move(webhook)).error().message; };
   const std::string url = receiver_.url();
-  EXPECT_EQ(why({.name = "Upper", .url = url, .events = {"prompt.created"}})
-                .find("Webhook name 'Upper' is invalid."),
+  EXPECT_EQ(why({.name = "-Upper", .url = url, .events = {"prompt.created"}})
+                .find("Webhook name '-Upper' is invalid."),
             0u);
   EXPECT_EQ(why({.name = "a", .url = "http://10.0.0.1/", .events = {"prompt.created"}}),
             "Invalid webhook URL scheme: 'http'. Allowed schemes are: https.");

@@ -21,7 +21,9 @@ constexpr std::string_view kSelect =
 tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
 
 Status check_name(const std::string& name) {
-  const auto is_edge = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9'); };
+  const auto is_edge = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
   const bool is_fine = !name.empty() && name.size() <= kNameMax && is_edge(name.front()) &&
                        is_edge(name.back()) && std::all_of(name.begin(), name.end(), [&](char c) {
                          return is_edge(c) || c == '.' || c == '_' || c == '-';

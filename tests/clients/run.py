@@ -268,6 +268,7 @@ JOURNEYS = [
     ("mlflow_scoring.py", "bench", "bench/requirements.txt"),
     ("mlflow_runs.py", "bench", "bench/requirements.txt"),
     ("mlflow_models.py", "bench", "bench/requirements.txt"),
+    ("mlflow_trained.py", "bench", "bench/requirements.txt"),
     ("people_journey.py", "bench", "bench/requirements.txt"),
     ("mlflow_moving.py", "bench", "bench/requirements.txt"),
     ("mlflow_surface.py", "bench", "bench/requirements.txt"),

@@ -28,10 +28,11 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 SUITES = {
     "requests": (FOLDER / "requests.txt", FOLDER / "mlflow-3.17.2.jsonl"),
     "models": (FOLDER / "models.txt", FOLDER / "mlflow-3.17.2-models.jsonl"),
+    "surface": (FOLDER / "surface.txt", FOLDER / "mlflow-3.17.2-surface.jsonl"),
 }
 ROUTES = FOLDER / "routes.txt"
 RANDOM_NAME = re.compile(r"^[a-z]+-[a-z]+-\d+$")
-SOME_ID = re.compile(r"\b[0-9a-f]{32}\b")
+SOME_ID = re.compile(r"\b(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b")
 PYTHON_SET = re.compile(r"\{('[^{}:]*')\}")  # Of no order.
 TIMES = ("_time", "_timestamp", "_timestamp_ms")
 LONG = 300  # Longer texts of an answer are recorded by their length.
