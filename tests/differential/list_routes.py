@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Compares routes.txt with the routes that MLflow's server registers; run it with the Python that has MLflow.
 
-Prints what the file lacks (+) and what it has alone (-), and fails when there is any. For the day on which the
+Prints what the file lacks (+) and what it has alone (-), and fails if there is any. For the day on which the
 pinned MLflow becomes another one. The names in a path's braces make no difference.
 """
 
