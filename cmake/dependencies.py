@@ -101,7 +101,10 @@ def scratch(cache):
 
 
 def venv(cache, name, requirements=""):
-    """A private Python environment with these requirements; returns its python."""
+    """A private Python environment with these requirements; returns its python.
+
+    Requirements that begin with `# complete` name every package, and get no others.
+    """
     folder = cache / "venv" / name
     key = hashlib.sha256((sys.version + requirements).encode()).hexdigest()
     marker = folder / "complete"
@@ -113,6 +116,8 @@ def venv(cache, name, requirements=""):
             listed = folder / "requirements.txt"
             listed.write_text(requirements, encoding="utf-8")
             install = [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
+            if requirements.startswith("# complete"):
+                install.append("--no-deps")
             retry(f"the Python packages of '{name}'", lambda: run([*install, "-r", listed]))
         marker.write_text(key, encoding="utf-8")
     return folder / "bin/python"

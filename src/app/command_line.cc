@@ -239,11 +239,13 @@ const Options& options_of_people() {
 // What the record is removed, copied, brought in and sent by.
 const Options& options_of_record() {
   static const Options table = {
-      {"bridge", [](CLI::App& app, Arguments& to) { app.add_option("WHAT", to.name, "mlflow")->required(); }},
+      {"bridge", [](CLI::App& app,
+                    Arguments& to) { app.add_option("WHAT", to.name, "mlflow or sagemaker")->required(); }},
       {"import_source",
        [](CLI::App& app, Arguments& to) {
-         app.add_option("--from", to.source,
-                        "the SQLite file of an MLflow server, or http://HOST:PORT of one")
+         app.add_option(
+                "--from", to.source,
+                "the SQLite file of an MLflow server, or http://HOST:PORT of one; of sagemaker: a folder")
              ->required();
          app.add_option(
              "--artifacts", to.artifacts,
@@ -251,7 +253,9 @@ const Options& options_of_record() {
        }},
       {"export_target",
        [](CLI::App& app, Arguments& to) {
-         app.add_option("--to", to.target, "http://HOST:PORT of an MLflow server")->required();
+         app.add_option("--to", to.target, "http://HOST:PORT of an MLflow server; of sagemaker: a folder")
+             ->required();
+         app.add_option("--endpoint", to.endpoint, "of sagemaker: whose baseline and predictions");
        }},
       {"registered_model",
        [](CLI::App& app, Arguments& to) {

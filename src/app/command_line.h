@@ -40,8 +40,9 @@ struct Arguments {
   std::string output;                      // Of score.
   std::optional<std::int64_t> to_version;  // Of rollback.
   std::string reason;                      // Of rollback.
-  std::string source;                      // Of import: a SQLite file or a server.
-  std::string target;                      // Of export: a server.
+  std::string source;                      // Of import: a SQLite file, a server or a folder.
+  std::string target;                      // Of export: a server or a folder.
+  std::string endpoint;                    // Of export sagemaker.
   std::string artifacts;                   // Of import: the folder of the files.
   std::string folder;                      // Of backup: where to; of restore: where from.
   std::string older_than;                  // Of gc: "30d"; "": as the project's retention says.

@@ -265,6 +265,7 @@ class Served(unittest.TestCase):
 # Journeys of clients that are packages: the file, and the environment that it runs in.
 JOURNEYS = [
     ("scoring_clients.py", "clients", "tests/clients/requirements.txt"),
+    ("platform_clients.py", "platforms", "tests/clients/requirements_platforms.txt"),
     ("mlflow_scoring.py", "bench", "bench/requirements.txt"),
     ("mlflow_runs.py", "bench", "bench/requirements.txt"),
     ("mlflow_models.py", "bench", "bench/requirements.txt"),

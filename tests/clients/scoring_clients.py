@@ -2,7 +2,8 @@
 """Asks one served model the same question through the clients of other platforms, unmodified.
 
 Each must get the probability that our own route gives, bit for bit, and see a refusal as its own kind of
-error. Vertex AI is asked by plain HTTP in the shape of its REST API: its package is too large here.
+error. KServe's and Vertex AI's own clients are in platform_clients.py, because their packages are large; here
+Vertex AI's route is asked by plain HTTP.
 """
 
 import json

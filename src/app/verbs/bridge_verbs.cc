@@ -9,11 +9,10 @@
 namespace trimtab::app {
 namespace {
 
-// What can be moved; there is one kind yet.
 Status expect_mlflow(const std::string& kind) {
   if (kind == "mlflow") return {};
   return fail(ErrorCode::unsupported, "'" + kind + "' is nothing that can be imported or exported",
-              "write mlflow");
+              "write mlflow or sagemaker");
 }
 
 void say(const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); }
@@ -31,6 +30,7 @@ void print_transfer(const Arguments& arguments, const bridges::TransferReport& r
 }  // namespace
 
 Status import_verb(const Arguments& arguments) {
+  if (arguments.name == "sagemaker") return import_sagemaker(arguments);
   TRY(expect_mlflow(arguments.name));
   const std::string folder = home_folder(arguments, TRY(load_project_or_none(arguments)));
   const std::unique_ptr<bridges::ForeignRecord> record =
@@ -46,6 +46,7 @@ Status import_verb(const Arguments& arguments) {
 }
 
 Status export_verb(const Arguments& arguments) {
+  if (arguments.name == "sagemaker") return export_sagemaker(arguments);
   TRY(expect_mlflow(arguments.name));
   const std::string folder = home_folder(arguments, TRY(load_project_or_none(arguments)));
   bridges::MlflowServer server = TRY(bridges::MlflowServer::connect(arguments.target));

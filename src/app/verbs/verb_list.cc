@@ -188,26 +188,41 @@ const std::vector<Verb>& verbs_of_record() {
        {"backup_folder", "project_option", "home", "json"},
        restore_verb},
       {"import",
-       "bring in what an MLflow server holds",
-       "Experiments, runs with all points of their metrics, datasets, logged models, registered models, "
-       "versions,\n"
-       "aliases, tags and files, deleted things as well; runs and logged models keep their ids. The SQLite "
-       "file (of\n"
-       "MLflow 3.17) is only read. What is here already is passed over, so an import that was interrupted is "
-       "run\n"
-       "again. The home must not be in use by a server.\n"
+       "bring in what an MLflow server or SageMaker Model Monitor holds",
+       "mlflow: experiments, runs with all points of their metrics, datasets, logged models, registered "
+       "models,\n"
+       "versions, aliases, tags and files, deleted things as well; runs and logged models keep their ids. "
+       "The "
+       "SQLite\n"
+       "file (of MLflow 3.17) is only read. What is here already is passed over, so an import that was "
+       "interrupted is\n"
+       "run again. The home must not be in use by a server.\n"
+       "sagemaker: prints the checks that constraints.json and statistics.json of a folder amount to, to be "
+       "pasted into\n"
+       "trimtab.yaml, and writes its captured calls (*.jsonl, of all its folders) as one CSV file, -o "
+       "(default\n"
+       "captured.csv). Needs no home.\n"
        "Example: trimtab import mlflow --from mlflow.db --artifacts mlartifacts --home .trimtab\n"
-       "         trimtab import mlflow --from http://127.0.0.1:5000",
-       {"bridge", "import_source", "project_option", "home", "json"},
+       "         trimtab import mlflow --from http://127.0.0.1:5000\n"
+       "         trimtab import sagemaker --from monitoring/ -o captured.csv",
+       {"bridge", "import_source", "output", "project_option", "home", "json"},
        import_verb},
       {"export",
-       "send the record to an MLflow server",
-       "All that import brings, the other way. MLflow gives runs, logged models and versions ids of its own; "
-       "the tag\n"
-       "trimtab.exported_from of each says its id here. What was sent before is passed over, so an export "
+       "send the record to an MLflow server, or an endpoint's watch to Model Monitor's files",
+       "mlflow: all that import brings, the other way. MLflow gives runs, logged models and versions ids of "
+       "its "
+       "own; the\n"
+       "tag trimtab.exported_from of each says its id here. What was sent before is passed over, so an "
+       "export "
        "that was\n"
-       "interrupted is run again. The home must not be in use by a server.\n"
-       "Example: trimtab export mlflow --to http://127.0.0.1:5000",
+       "interrupted is run again.\n"
+       "sagemaker: statistics.json and constraints.json of the rows that an endpoint's model learns from,\n"
+       "constraint_violations.json of those it has served, and these as captured calls, an hour a file. "
+       "Files that are\n"
+       "there already are replaced.\n"
+       "The home must not be in use by a server.\n"
+       "Example: trimtab export mlflow --to http://127.0.0.1:5000\n"
+       "         trimtab export sagemaker --endpoint late --to monitoring --project examples/flights",
        {"bridge", "export_target", "project_option", "home", "json"},
        export_verb},
   };

@@ -29,6 +29,9 @@ Status backup_verb(const Arguments& arguments);
 Status restore_verb(const Arguments& arguments);
 Status import_verb(const Arguments& arguments);
 Status export_verb(const Arguments& arguments);
+// What import and export do with the files of SageMaker Model Monitor.
+Status import_sagemaker(const Arguments& arguments);
+Status export_sagemaker(const Arguments& arguments);
 Status history_verb(const Arguments& arguments);
 Status worker_verb(const Arguments& arguments);
 
