@@ -151,7 +151,7 @@ const std::vector<Verb>& verbs_of_trying() {
   return table;
 }
 
-// What becomes of the home's record: removed, copied, brought in and sent.
+// What becomes of the home's record: removed and copied.
 const std::vector<Verb>& verbs_of_record() {
   static const std::vector<Verb> table = {
       {"gc",
@@ -187,6 +187,13 @@ const std::vector<Verb>& verbs_of_record() {
        "Example: trimtab restore /backups/flights-monday --home restored",
        {"backup_folder", "project_option", "home", "json"},
        restore_verb},
+  };
+  return table;
+}
+
+// What is brought in from other systems, and sent to them.
+const std::vector<Verb>& verbs_of_moving() {
+  static const std::vector<Verb> table = {
       {"import",
        "bring in what an MLflow server or SageMaker Model Monitor holds",
        "mlflow: experiments, runs with all points of their metrics, datasets, logged models, registered "
@@ -300,8 +307,8 @@ const std::vector<Verb>& verbs_of_people() {
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table = [] {
     std::vector<Verb> all = verbs_of_making();
-    for (const auto* more :
-         {&verbs_of_keeping(), &verbs_of_trying(), &verbs_of_record(), &verbs_of_people(), &verbs_of_care()})
+    for (const auto* more : {&verbs_of_keeping(), &verbs_of_trying(), &verbs_of_record(), &verbs_of_moving(),
+                             &verbs_of_people(), &verbs_of_care()})
       all.insert(all.end(), more->begin(), more->end());
     return all;
   }();
