@@ -2,7 +2,7 @@
 find_package(Threads REQUIRED)
 find_package(OpenSSL REQUIRED COMPONENTS Crypto SSL)
 find_package(SQLite3 REQUIRED)
-if(NOT TRIMTAB_ONLY_ROOMS OR "model" IN_LIST TRIMTAB_ONLY_ROOMS)
+if(NOT TRIMTAB_FUZZ AND (NOT TRIMTAB_ONLY_ROOMS OR "model" IN_LIST TRIMTAB_ONLY_ROOMS))
   find_package(OpenMP REQUIRED COMPONENTS CXX)  # of LightGBM
 endif()
 find_package(GTest REQUIRED)

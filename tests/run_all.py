@@ -21,7 +21,7 @@ PROGRAM = "bin/trimtab"
 RELEASE_TESTS = "build/release/tests"
 TIME_LIMIT_S = 30 * 60
 # Suites that are programs of their own: tests/<name>/run.py --program PROGRAM --json OUT
-FOLDERS = ["scenarios", "clients", "differential", "faults", "benches"]
+FOLDERS = ["scenarios", "clients", "differential", "faults", "fuzz", "benches"]
 
 # command: what to run, {out} being the file for its results; results: reads (passed, failed) from that file
 # and from the output; preset: what to build before.

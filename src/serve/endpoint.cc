@@ -286,29 +286,6 @@ Status Endpoint::State::settle(const std::shared_ptr<const Deployment>& deployed
   return {};
 }
 
-void append_number(std::string& reply, double value) {
-  if (std::isfinite(value)) return base::append_json_double(reply, value);
-  reply += "null";
-}
-
-void append_scores(std::string& reply, std::span<const double> scores) {
-  reply += '[';
-  for (std::size_t row = 0; row < scores.size(); ++row) {
-    if (row > 0) reply += ',';
-    append_number(reply, scores[row]);
-  }
-  reply += ']';
-}
-
-void append_ids(std::string& reply, std::span<const std::string> ids) {
-  reply += '[';
-  for (std::size_t row = 0; row < ids.size(); ++row) {
-    if (row > 0) reply += ',';
-    base::append_json_string(reply, ids[row]);
-  }
-  reply += ']';
-}
-
 void append_explanation(std::string& reply, const Explanation& explanation) {
   reply += R"({"model_version":")" + std::to_string(explanation.version) + R"(","base":)";
   append_number(reply, explanation.parts.back());

@@ -19,6 +19,7 @@
 #include "base/result.h"
 #include "model/artifact.h"
 #include "model/prediction.h"
+#include "serve/answer_text.h"
 #include "serve/deployment.h"
 #include "serve/lookups.h"
 #include "serve/request_rows.h"
@@ -51,10 +52,6 @@ std::string native_reply(const Answers& answers);
 // {"model_version":"3","base":-0.4,"contributions":{"hour":0.7,…}}: base and contributions add up to the raw
 // score, log-odds or value, before any level moves it.
 void append_explanation(std::string& reply, const Explanation& explanation);
-void append_number(std::string& reply, double value);  // null when it is not finite.
-// The lists of such a reply: [0.25,null] and ["a","b"].
-void append_scores(std::string& reply, std::span<const double> scores);
-void append_ids(std::string& reply, std::span<const std::string> ids);
 
 // Hears of every prediction on the thread that made it; must be quick.
 using OnPrediction = std::function<void(model::Prediction&&)>;

@@ -232,13 +232,6 @@ Status set_cell(table::Batch& rows, int column, int row, JsonView value) {
 
 }  // namespace
 
-std::vector<std::string> RequestColumns::names() const {
-  std::vector<std::string> names = required.names();
-  for (const std::string& name : optional.names()) names.push_back(name);
-  names.insert(names.end(), ignored.begin(), ignored.end());
-  return names;
-}
-
 struct RequestReader::State {
   explicit State(RequestColumns its_columns) : columns(std::move(its_columns)) { forget(); }
 

@@ -11,21 +11,10 @@
 
 #include "base/json_view.h"
 #include "base/result.h"
+#include "serve/request_columns.h"
 #include "table/batch.h"
-#include "table/schema.h"
 
 namespace trimtab::serve {
-
-// What a request may hold: the columns that the recipe needs, and others that are known but ignored or
-// optional.
-struct RequestColumns {
-  table::Schema required;            // Filled into the batch, in this order.
-  std::vector<std::string> ignored;  // Known to the source, not needed.
-  table::Schema optional;            // Joined columns: who sends one overrides the join.
-  std::string key;                   // By whose values rows keep to a version; "": none is asked for.
-
-  std::vector<std::string> names() const;
-};
 
 struct RequestRows {
   table::Batch rows;  // Columns: required, then those optional ones that were sent, in their declared order.
@@ -34,8 +23,6 @@ struct RequestRows {
   bool explain = false;           // The body has "explain": true beside its rows.
   std::size_t shape = 0;  // Which set of columns that is, within a generation of the reader; 0: the required.
 };
-
-inline constexpr const char* kIdColumn = "prediction_id";
 
 // Reads one request after the other and keeps what they have in common: the memory, and what a list of column
 // names means. Belongs to one thread at a time.

@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
-#include "serve/request_rows.h"
+#include "serve/request_columns.h"
 
 namespace trimtab::api {
 
