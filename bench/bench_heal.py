@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import pathlib
 import sys
-import traceback
 
 from run import ROOT
 
@@ -56,31 +55,34 @@ def parse(arguments):
     return options
 
 
-def one(program, name, seed, policy, options):
-    """A run's results, or why there are none."""
-    try:
-        out = pathlib.Path(options.out) / f"{options.horizon}x{options.budget}"
-        return heal_run.run_or_recall(program, name, seed, policy, out, options.horizon, options.budget)
-    except Exception:  # One run that breaks must not lose the others; it is reported and counted.
-        return {"broken": f"{name}:{seed}:{policy}\n{traceback.format_exc()}"}
+def folder_of(options):
+    return pathlib.Path(options.out) / f"{options.horizon}x{options.budget}"
+
+
+def one(program, name, seed, policies, options):
+    """The results of one stream, or why there are none."""
+    out = folder_of(options)
+    return list(heal_run.run_or_recall(program, name, seed, policies, out, options.horizon, options.budget))
 
 
 def run_all(program, options):
-    """All results, two or more runs at a time; broken ones are told on standard error."""
-    wanted = [(c, s, p) for s in options.seeds for c in options.classes for p in options.policies]
+    """All results, two or more streams at a time; broken runs are told on standard error."""
+    wanted = [(c, s) for s in options.seeds for c in options.classes]
     results, broken = [], 0
     context = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(options.jobs, mp_context=context) as pool:
-        futures = [pool.submit(one, program, *key, options) for key in wanted]
+        futures = [pool.submit(one, program, *key, options.policies, options) for key in wanted]
         for count, future in enumerate(concurrent.futures.as_completed(futures), 1):
-            result = future.result()
-            if "broken" in result:
-                broken += 1
-                print(result["broken"], file=sys.stderr)
-                continue
-            results.append(result)
-            told = f"{result['class']}:{result['seed']}:{result['policy']}"
-            print(f"  {count}/{len(wanted)}  {told}  {result.get('seconds')} s", file=sys.stderr, flush=True)
+            for result in future.result():
+                if "broken" in result:
+                    broken += 1
+                    print(result["broken"], file=sys.stderr)
+                    continue
+                results.append(result)
+                told = f"{result['class']}:{result['seed']}:{result['policy']}"
+                print(
+                    f"  {count}/{len(wanted)}  {told}  {result.get('seconds')} s", file=sys.stderr, flush=True
+                )
     order = {
         key: place for place, key in enumerate((p, c) for p in heal_run.POLICIES for c in options.classes)
     }
@@ -90,9 +92,11 @@ def run_all(program, options):
 
 def recall_all(options):
     """What lies in --out of the wanted runs."""
-    folder = pathlib.Path(options.out) / f"{options.horizon}x{options.budget}"
     files = [
-        folder / f"{c}-{s}-{p}.json" for p in options.policies for c in options.classes for s in options.seeds
+        heal_run.file_of(folder_of(options), c, s, p)
+        for p in options.policies
+        for c in options.classes
+        for s in options.seeds
     ]
     return [json.loads(file.read_text(encoding="utf-8")) for file in files if file.exists()], 0
 
@@ -125,7 +129,7 @@ def run(program, _rounds, arguments=()):
     options = parse(list(arguments))
     if options.replay:
         name, seed, policy = options.replay.split(":")
-        result = one(program, name, int(seed), policy, options)
+        (result,) = one(program, name, int(seed), [policy], options)
         print(result["broken"], file=sys.stderr) if "broken" in result else tell(result)
         return []
     results, broken = recall_all(options) if options.score_only else run_all(program, options)

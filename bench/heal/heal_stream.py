@@ -59,6 +59,7 @@ class Stream:
             concept.fit_reference(self.climate, random, HISTORY * batch_rows)
         self.random = random
         self.batches = {}
+        self.oracle_errors = {}  # (batch, told late) → its error: the same for every policy.
         for number in range(-HISTORY, horizon):
             self.batches[number] = self._make(number)
         # Clean rows of all seasons, on which two versions are compared exactly.
@@ -94,10 +95,14 @@ class Stream:
 
     def oracle_error(self, batch, told_late=0):
         """Mean expected error of the oracle; `told_late`: batches after which it hears of a change."""
-        told_at = max(batch.world_of - told_late, -HISTORY)
-        # The season is no change that anybody has to be told: its level is taken from the day itself.
-        answers = self.world.oracle(batch.rows, batch.world_of, told_at)
-        return float(worlds.expected_error(batch.truth, answers).mean())
+        known = self.oracle_errors.get((batch.number, told_late))
+        if known is None:
+            told_at = max(batch.world_of - told_late, -HISTORY)
+            # The season is no change that anybody has to be told: its level is taken from the day itself.
+            answers = self.world.oracle(batch.rows, batch.world_of, told_at)
+            known = float(worlds.expected_error(batch.truth, answers).mean())
+            self.oracle_errors[batch.number, told_late] = known
+        return known
 
     def bayes_error(self, batch):
         return float(numpy.minimum(batch.truth, 1 - batch.truth).mean())
