@@ -86,9 +86,10 @@ Status Healer::State::serve(const Wish& wish) {
 Status Healer::State::advance(TimeUs to) {
   if (manual == nullptr) return fail(ErrorCode::invalid, "this server's clock is not manual");
   // Whoever moves the clock has heard that the time before is over: a crash must not take its rows back.
+  // Where the disk refuses them they wait in memory, and the endpoint takes no more: time goes on.
   for (Ward* ward : wards) {
     ward->endpoint().settle();
-    TRY(ward->log().flush());
+    (void)ward->log().flush();
   }
   for (std::optional<TimeUs> due = next_due(); due && *due <= to && !stopping; due = next_due()) {
     if (*due > clock.now()) manual->advance_to(*due);
