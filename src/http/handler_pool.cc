@@ -10,11 +10,12 @@ HandlerPool::HandlerPool(int threads, std::size_t queue_max) : queue_max_(queue_
 
 HandlerPool::~HandlerPool() { stop(); }
 
-bool HandlerPool::submit(Job job) {
+bool HandlerPool::submit(Job job, Queue queue) {
   {
     const std::lock_guard lock(mutex_);
-    if (stopped_ || queue_.size() >= queue_max_) return false;
-    queue_.push_back(std::move(job));
+    std::deque<Job>& jobs = queue == Queue::usual ? usual_ : patient_;
+    if (stopped_ || jobs.size() >= queue_max_) return false;
+    jobs.push_back(std::move(job));
   }
   wake_.notify_one();
   return true;
@@ -22,29 +23,39 @@ bool HandlerPool::submit(Job job) {
 
 std::size_t HandlerPool::waiting() const {
   const std::lock_guard lock(mutex_);
-  return queue_.size();
+  return usual_.size() + patient_.size();
 }
 
 void HandlerPool::stop() {
   std::vector<std::thread> threads;
-  std::deque<Job> unstarted;  // Destroyed after the lock: a job's end may call back into the server.
+  std::deque<Job> unstarted,
+      patient_ones;  // Destroyed after the lock: a job's end may call back into the server.
   {
     const std::lock_guard lock(mutex_);
     stopped_ = true;
     threads.swap(threads_);
-    unstarted.swap(queue_);
+    unstarted.swap(usual_);
+    patient_ones.swap(patient_);
   }
   wake_.notify_all();
   for (std::thread& thread : threads) thread.join();
 }
 
+HandlerPool::Job HandlerPool::take() {
+  const bool is_patient = usual_.empty() || (!patient_.empty() && others_ == kOthersFirst);
+  others_ = is_patient || patient_.empty() ? 0 : others_ + 1;
+  std::deque<Job>& jobs = is_patient ? patient_ : usual_;
+  Job job = std::move(jobs.front());
+  jobs.pop_front();
+  return job;
+}
+
 void HandlerPool::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return stopped_ || !queue_.empty(); });
+    wake_.wait(lock, [this] { return stopped_ || !usual_.empty() || !patient_.empty(); });
     if (stopped_) return;
-    Job job = std::move(queue_.front());
-    queue_.pop_front();
+    Job job = take();
     lock.unlock();
     job();
     job = nullptr;

@@ -4,6 +4,7 @@
 #include <future>
 #include <gtest/gtest.h>
 #include <memory>
+#include <string>
 
 namespace trimtab::http {
 namespace {
@@ -28,6 +29,38 @@ TEST(HandlerPool, TakesNoMoreThanItsQueueHolds) {
   EXPECT_TRUE(pool.submit([] {}));
   EXPECT_EQ(pool.waiting(), 2u);
   EXPECT_FALSE(pool.submit([] {}));
+  release.set_value();
+}
+
+TEST(HandlerPool, PatientJobsLetOthersPassButNotForEver) {
+  std::promise<void> running;
+  std::promise<void> release;
+  std::promise<void> all_ran;
+  std::string order;  // Of the only thread.
+  HandlerPool pool(1, 64);
+  EXPECT_TRUE(pool.submit([&] { running.set_value(), release.get_future().wait(); }));
+  running.get_future().wait();
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(pool.submit([&] { order += 'p'; }, HandlerPool::Queue::patient));
+  }
+  for (int i = 0; i < 40; ++i) EXPECT_TRUE(pool.submit([&] { order += 'u'; }));
+  EXPECT_TRUE(pool.submit([&] { all_ran.set_value(); }, HandlerPool::Queue::patient));
+  release.set_value();
+  all_ran.get_future().wait();
+  const std::string others(HandlerPool::kOthersFirst, 'u');
+  EXPECT_EQ(order, others + "p" + others + "p" + std::string(40 - 2 * others.size(), 'u') + "p");
+}
+
+TEST(HandlerPool, PatientJobsThatFillTheirQueueLeaveRoomForOthers) {
+  std::promise<void> running;
+  std::promise<void> release;
+  HandlerPool pool(1, 1);
+  EXPECT_TRUE(pool.submit([&] { running.set_value(), release.get_future().wait(); }));
+  running.get_future().wait();
+  EXPECT_TRUE(pool.submit([] {}, HandlerPool::Queue::patient));
+  EXPECT_FALSE(pool.submit([] {}, HandlerPool::Queue::patient));
+  EXPECT_TRUE(pool.submit([] {}));
+  EXPECT_EQ(pool.waiting(), 2u);
   release.set_value();
 }
 

@@ -1,6 +1,7 @@
 // The life of a connection: requests are read, judged, handled and answered, one at a time; pipelined ones
-// wait in its buffer. So answers keep their order, the views of a Request stay where they are, and no client
-// can have more than one request in flight. Callbacks only, because g++ 12 miscompiles coroutines.
+// wait in its buffer, and for the requests of others. So answers keep their order, the views of a Request
+// stay where they are, and no client can have more than one request in flight. Callbacks only, because g++ 12
+// miscompiles coroutines.
 #include "http/live_connection.h"
 
 #include <algorithm>
@@ -58,6 +59,7 @@ class ClientConnection final : public LiveConnection {
   };
 
   void advance();
+  void go_on_later();
   bool step();
   bool judge_head();
   bool ask_who(std::function<Admission()> proof);
@@ -119,6 +121,8 @@ class ClientConnection final : public LiveConnection {
   bool is_write_timed_ = false;  // And that of the present output.
   bool is_reading_ = false;      // The socket waits for bytes.
   bool is_writing_ = false;      // The socket waits until it can take more.
+  bool is_yielding_ = false;     // Others have their turn first.
+  bool is_pipelined_ = false;    // The present request came before the answer to the one before.
   bool is_awaited_ = false;      // A ticket still refers to this connection.
   bool is_lingering_ = false;
   bool is_retired_ = false;
@@ -147,16 +151,27 @@ void ClientConnection::start_refused() {
 
 // Goes as far as the bytes at hand allow, then waits for whatever is missing.
 void ClientConnection::advance() {
-  if (is_writing_) return;  // Comes back when the socket can be written to.
+  if (is_writing_ || is_yielding_) return;  // Comes back when the socket can be written to, or in its turn.
   while (phase_ != Phase::closed) {
     bool more = true;
     while (more && large_body_.empty() && output_.size() < kFlushBytes) more = step();
     if (!flush()) return;
     if (!more) break;
+    // Much has been answered and more is asked for already: first come the requests of others.
+    if (phase_ == Phase::reading && !reader_.is_between_requests()) return go_on_later();
   }
   if (phase_ == Phase::sending && !is_awaited_) send_part();
   if (phase_ == Phase::ending) linger();
   if (phase_ == Phase::reading) receive();
+}
+
+void ClientConnection::go_on_later() {
+  is_yielding_ = true;
+  io_.post([this] {
+    is_yielding_ = false;
+    if (phase_ == Phase::closed) return retire_when_over();
+    advance();
+  });
 }
 
 // One stage of a request. False when it cannot go on before bytes, an answer or the end come.
@@ -367,11 +382,15 @@ bool ClientConnection::handle() {
 
 bool ClientConnection::handle_in_pool(std::shared_ptr<Ticket> ticket) {
   is_awaited_ = true;
-  const bool is_taken = shared_.pool.submit([route = route_, &request = reader_.request(), ticket] {
-    if (std::optional<Reply> reply = call_handler(*route, request, ticket))
-      ticket->deliver(*std::move(reply));
-    ticket->handler_returned();
-  });
+  // Whoever does not wait for answers may be no reader of them either, and its requests can wait.
+  const bool is_patient = is_pipelined_ || reader_.has_more_behind();
+  const bool is_taken = shared_.pool.submit(
+      [route = route_, &request = reader_.request(), ticket] {
+        if (std::optional<Reply> reply = call_handler(*route, request, ticket))
+          ticket->deliver(*std::move(reply));
+        ticket->handler_returned();
+      },
+      is_patient ? HandlerPool::Queue::patient : HandlerPool::Queue::usual);
   if (is_taken) return false;
   is_awaited_ = false;
   ticket->settle();  // Nobody else will.
@@ -422,6 +441,7 @@ void ClientConnection::answer(Reply reply) {
   }
   if (is_last) return;
   reader_.next();
+  is_pipelined_ = !reader_.is_between_requests();
   account_for(reader_.large_bytes());
 }
 
@@ -554,7 +574,7 @@ void ClientConnection::close() {
 }
 
 void ClientConnection::retire_when_over() {
-  if (is_reading_ || is_writing_ || is_awaited_ || is_retired_) return;
+  if (is_reading_ || is_writing_ || is_yielding_ || is_awaited_ || is_retired_) return;
   is_retired_ = true;
   io_.retire(this);
 }

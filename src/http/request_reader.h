@@ -71,6 +71,10 @@ class RequestReader {
   void next();
   // Forgets everything received; for a connection that only waits for its end.
   void discard();
+  // Of a request whose body is there: whether its client has sent more without waiting for the answer.
+  bool has_more_behind() const {
+    return stage_ == Stage::complete && buffer_.size() > parsed_ + body_size_ - streamed_;
+  }
   // What is held beyond the little that every connection may keep.
   std::uint64_t large_bytes() const;
 

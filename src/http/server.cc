@@ -7,6 +7,8 @@
 #include <boost/asio/steady_timer.hpp>
 #include <fcntl.h>
 #include <future>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <optional>
 #include <sys/socket.h>
 
@@ -23,6 +25,7 @@ namespace asio = boost::asio;
 using boost::system::error_code;
 using tcp = asio::ip::tcp;
 
+constexpr int kUnsentBytes = 256 << 10;
 constexpr int kRefusedConnectionsMax = 64;  // Beyond connections_max, that are told so at a time.
 
 Accepted accepted(base::Descriptor socket, const tcp::endpoint& peer) {
@@ -86,6 +89,9 @@ Status Server::State::listen() {
   acceptor->open(endpoint.protocol(), error);
   set(tcp::acceptor::reuse_address(true));
   set(tcp::no_delay(true));  // Accepted sockets inherit it.
+  // This, too. For a client that does not read the kernel keeps no more than that of what is still to be
+  // sent.
+  ::setsockopt(acceptor->native_handle(), IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kUnsentBytes, sizeof kUnsentBytes);
   if (!error) ::fcntl(acceptor->native_handle(), F_SETFD, FD_CLOEXEC);
   if (!error) acceptor->non_blocking(true, error);
   if (!error) acceptor->bind(endpoint, error);

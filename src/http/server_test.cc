@@ -1,6 +1,7 @@
 // How the server answers: order, connections, promises, the pool, and its end.
 #include "http/server.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <future>
@@ -298,6 +299,39 @@ TEST(Server, WritesLargeRepliesToSlowReaders) {
   std::this_thread::sleep_for(50ms);
   EXPECT_EQ(slow.read().body, large);
   EXPECT_EQ(slow.read().body, "GET /echo ");
+}
+
+TEST(Server, AnswersOthersBetweenTheRequestsOfThoseWhoSendManyAndReadNone) {
+  std::atomic<int> heavy_calls = 0;
+  ServerOptions options;
+  options.io_threads = options.pool_threads = 1;
+  const auto server = start_server({make_route(
+                                        "GET", "/heavy",
+                                        [&](const Request&, ReplyPromise) -> Answer {
+                                          ++heavy_calls;
+                                          std::this_thread::sleep_for(5ms);
+                                          return Reply::text(std::string(97 << 10, 'r'));
+                                        },
+                                        Placement::pool),
+                                    make_route("GET", "/innocent", echo, Placement::pool)},
+                                   options);
+  constexpr int kDeaf = 40;
+  std::string many;
+  for (int i = 0; i < 20; ++i) many += get("/heavy");
+  std::vector<std::unique_ptr<RawConnection>> deaf;
+  for (int i = 0; i < kDeaf; ++i) {
+    deaf.push_back(std::make_unique<RawConnection>(server->port()));
+    EXPECT_TRUE(deaf.back()->send(many));
+  }
+  RawConnection innocent(server->port());
+  int fewest = kDeaf;
+  for (int i = 0; i < 20; ++i) {
+    const int before = heavy_calls;
+    EXPECT_EQ(innocent.exchange(get("/innocent")).status, 200);
+    fewest = std::min(fewest, heavy_calls - before);
+  }
+  // In one queue it would be behind all of the deaf ones every time.
+  EXPECT_LT(fewest, kDeaf / 4);
 }
 
 TEST(Server, CutsOffAReaderThatNeverReads) {
