@@ -5,19 +5,17 @@ peers get the encoded numbers and only have to run the model. gRPC: one Python c
 """
 
 import contextlib
-import http.client
 import json
 import math
 import os
 import pathlib
-import re
 import signal
 import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 
+from load import wait_until, wrk
 from run import ROOT, Row
 
 EXAMPLE = ROOT / "examples/flights"
@@ -57,20 +55,6 @@ def save_peer(folder, text, names):
     mlflow.lightgbm.save_model(lightgbm.Booster(model_str=text), folder, signature=signature)
 
 
-def wait_until(port, path, process, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if process.poll() is not None:
-            raise RuntimeError("a server ended before it was ready")
-        with contextlib.suppress(OSError):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
-            connection.request("GET", path)
-            if connection.getresponse().status == 200:
-                return
-        time.sleep(0.2)
-    raise RuntimeError("a server was not ready in time")
-
-
 def load(folder, url, body, seconds=4):
     """(requests a second, p50 ms, p99 ms) of one wrk run."""
     script = pathlib.Path(folder) / "post.lua"
@@ -80,20 +64,10 @@ def load(folder, url, body, seconds=4):
         f'wrk.method = "{method}"\nwrk.body = {text}\nwrk.headers["Content-Type"] = "application/json"\n',
         encoding="utf-8",
     )
-    done = subprocess.run(
-        ["wrk", "-t1", "-c16", f"-d{seconds}s", "--latency", "-s", str(script), url],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    if "Non-2xx" in done:
-        raise RuntimeError(done)
-
-    def milliseconds(share):
-        value, unit = re.search(rf"{share}%\s+([\d.]+)(us|ms|s)", done).groups()
-        return float(value) * {"us": 0.001, "ms": 1, "s": 1000}[unit]
-
-    return float(re.search(r"Requests/sec:\s+([\d.]+)", done).group(1)), milliseconds(50), milliseconds(99)
+    seen = wrk(url, script, seconds=seconds)
+    if seen.refused:
+        raise RuntimeError(f"{url} refused {seen.refused} requests")
+    return seen.per_second, seen.p50_ms, seen.p99_ms
 
 
 @contextlib.contextmanager
