@@ -18,7 +18,7 @@ add_library(duckdb INTERFACE)
 target_include_directories(duckdb SYSTEM INTERFACE ${TRIMTAB_DUCKDB_HEADERS}/src/include ${TRIMTAB_DUCKDB_ARCHIVES})
 # DuckDB is C++11, where a static constexpr member is an ordinary symbol; in C++20 the same member is inline. As a
 # weak symbol ours gives way to theirs, as a "unique" one (what g++ makes by itself) it would be a duplicate.
-target_compile_options(duckdb INTERFACE -fno-gnu-unique)
+target_compile_options(duckdb INTERFACE $<$<CXX_COMPILER_ID:GNU>:-fno-gnu-unique>)
 list(JOIN duckdb_archives "," duckdb_archives)
 # The archives refer to each other in circles.
 target_link_libraries(duckdb INTERFACE "$<LINK_GROUP:RESCAN,${duckdb_archives}>" ${CMAKE_DL_LIBS} m Threads::Threads)

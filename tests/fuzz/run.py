@@ -28,6 +28,7 @@ LENGTHS = {
     "points": 1024,
     "csv": 1024,
     "tensors": 1024,
+    "expressions": 512,
 }
 TARGETS = [*LENGTHS, "project"]
 SECONDS = {"http": 60, "json": 60, "filter": 60}
