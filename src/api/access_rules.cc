@@ -82,6 +82,8 @@ constexpr std::array kRules = {
     Rule{"GET", "/mlflow-artifacts/artifacts", Role::viewer, Subject::artifact_folder},
     Rule{"GET", "/mlflow-artifacts/artifacts/{artifact_path*}", Role::viewer, Subject::artifact},
     Rule{"*", "/mlflow-artifacts/artifacts/{artifact_path*}", Role::editor, Subject::artifact},
+    // Clients send nothing but the part: the upload's id, which nobody can guess, is what lets it in.
+    Rule{"PUT", "/mlflow-artifacts/mpu/part/{upload_id}/{number}", Role::none, Subject::anybody},
     Rule{"POST", "/mlflow-artifacts/mpu/*", Role::editor, Subject::artifact},
     Rule{"GET", "/mlflow-artifacts/presigned/*", Role::viewer, Subject::artifact},
     Rule{"GET", "/model-versions/get-artifact", Role::viewer, Subject::model},
@@ -91,6 +93,19 @@ constexpr std::array kRules = {
     Rule{"POST", "/mlflow/logged-models/search", Role::viewer, Subject::experiments},
     Rule{"GET", "/mlflow/logged-models/*", Role::viewer, Subject::logged_model},
     Rule{"*", "/mlflow/logged-models/*", Role::editor, Subject::logged_model},
+
+    // Traces belong to an experiment, whether they came with their spans or before them.
+    Rule{"GET", "/mlflow/traces", Role::viewer, Subject::trace_search},
+    Rule{"POST", "/mlflow/traces/search", Role::viewer, Subject::trace_search},
+    Rule{"GET", "/mlflow/traces/get", Role::viewer, Subject::trace},
+    Rule{"GET", "/mlflow/traces/batchGet", Role::viewer, Subject::trace},
+    Rule{"POST", "/mlflow/traces/batchGetInfos", Role::viewer, Subject::trace},
+    Rule{"POST", "/mlflow/traces", Role::editor, Subject::new_trace},
+    Rule{"POST", "/mlflow/traces/delete-traces", Role::editor, Subject::experiment},
+    Rule{"POST", "/mlflow/traces/link-to-run", Role::editor, Subject::trace},
+    Rule{"POST", "/mlflow/traces/link-prompts", Role::editor, Subject::trace},
+    Rule{"GET", "/mlflow/traces/{*", Role::viewer, Subject::trace_of_path},
+    Rule{"*", "/mlflow/traces/{*", Role::editor, Subject::trace_of_path},
 
     // Registered models. What decides which version answers is for deployers.
     Rule{"POST", "/mlflow/registered-models/create", Role::editor, Subject::new_model},
@@ -106,6 +121,7 @@ constexpr std::array kRules = {
     Rule{"POST", "/mlflow/model-versions/create", Role::editor, Subject::new_version},
     Rule{"GET", "/mlflow/registered-models/*", Role::viewer, Subject::model},
     Rule{"GET", "/mlflow/model-versions/*", Role::viewer, Subject::model},
+    Rule{"GET", "/api/v1/models/{name}/history", Role::viewer, Subject::model_of_path},
     Rule{"*", "/mlflow/registered-models/*", Role::editor, Subject::model},
     Rule{"*", "/mlflow/model-versions/*", Role::editor, Subject::model},
 
@@ -127,8 +143,7 @@ constexpr std::array kRules = {
     Rule{"GET", "/models*", Role::viewer, Subject::project},
     Rule{"*", "/v2*", Role::viewer, Subject::project},
     Rule{"POST", "/api/v1/endpoints/{name}/what-if", Role::viewer, Subject::project},
-    // Spans name their experiment in a header that nothing here reads yet.
-    Rule{"POST", "/v1/traces", Role::admin, Subject::server},
+    Rule{"POST", "/v1/traces", Role::editor, Subject::spans},
     Rule{"POST", "/v1/*", Role::viewer, Subject::project},
 };
 

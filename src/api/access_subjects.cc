@@ -5,12 +5,14 @@
 #include <optional>
 #include <utility>
 
+#include "api/mlflow/trace_json.h"
 #include "api/mlflow/wire.h"
 #include "api/native/people_office.h"
 #include "base/log.h"
 #include "registry/artifact_path.h"
 #include "registry/experiments.h"
 #include "registry/logged_models.h"
+#include "registry/traces.h"
 
 namespace trimtab::api {
 namespace {
@@ -18,18 +20,37 @@ namespace {
 using http::Role;
 using Demands = std::vector<Demand>;
 
-constexpr std::array<std::string_view, 24> kNames = {"anybody",         "whoever is signed in",
-                                                     "one's own",       "the server",
-                                                     "the project",     "the experiment",
-                                                     "the experiment",  "the experiment",
-                                                     "the experiments", "anything",
-                                                     "the run",         "the run",
-                                                     "the runs",        "the artifacts",
-                                                     "the artifacts",   "the logged model",
-                                                     "the experiment",  "the model",
-                                                     "anything",        "the model",
-                                                     "the model",       "the model and its source",
-                                                     "the scope",       "the resource"};
+// In the order of Subject.
+constexpr std::array<std::string_view, 30> kNames = {"anybody",
+                                                     "whoever is signed in",
+                                                     "one's own",
+                                                     "the server",
+                                                     "the project",
+                                                     "the experiment",
+                                                     "the experiment",
+                                                     "the experiment",
+                                                     "the experiments",
+                                                     "anything",
+                                                     "the run",
+                                                     "the run",
+                                                     "the runs",
+                                                     "the artifacts",
+                                                     "the artifacts",
+                                                     "the logged model",
+                                                     "the experiment",
+                                                     "the model",
+                                                     "the model",
+                                                     "anything",
+                                                     "the model",
+                                                     "the model",
+                                                     "the model and its source",
+                                                     "the experiment",
+                                                     "the trace",
+                                                     "the trace",
+                                                     "the experiment",
+                                                     "the experiments",
+                                                     "the scope",
+                                                     "the resource"};
 
 Demand of_server(Role role) { return {role, {""}, "this server"}; }
 
@@ -75,6 +96,15 @@ Result<Demand> of_project(Role role, AccessRooms& rooms) {
   return Demand{role, {id ? experiment_scope(*id) : ""}, "project '" + rooms.project + "'"};
 }
 
+// The experiment of a path like "5/traces/tr-…/artifacts/traces.json": clients put a trace's spans there when
+// they tell of the trace first.
+std::optional<std::int64_t> experiment_of_trace_file(const std::string& path) {
+  const std::size_t slash = path.find('/');
+  if (slash == std::string::npos || path.compare(slash, 8, "/traces/") != 0) return std::nullopt;
+  const Result<std::int64_t> id = parse_experiment_id(path.substr(0, slash));
+  return id ? std::optional(*id) : std::nullopt;
+}
+
 Result<Demand> of_artifact(Role role, AccessRooms& rooms, const registry::ArtifactPath& path) {
   const std::size_t slash = path.root.find('/');
   const std::string kind = path.root.substr(0, slash);
@@ -82,6 +112,7 @@ Result<Demand> of_artifact(Role role, AccessRooms& rooms, const registry::Artifa
   if (kind == "run") return of_run(role, rooms, name);
   if (kind == "logged_model") return of_logged_model(role, rooms, name);
   if (kind == "model") return of_model(role, rooms, name.substr(0, name.rfind('/')));
+  if (const auto experiment = experiment_of_trace_file(path.path)) return of_experiment(role, *experiment);
   return of_server(role);
 }
 
@@ -164,6 +195,62 @@ Result<Demands> of_new_logged_model(Role role, AccessRooms& rooms, const MlflowP
   return demands;
 }
 
+// An unknown trace is of no experiment: whoever may do it somewhere hears that it is not there.
+Result<Demand> of_trace(Role role, AccessRooms& rooms, const std::string& id) {
+  const Result<registry::Trace> trace = registry::find_trace(rooms.record.home, id);
+  if (!trace && trace.error().code == ErrorCode::not_found) return of_anything(role);
+  if (!trace) return fail(trace.error());
+  return of_experiment(role, trace->experiment_id);
+}
+
+// Spans are let in by their experiment's role; what the header should say is the handler's to tell.
+Demand of_spans(Role role, const http::Request& request) {
+  const Result<std::int64_t> id = parse_experiment_id(request.header("x-mlflow-experiment-id"));
+  return id ? of_experiment(role, *id) : of_anything(role);
+}
+
+// Traces by their ids, and the run that they are added to.
+Result<Demands> of_traces(Role role, AccessRooms& rooms, const MlflowParameters& parameters) {
+  Demands demands;
+  for (const char* name : {"trace_id", "trace_ids"}) {
+    for (const std::string& id : TRY(parameters.texts(name)))
+      demands.push_back(TRY(of_trace(role, rooms, id)));
+  }
+  if (const auto run = TRY(parameters.find_text("run_id")); run && !run->empty())
+    demands.push_back(TRY(of_run(role, rooms, *run)));
+  if (demands.empty()) demands.push_back(of_anything(role));
+  return demands;
+}
+
+// Where a trace is to be, and where it is already: what is told of it twice adds up.
+Result<Demands> of_new_trace(Role role, AccessRooms& rooms, const MlflowParameters& parameters) {
+  const std::optional<MlflowParameters> trace = TRY(parameters.member("trace"));
+  // Before MLflow 3 the experiment stood by itself, and the server chose the trace's id.
+  if (!trace) {
+    const std::string id = TRY(parameters.find_text("experiment_id")).value_or("");
+    return Demands{id.empty() ? of_anything(role) : of_experiment(role, TRY(parse_experiment_id(id)))};
+  }
+  Demands demands;
+  const std::optional<MlflowParameters> info = TRY(trace->member("trace_info"));
+  if (!info) return Demands{of_anything(role)};
+  const registry::Trace told = TRY(read_trace_info(*info, rooms.record.clock.now()));
+  demands.push_back(of_experiment(role, told.experiment_id));
+  if (registry::find_trace(rooms.record.home, told.id))
+    demands.push_back(TRY(of_trace(role, rooms, told.id)));
+  return demands;
+}
+
+Result<Demands> of_trace_search(Role role, const MlflowParameters& parameters) {
+  Demands demands = TRY(of_experiments(role, parameters));
+  const Json* locations = parameters.json().find("locations");
+  if (locations == nullptr || !locations->is_array()) return demands;
+  for (const MlflowParameters& location : TRY(parameters.entries("locations"))) {
+    const std::optional<MlflowParameters> experiment = TRY(location.member("mlflow_experiment"));
+    if (experiment) demands.push_back(of_experiment(role, TRY(experiment->experiment_id("experiment_id"))));
+  }
+  return demands;
+}
+
 Result<Demands> of_parameters(Subject subject, Role role, const http::Request& request, AccessRooms& rooms) {
   const MlflowParameters parameters = TRY(MlflowParameters::read(request));
   switch (subject) {
@@ -197,6 +284,12 @@ Result<Demands> of_parameters(Subject subject, Role role, const http::Request& r
       return Demands{{role, {TRY(resource_scope(parameters))}, "what the permission is for"}};
     case Subject::new_version:
       return of_new_version(role, rooms, parameters);
+    case Subject::trace:
+      return of_traces(role, rooms, parameters);
+    case Subject::new_trace:
+      return of_new_trace(role, rooms, parameters);
+    case Subject::trace_search:
+      return of_trace_search(role, parameters);
     default:
       return Demands{TRY(of_model(role, rooms, TRY(parameters.text("name"))))};
   }
@@ -259,6 +352,12 @@ Result<Demands> find_demands(Subject subject, Role role, const http::Request& re
       return Demands{TRY(of_project(role, rooms))};
     case Subject::run_of_path:
       return Demands{TRY(of_run(role, rooms, request.path_values[0]))};
+    case Subject::model_of_path:
+      return Demands{TRY(of_model(role, rooms, request.path_values[0]))};
+    case Subject::trace_of_path:
+      return Demands{TRY(of_trace(role, rooms, request.path_values[0]))};
+    case Subject::spans:
+      return Demands{of_spans(role, request)};
     case Subject::artifact:
       return Demands{
           TRY(of_artifact(role, rooms, TRY(registry::parse_artifact_path(request.path_values[0]))))};

@@ -31,10 +31,16 @@ enum class Subject : std::uint8_t {
   logged_model,
   new_logged_model,
   model,
+  model_of_path,
   new_model,
   deleted_model,
   renamed_model,
   new_version,
+  spans,  // Of the experiment that a header names.
+  trace,
+  trace_of_path,
+  new_trace,
+  trace_search,
   scope_of_order,
   resource,
 };

@@ -80,13 +80,13 @@ class BookTest : public testing::Test {
   Status set_deleted(const std::string& run, bool deleted) {
     return wait<void>([&](auto done) { book_->set_deleted(run, deleted, done); });
   }
+  RegistryWriter by() { return {*home_, clock_, "anna"}; }
   Result<std::int64_t> create_experiment(const std::string& name, const std::string& location = "") {
     return wait<std::int64_t>(
-        [&](auto done) { registry::create_experiment(*home_, clock_, name, location, {}, done); });
+        [&](auto done) { registry::create_experiment(by(), name, location, {}, done); });
   }
   Status set_experiment_deleted(std::int64_t id, bool deleted) {
-    return wait<void>(
-        [&](auto done) { registry::set_experiment_deleted(*home_, clock_, id, deleted, done); });
+    return wait<void>([&](auto done) { registry::set_experiment_deleted(by(), id, deleted, done); });
   }
   std::vector<MetricPoint> history(const std::string& run, const std::string& key) {
     Result<HistoryPage> page = book_->history(run, key, 0, 0);

@@ -17,15 +17,21 @@ using store::Connection;
 using store::Statement;
 
 constexpr std::int64_t kUsPerMs = 1000;
-constexpr const char* kActor = "client";
 
 tl::unexpected<Error> no_experiment(std::int64_t id) {
   return fail(ErrorCode::not_found, "No Experiment with id=" + std::to_string(id) + " exists");
 }
 
-Status audit(Connection& connection, TimeUs now, std::string_view action, std::int64_t id,
+// A change as it will be carried out on the commit thread: by whom, and when it was asked for.
+struct Change {
+  explicit Change(const RegistryWriter& by) : actor(by.actor), now(by.clock.now()) {}
+  std::string actor;
+  TimeUs now;
+};
+
+Status audit(Connection& connection, const Change& change, std::string_view action, std::int64_t id,
              const Json& detail) {
-  return store::append_audit(connection, now, kActor, action, "experiment/" + std::to_string(id),
+  return store::append_audit(connection, change.now, change.actor, action, "experiment/" + std::to_string(id),
                              detail.dump());
 }
 
@@ -80,40 +86,39 @@ Result<std::int64_t> insert(Connection& connection, TimeUs now, const std::strin
   return id;
 }
 
-Status mark(Connection& connection, TimeUs now, std::int64_t id, bool deleted) {
+Status mark(Connection& connection, const Change& change, std::int64_t id, bool deleted) {
   // Deleting twice and restoring what is there are refused as if it did not exist, as MLflow does.
   if (TRY(find_stage(connection, id)).is_deleted == deleted) return no_experiment(id);
   const char* stage = deleted ? "deleted" : "active";
   TRY(connection.prepare("UPDATE experiment SET lifecycle_stage = ? WHERE id = ?").with(stage, id).run());
-  TRY(touch(connection, id, now));
+  TRY(touch(connection, id, change.now));
   Statement runs = connection.prepare(
       "UPDATE run SET lifecycle_stage = ?1, deleted_ms = ?2 WHERE experiment_id = ?3 AND lifecycle_stage <> "
       "?1");
   runs.bind(0, stage).bind(2, id);
   if (deleted) {
-    runs.bind(1, now / kUsPerMs);
+    runs.bind(1, change.now / kUsPerMs);
   } else {
     runs.bind_null(1);
   }
   TRY(runs.run());
-  return audit(connection, now, deleted ? "experiment.delete" : "experiment.restore", id, Json::object());
+  return audit(connection, change, deleted ? "experiment.delete" : "experiment.restore", id, Json::object());
 }
 
 }  // namespace
 
-void create_experiment(store::Home& home, const base::Clock& clock, std::string name,
-                       std::string artifact_location, std::vector<KeyValue> tags, DoneExperiment done) {
+void create_experiment(const RegistryWriter& by, std::string name, std::string artifact_location,
+                       std::vector<KeyValue> tags, DoneExperiment done) {
   auto made = std::make_shared<std::int64_t>(0);
-  const TimeUs now = clock.now();
-  home.database().submit(
-      [=, name = std::move(name), location = std::move(artifact_location),
+  by.home.database().submit(
+      [made, change = Change(by), name = std::move(name), location = std::move(artifact_location),
        tags = std::move(tags)](Connection& connection) -> Status {
         TRY(check_experiment_name(name));
         for (const KeyValue& tag : tags) TRY(check_experiment_tag(tag));
-        const std::int64_t id = TRY(insert(connection, now, name, location));
+        const std::int64_t id = TRY(insert(connection, change.now, name, location));
         for (const KeyValue& tag : tags) TRY(put_experiment_tag(connection, id, tag));
         *made = id;
-        return audit(connection, now, "experiment.create", id, Json::object({{"name", name}}));
+        return audit(connection, change, "experiment.create", id, Json::object({{"name", name}}));
       },
       [made, done = std::move(done)](Status status) {
         if (!status) return done(fail(status.error()));
@@ -121,11 +126,9 @@ void create_experiment(store::Home& home, const base::Clock& clock, std::string 
       });
 }
 
-void rename_experiment(store::Home& home, const base::Clock& clock, std::int64_t id, std::string name,
-                       DoneChange done) {
-  const TimeUs now = clock.now();
-  home.database().submit(
-      [=, name = std::move(name)](Connection& connection) -> Status {
+void rename_experiment(const RegistryWriter& by, std::int64_t id, std::string name, DoneChange done) {
+  by.home.database().submit(
+      [id, change = Change(by), name = std::move(name)](Connection& connection) -> Status {
         TRY(check_experiment_name(name));
         if (TRY(find_stage(connection, id)).is_deleted) {
           return fail(ErrorCode::check_failed, "Cannot rename a non-active experiment.");
@@ -135,41 +138,36 @@ void rename_experiment(store::Home& home, const base::Clock& clock, std::int64_t
         const std::string old_name = held.text(0);
         if (old_name != name) TRY(expect_free_name(connection, name));
         TRY(connection.prepare("UPDATE experiment SET name = ? WHERE id = ?").with(name, id).run());
-        TRY(touch(connection, id, now));
-        return audit(connection, now, "experiment.rename", id,
+        TRY(touch(connection, id, change.now));
+        return audit(connection, change, "experiment.rename", id,
                      Json::object({{"from", old_name}, {"to", name}}));
       },
       std::move(done));
 }
 
-void set_experiment_deleted(store::Home& home, const base::Clock& clock, std::int64_t id, bool deleted,
-                            DoneChange done) {
-  const TimeUs now = clock.now();
-  home.database().submit([=](Connection& connection) { return mark(connection, now, id, deleted); },
-                         [&home, id, deleted, done = std::move(done)](Status status) {
-                           if (status) tell_experiment_changed(home, id, deleted);
-                           done(std::move(status));
-                         });
+void set_experiment_deleted(const RegistryWriter& by, std::int64_t id, bool deleted, DoneChange done) {
+  by.home.database().submit([id, deleted, change = Change(by)](
+                                Connection& connection) { return mark(connection, change, id, deleted); },
+                            [&home = by.home, id, deleted, done = std::move(done)](Status status) {
+                              if (status) tell_experiment_changed(home, id, deleted);
+                              done(std::move(status));
+                            });
 }
 
-void set_experiment_tag(store::Home& home, const base::Clock& clock, std::int64_t id, KeyValue tag,
-                        DoneChange done) {
-  const TimeUs now = clock.now();
-  home.database().submit(
-      [=, tag = std::move(tag)](Connection& connection) -> Status {
+void set_experiment_tag(const RegistryWriter& by, std::int64_t id, KeyValue tag, DoneChange done) {
+  by.home.database().submit(
+      [id, change = Change(by), tag = std::move(tag)](Connection& connection) -> Status {
         TRY(check_experiment_tag(tag));
         TRY(expect_active(connection, id));
         TRY(put_experiment_tag(connection, id, tag));
-        return audit(connection, now, "experiment.set_tag", id, Json::object({{"key", tag.key}}));
+        return audit(connection, change, "experiment.set_tag", id, Json::object({{"key", tag.key}}));
       },
       std::move(done));
 }
 
-void delete_experiment_tag(store::Home& home, const base::Clock& clock, std::int64_t id, std::string key,
-                           DoneChange done) {
-  const TimeUs now = clock.now();
-  home.database().submit(
-      [=, key = std::move(key)](Connection& connection) -> Status {
+void delete_experiment_tag(const RegistryWriter& by, std::int64_t id, std::string key, DoneChange done) {
+  by.home.database().submit(
+      [id, change = Change(by), key = std::move(key)](Connection& connection) -> Status {
         TRY(expect_active(connection, id));
         TRY(connection.prepare("DELETE FROM experiment_tag WHERE experiment_id = ? AND key = ?")
                 .with(id, key)
@@ -178,7 +176,7 @@ void delete_experiment_tag(store::Home& home, const base::Clock& clock, std::int
           return fail(ErrorCode::not_found,
                       "No tag with name: " + key + " in experiment with id " + std::to_string(id));
         }
-        return audit(connection, now, "experiment.delete_tag", id, Json::object({{"key", key}}));
+        return audit(connection, change, "experiment.delete_tag", id, Json::object({{"key", key}}));
       },
       std::move(done));
 }

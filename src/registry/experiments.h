@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/result.h"
+#include "registry/model_facts.h"
 #include "registry/run_facts.h"
 #include "store/home.h"
 
@@ -45,17 +45,13 @@ using DoneChange = std::function<void(Status)>;
 
 // Thread-safe, as store::Database; writes answer on the commit thread after the fsync, with an audit row.
 // Errors: already_exists (also the name of a deleted one), invalid; not_found; MLflow's words.
-void create_experiment(store::Home& home, const base::Clock& clock, std::string name,
-                       std::string artifact_location, std::vector<KeyValue> tags, DoneExperiment done);
-void rename_experiment(store::Home& home, const base::Clock& clock, std::int64_t id, std::string name,
-                       DoneChange done);
+void create_experiment(const RegistryWriter& by, std::string name, std::string artifact_location,
+                       std::vector<KeyValue> tags, DoneExperiment done);
+void rename_experiment(const RegistryWriter& by, std::int64_t id, std::string name, DoneChange done);
 // A deleted experiment takes its runs with it, and gives them back when it is restored.
-void set_experiment_deleted(store::Home& home, const base::Clock& clock, std::int64_t id, bool deleted,
-                            DoneChange done);
-void set_experiment_tag(store::Home& home, const base::Clock& clock, std::int64_t id, KeyValue tag,
-                        DoneChange done);
-void delete_experiment_tag(store::Home& home, const base::Clock& clock, std::int64_t id, std::string key,
-                           DoneChange done);
+void set_experiment_deleted(const RegistryWriter& by, std::int64_t id, bool deleted, DoneChange done);
+void set_experiment_tag(const RegistryWriter& by, std::int64_t id, KeyValue tag, DoneChange done);
+void delete_experiment_tag(const RegistryWriter& by, std::int64_t id, std::string key, DoneChange done);
 
 Result<ExperimentFacts> find_experiment(store::Home& home, std::int64_t id);
 Result<ExperimentFacts> find_experiment_by_name(store::Home& home, std::string_view name);

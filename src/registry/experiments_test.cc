@@ -10,14 +10,13 @@ namespace {
 class ExperimentsTest : public BookTest {
  protected:
   Status rename(std::int64_t id, const std::string& name) {
-    return wait<void>([&](auto done) { rename_experiment(*home_, clock_, id, name, done); });
+    return wait<void>([&](auto done) { rename_experiment(by(), id, name, done); });
   }
   Status set_experiment_tag(std::int64_t id, const std::string& key, const std::string& value) {
-    return wait<void>(
-        [&](auto done) { registry::set_experiment_tag(*home_, clock_, id, {key, value}, done); });
+    return wait<void>([&](auto done) { registry::set_experiment_tag(by(), id, {key, value}, done); });
   }
   Status delete_tag(std::int64_t id, const std::string& key) {
-    return wait<void>([&](auto done) { delete_experiment_tag(*home_, clock_, id, key, done); });
+    return wait<void>([&](auto done) { delete_experiment_tag(by(), id, key, done); });
   }
   std::vector<std::string> names(const ExperimentSearch& search) {
     std::vector<std::string> found;

@@ -77,8 +77,8 @@ TEST_F(RunLeasesTest, ALeaseMayComeLaterAndGoAgain) {
 
 TEST_F(RunLeasesTest, AnExperimentsLeaseIsThatOfItsRuns) {
   const std::int64_t experiment = create_experiment("x").value();
-  EXPECT_TRUE(wait<void>(
-      [&](auto done) { set_experiment_tag(*home_, clock_, experiment, {"trimtab.lease", "30s"}, done); }));
+  EXPECT_TRUE(
+      wait<void>([&](auto done) { set_experiment_tag(by(), experiment, {"trimtab.lease", "30s"}, done); }));
   const std::string run = create(experiment);
   pass(base::kMinuteUs);
   EXPECT_EQ(end_overdue(), std::vector<std::string>{run});

@@ -155,11 +155,21 @@ Status write_span(Connection& connection, std::int64_t trace, const Span& span) 
       .run();
 }
 
+// Whoever may write to one experiment adds nothing to the traces of another.
+Status expect_trace_of(Connection& connection, std::int64_t number, const std::string& trace_id,
+                       std::int64_t experiment_id) {
+  Statement row = connection.prepare("SELECT experiment_id FROM trace WHERE number = ?");
+  if (!TRY(row.with(number).step()) || row.integer(0) == experiment_id) return {};
+  return fail(ErrorCode::invalid,
+              "Trace with ID '" + trace_id + "' is not of experiment " + std::to_string(experiment_id) + ".");
+}
+
 Status write_spans(Connection& connection, std::int64_t experiment_id, const std::string& run_id,
                    const std::string& trace_id, const std::vector<const Span*>& spans) {
   const SpanSummary summary = summarize(spans);
   Result<std::int64_t> number = trace_number(connection, trace_id);
   if (number) {
+    TRY(expect_trace_of(connection, *number, trace_id, experiment_id));
     TRY(widen_trace(connection, *number, summary));
   } else {
     number = TRY(insert_bare_trace(connection, trace_id, experiment_id, summary));

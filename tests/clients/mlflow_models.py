@@ -21,6 +21,10 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 from journey import EmptyRecord, main  # noqa: E402
 
 
+def wrong_share(predictions, targets):
+    return float((predictions != targets).mean())
+
+
 class KeptModels(EmptyRecord):
     """One server with an empty home; every test has an experiment of its own."""
 
@@ -94,6 +98,64 @@ class KeptModels(EmptyRecord):
             info = mlflow.lightgbm.log_model(booster, name="booster")
         loaded = mlflow.pyfunc.load_model(info.model_uri)
         self.assertTrue(numpy.allclose(loaded.predict(self.rows), booster.predict(self.rows)))
+
+    def test_lightgbm_logs_itself(self):
+        import lightgbm
+
+        mlflow.lightgbm.autolog()
+        try:
+            data = lightgbm.Dataset(self.rows, self.labels)
+            with mlflow.start_run() as run:
+                booster = lightgbm.train(
+                    {"objective": "binary", "verbose": -1}, data, num_boost_round=5, valid_sets=[data]
+                )
+        finally:
+            mlflow.lightgbm.autolog(disable=True)
+        kept = self.client.get_run(run.info.run_id)
+        self.assertEqual(
+            (kept.data.params["objective"], kept.data.params["num_boost_round"]), ("binary", "5")
+        )
+        losses = self.client.get_metric_history(run.info.run_id, "training-binary_logloss")
+        values = [point.value for point in losses]
+        self.assertEqual(values, sorted(values, reverse=True))
+        [output] = kept.outputs.model_outputs
+        loaded = mlflow.lightgbm.load_model(f"models:/{output.model_id}")
+        self.assertEqual(list(loaded.predict(self.rows)), list(booster.predict(self.rows)))
+
+    def test_an_evaluation_leaves_metrics_tables_and_plots(self):
+        import pandas
+        from sklearn.linear_model import LogisticRegression
+
+        frame = pandas.DataFrame(self.rows, columns=["a", "b", "c"])
+        model = LogisticRegression().fit(frame, self.labels)
+        with mlflow.start_run() as run:
+            info = mlflow.sklearn.log_model(model, name="line", pip_requirements=["scikit-learn"])
+            result = mlflow.models.evaluate(
+                info.model_uri,
+                frame.assign(label=self.labels),
+                targets="label",
+                model_type="classifier",
+                extra_metrics=[mlflow.metrics.make_metric(eval_fn=wrong_share, greater_is_better=False)],
+                evaluator_config={"log_explainer": False},
+            )
+            table = pandas.DataFrame({"question": ["ä", "b"], "score": [0.5, None]})
+            mlflow.log_table(table, "answers.json")
+        kept = self.client.get_run(run.info.run_id)
+        self.assertLessEqual({"accuracy_score", "roc_auc", "log_loss", "wrong_share"}, set(kept.data.metrics))
+        self.assertEqual(kept.data.metrics["accuracy_score"], result.metrics["accuracy_score"])
+        self.assertAlmostEqual(kept.data.metrics["wrong_share"], 1 - result.metrics["accuracy_score"])
+        # They are also the model's own, on the set that they were measured on.
+        measured = {metric.key: metric for metric in mlflow.get_logged_model(info.model_id).metrics}
+        self.assertEqual(measured["accuracy_score"].value, result.metrics["accuracy_score"])
+        self.assertEqual(len(kept.inputs.dataset_inputs), 1)
+        files = {file.path for file in self.client.list_artifacts(run.info.run_id)}
+        self.assertLessEqual({"confusion_matrix.png", "roc_curve_plot.png"}, files)
+        path = mlflow.artifacts.download_artifacts(
+            run_id=run.info.run_id, artifact_path="confusion_matrix.png", dst_path=self.fresh("plot")
+        )
+        self.assertEqual(pathlib.Path(path).read_bytes()[:4], b"\x89PNG")
+        back = mlflow.load_table("answers.json", run_ids=[run.info.run_id])
+        self.assertEqual(list(back["question"]), ["ä", "b"])
 
     def test_metrics_of_a_logged_model_are_searched(self):
         models = [mlflow.initialize_logged_model(name=f"m{i}", params={"depth": str(i)}) for i in range(3)]

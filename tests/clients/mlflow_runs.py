@@ -233,6 +233,23 @@ class KeptRuns(EmptyRecord):
         self.assertEqual(error["message"], "this server has no project to apply")
         self.assertEqual(error["hint"], "start it with the folder of a trimtab.yaml")
 
+    def test_moving_a_record_needs_the_home_for_itself(self):
+        address = os.environ["MLFLOW_TRACKING_URI"]
+        for words, doing in (
+            (["import", "mlflow", "--from"], "an import"),
+            (["export", "mlflow", "--to"], "an export"),
+        ):
+            done = subprocess.run(
+                [self.program, *words, address, "--home", "home"],
+                cwd=self.folder.name,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn(f"is in use by process {self.server.pid}, which serves at {address}", done.stderr)
+            self.assertIn(f"{doing} needs the home for itself: stop that process (kill -TERM)", done.stderr)
+
     def test_the_command_line_lists_runs(self):
         with mlflow.start_run(run_name="listed"):
             pass

@@ -48,6 +48,7 @@ models:
     gates: [auc >= 0.1]
 endpoints:
   bright: {model: bright, batch: 1d}
+retention: {runs: 30d, deleted: 10d}
 """
 WORDS = ["red", "blue", "grün", "x y"]
 
@@ -159,6 +160,44 @@ class TrainedHere(unittest.TestCase):
         finally:
             served.terminate()
             served.wait(timeout=30)
+
+    def move_clock(self, to):
+        body = json.dumps({"to": to}).encode()
+        request = urllib.request.Request(
+            self.address + "/api/v1/clock", body, {"Content-Type": "application/json"}
+        )
+        with urllib.request.urlopen(request, timeout=120):
+            pass
+
+    def wait_until(self, is_so):
+        """The server looks every ten seconds at what its retention asks."""
+        for _ in range(300):
+            if is_so():
+                return
+            time.sleep(0.2)
+        self.fail("the retention was not carried out")
+
+    def test_zz_what_is_not_retained_goes_and_what_a_version_came_from_stays(self):
+        """Last, because it moves the server's clock."""
+        client = mlflow.MlflowClient()
+        ended = 1_580_000_000_000  # 2020-01-26
+        run = client.create_run("0", start_time=ended - 1000).info.run_id
+        client.set_terminated(run, end_time=ended)
+        running = client.create_run("0", start_time=ended - 1000).info.run_id
+        self.move_clock("2020-03-01")
+        self.wait_until(lambda: client.get_run(run).info.lifecycle_stage == "deleted")
+        self.move_clock("2020-03-20")
+        self.wait_until(lambda: not self.is_there(client, run))
+        self.assertEqual(client.get_run(running).info.lifecycle_stage, "active")
+        source = client.get_model_version_by_alias("bright", "champion").run_id
+        self.assertEqual(client.get_run(source).info.lifecycle_stage, "active")
+
+    def is_there(self, client, run):
+        try:
+            return client.get_run(run) is not None
+        except mlflow.MlflowException as gone:
+            self.assertIn(f"Run with id={run} not found", str(gone))
+            return False
 
     def test_a_baseline_is_no_model_of_mlflows(self):
         with self.assertRaisesRegex(mlflow.MlflowException, "MLmodel"):

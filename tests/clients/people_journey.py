@@ -1,25 +1,21 @@
 #!/usr/bin/env python3
-"""People, roles, tokens, sessions, TLS and a single sign-on, against the real program.
+"""People, roles, tokens and sessions: who may what, against the real program.
 
 Runs in the environment of bench/requirements.txt; run.py starts it there.
 """
 
-import argparse
-import base64
 import concurrent.futures
-import contextlib
-import http.client
 import json
 import os
 import pathlib
 import re
-import ssl
 import subprocess
 import sys
 import tempfile
 import time
 import types
-import unittest
+import urllib.error
+import urllib.request
 
 os.environ.update({"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_DISABLE_TELEMETRY": "true"})
 
@@ -36,11 +32,7 @@ from mlflow.server.auth.client import AuthServiceClient  # noqa: E402
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from oidc_provider import Provider  # noqa: E402
-
-PROGRAM = "bin/trimtab"
-GOOD = "correct horse battery staple"
-OTHER = "seven gray whales near reykjavik"
+from people_world import GOOD, OTHER, Server, WithServer, main  # noqa: E402
 
 # What anybody may ask; everything else needs somebody who is known.
 OPEN = {
@@ -57,88 +49,19 @@ EVERYBODY = re.compile(
 )
 
 
-class Server:
-    """A running trimtab and a way to ask it."""
-
-    def __init__(self, folder, *words, tls=None):
-        self.folder, self.tls = pathlib.Path(folder), tls
-        self.process = subprocess.Popen(
-            [PROGRAM, "serve", "--home", "home", "--port", "0", *words],
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        line = self.process.stdout.readline()
-        self.url = line.split()[-1]
-        self.port = int(self.url.rsplit(":", 1)[1])
-        self.home_token = (self.folder / "home/token").read_text().strip()
-        self.local = {}
-
-    def stop(self):
-        self.process.terminate()
-        assert self.process.wait(timeout=30) == 0
-        self.process.stdout.close()
-
-    def connect(self):
-        if self.tls:
-            return http.client.HTTPSConnection("localhost", self.port, timeout=30, context=self.tls)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def ask(self, method, path, body=None, token=None, basic=None, **headers):
-        """(status, JSON or text, headers)"""
-        sent = {"Content-Type": "application/json", **{k.replace("_", "-"): v for k, v in headers.items()}}
-        if token:
-            sent["Authorization"] = "Bearer " + token
-        if basic:
-            sent["Authorization"] = "Basic " + base64.b64encode(":".join(basic).encode()).decode()
-        connection = self.connect()
-        connection.request(method, path, None if body is None else json.dumps(body), sent)
-        reply = connection.getresponse()
-        text = reply.read().decode(errors="replace")
-        connection.close()
-        with contextlib.suppress(ValueError):
-            return reply.status, json.loads(text), reply
-        return reply.status, text, reply
-
-    def order(self, method, path, body=None):
-        status, answer, _ = self.ask(method, path, body, token=self.home_token)
-        assert status == 200, (method, path, status, answer)
-        return answer
-
-    def add(self, name, password=GOOD):
-        self.order("POST", "/api/v1/people", {"name": name, "password": password})
-
-    def token(self, name, **narrowed):
-        return self.order("POST", f"/api/v1/people/{name}/tokens", narrowed)
-
-    def experiment(self, name, **who):
-        status, answer, _ = self.ask("POST", "/api/2.0/mlflow/experiments/create", {"name": name}, **who)
-        assert status == 200, answer
-        return answer["experiment_id"]
-
-    def trimtab(self, *words, input=None):
-        return subprocess.run(
-            [PROGRAM, *words, "--home", "home"],
-            cwd=self.folder,
-            input=input,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+SECRET_TRACE = "5ec2e7" + "0" * 26
 
 
-class WithServer(unittest.TestCase):
-    words = ("--auth",)
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.server = Server(cls.folder.name, *cls.words)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.folder.cleanup()
+def span(trace, name="secret-span"):
+    """One span, as an exporter of OpenTelemetry sends it in JSON."""
+    one = {
+        "traceId": trace,
+        "spanId": "1" * 16,
+        "name": name,
+        "startTimeUnixNano": "1000000",
+        "endTimeUnixNano": "2000000",
+    }
+    return {"resourceSpans": [{"scopeSpans": [{"spans": [one]}]}]}
 
 
 class Routes(WithServer):
@@ -157,6 +80,9 @@ class Routes(WithServer):
         ask("registered-models/create", {"name": "secret-model"})
         model = ask("logged-models", {"experiment_id": experiment, "name": "m"})["model"]["info"]["model_id"]
         ask("model-versions/create", {"name": "secret-model", "source": f"runs:/{run}/model", "run_id": run})
+        status, _, _ = server.ask("POST", "/v1/traces", span(SECRET_TRACE), token=server.home_token,
+                                  x_mlflow_experiment_id=experiment)  # fmt: skip
+        assert status == 200
         for name in ("anna", "bert"):
             server.add(name)
         server.experiment("berts-own", basic=("bert", GOOD))
@@ -173,6 +99,9 @@ class Routes(WithServer):
             "person": "bert", "role": "admin", "project": cls.secret,
             "artifact_location": "mlflow-artifacts:/0",
             "text": "project: x", "labels": [], "rows": [],
+            "trace_id": "tr-" + SECRET_TRACE, "trace_ids": ["tr-" + SECRET_TRACE],
+            "locations": [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}],
+            "max_timestamp_millis": 10**15,
         }  # fmt: skip
         expired = server.token("anna", lasts="1s")["token"]
         revoked = server.token("anna")
@@ -193,6 +122,7 @@ class Routes(WithServer):
 
     def path_of(self, path):
         values = {"artifact_path": f"{self.known['experiment_id']}/{self.known['run_id']}/artifacts/x",
+                  "trace_id": self.known["trace_id"], "request_id": self.known["trace_id"],
                   "model_id": self.known["model_id"], "id": self.known["run_id"], "key": "k"}  # fmt: skip
         return re.sub(r"\{(\w+)\}", lambda hole: values.get(hole[1], "anna"), path)
 
@@ -242,6 +172,27 @@ class Routes(WithServer):
         )
         self.assertEqual((status, answer["error_code"]), (403, "PERMISSION_DENIED"))
         self.assertIn("is no editor of experiment", answer["message"])
+
+    def test_a_viewer_looks_at_traces_and_at_a_models_history(self):
+        token = self.server.token("anna")["token"]
+        trace = self.known["trace_id"]
+        for path in (f"/api/3.0/mlflow/traces/{trace}", f"/api/3.0/mlflow/traces/get?trace_id={trace}"):
+            status, answer, _ = self.server.ask("GET", path, token=token)
+            self.assertEqual(status, 200, answer)
+        body = {"locations": self.known["locations"]}
+        status, answer, _ = self.server.ask("POST", "/api/3.0/mlflow/traces/search", body, token=token)
+        self.assertEqual([found["trace_id"] for found in answer["traces"]], [trace])
+        tag = {"key": "k", "value": "v"}
+        refused = self.server.ask("PATCH", f"/api/3.0/mlflow/traces/{trace}/tags", tag, token=token)
+        self.assertEqual((refused[0], refused[1]["error_code"]), (403, "PERMISSION_DENIED"))
+        history = "/api/v1/models/secret-model/history"
+        self.assertEqual(self.server.ask("GET", history, token=token)[0], 403)
+        self.server.order(
+            "POST", "/api/v1/roles", {"person": "anna", "role": "viewer", "model": "secret-model"}
+        )
+        status, answer, _ = self.server.ask("GET", history, token=token)
+        self.assertEqual((status, answer["model"]), (200, "secret-model"))
+        self.assertGreater(len(answer["history"]), 0)
 
     def test_a_location_within_another_experiment_is_for_admins(self):
         for location in ("mlflow-artifacts:/1/x", "file:///etc"):
@@ -329,7 +280,7 @@ class People(WithServer):
     def test_who_may_not_be_reached_from_elsewhere(self):
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(
-                [PROGRAM, "serve", "--home", "home", "--port", "0", "--host", "0.0.0.0"],
+                [Server.program, "serve", "--home", "home", "--port", "0", "--host", "0.0.0.0"],
                 cwd=folder, capture_output=True, text=True, check=False,
             )  # fmt: skip
             self.assertEqual(done.returncode, 2)
@@ -472,6 +423,100 @@ class People(WithServer):
         self.assertEqual(server.ask("GET", "/api/v1/session", Cookie=cookie)[0], 401)
         self.assertEqual(server.ask("GET", "/api/v1/session", token=token)[0], 200)
 
+    def test_spans_come_in_by_the_role_in_their_experiment(self):
+        for name in ("nora", "otto"):
+            self.server.add(name)
+        noras = self.server.experiment("noras", basic=("nora", GOOD))
+        ottos = self.server.experiment("ottos", basic=("otto", GOOD))
+        send = lambda who, experiment: self.server.ask(  # noqa: E731
+            "POST", "/v1/traces", span("a" * 32), basic=who, x_mlflow_experiment_id=experiment
+        )
+        self.assertEqual(send(None, noras)[0], 401)
+        status, answer, _ = send(("otto", GOOD), noras)
+        self.assertEqual(status, 403)
+        self.assertIn(f"is no editor of experiment {noras}", answer["error"]["message"])
+        self.assertEqual(send(("nora", GOOD), noras)[0], 200)
+        # Whoever knows the id of a trace adds nothing to it from elsewhere.
+        status, answer, _ = send(("otto", GOOD), ottos)
+        self.assertEqual(
+            (status, answer["message"]), (400, f"Trace with ID 'tr-{'a' * 32}' is not of experiment {ottos}.")
+        )
+        told = {
+            "trace_id": "tr-" + "a" * 32,
+            "trace_location": {"mlflow_experiment": {"experiment_id": ottos}},
+        }
+        status, answer, _ = self.server.ask(
+            "POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": told}}, basic=("otto", GOOD)
+        )
+        self.assertEqual((status, answer["error_code"]), (403, "PERMISSION_DENIED"), answer)
+        self.assertEqual(send(("nora", GOOD), "x")[0], 400)
+
+    def test_mlflows_traced_functions_come_in(self):
+        self.server.add("pia")
+        self.mlflow_as("pia", GOOD)
+        mlflow.set_experiment("pias")
+        mlflow.trace(lambda number: number + 1, name="more")(1)
+        mlflow.flush_trace_async_logging()
+        [trace] = mlflow.search_traces(return_type="list")
+        self.assertEqual([each.outputs for each in trace.data.spans], [2])
+        # Clients may put the spans beside the trace's files, too.
+        path = (
+            f"/api/2.0/mlflow-artifacts/artifacts/{trace.info.experiment_id}/traces/{trace.info.trace_id}/x"
+        )
+        self.assertEqual(self.server.ask("PUT", path, {}, basic=("pia", GOOD))[0], 200)
+        self.server.add("quin")
+        self.assertEqual(self.server.ask("GET", path, basic=("quin", GOOD))[0], 403)
+
+    def test_a_file_comes_in_parts(self):
+        self.server.add("rosa")
+        experiment = self.server.experiment("rosas", basic=("rosa", GOOD))
+        run = self.server.ask(
+            "POST", "/api/2.0/mlflow/runs/create", {"experiment_id": experiment}, basic=("rosa", GOOD)
+        )[1]["run"]["info"]["run_id"]
+        folder = f"{experiment}/{run}/artifacts"
+        path = "/api/2.0/mlflow-artifacts/mpu/"
+        order = {"path": "/local/big.bin", "num_parts": 2}
+        self.assertEqual(self.server.ask("POST", f"{path}create/{folder}", order)[0], 401)
+        begun = self.server.ask("POST", f"{path}create/{folder}", order, basic=("rosa", GOOD))[1]
+        parts = []
+        # Clients send nothing with a part that says who they are.
+        for part, content in zip(begun["credentials"], (b"first", b"second")):
+            request = urllib.request.Request(part["url"], content, method="PUT")
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                parts.append({"part_number": part["part_number"], "etag": reply.headers["ETag"]})
+        unknown = urllib.request.Request(
+            begun["credentials"][0]["url"].replace(begun["upload_id"], "0" * 32), b"x", method="PUT"
+        )
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(unknown, timeout=30)
+        self.assertEqual(refused.exception.code, 404)
+        refused.exception.close()
+        done = {"path": "/local/big.bin", "upload_id": begun["upload_id"], "parts": parts}
+        self.assertEqual(self.server.ask("POST", f"{path}complete/{folder}", done)[0], 401)
+        done = self.server.ask("POST", f"{path}complete/{folder}", done, basic=("rosa", GOOD))
+        self.assertEqual(done[0], 200, done[1])
+        kept = self.server.ask(
+            "GET", f"/api/2.0/mlflow-artifacts/artifacts/{folder}/big.bin", basic=("rosa", GOOD)
+        )
+        self.assertEqual(kept[1], "firstsecond")
+
+    def test_the_audit_names_who_changed_an_experiment(self):
+        self.server.add("siri")
+        client = self.mlflow_as("siri", GOOD)
+        experiment = client.create_experiment("siris", tags={"a": "b"})
+        client.set_experiment_tag(experiment, "k", "v")
+        client.rename_experiment(experiment, "siris-second")
+        client.delete_experiment(experiment)
+        rows = self.server.order("GET", "/api/v1/audit")["audit"]
+        said = [
+            row["action"]
+            for row in rows
+            if row["object"] == "experiment/" + experiment and row["actor"] == "siri"
+        ]
+        self.assertEqual(
+            said, ["experiment.delete", "experiment.rename", "experiment.set_tag", "experiment.create"]
+        )
+
     def test_changes_stand_in_the_audit(self):
         self.server.add("mia")
         self.server.order("POST", "/api/v1/roles", {"person": "mia", "role": "viewer"})
@@ -480,201 +525,5 @@ class People(WithServer):
         self.assertEqual(said, [("cli", "role.grant"), ("cli", "person.add")])
 
 
-def make_certificate(folder, name):
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-         "-days", "2",
-         "-subj", f"/CN={name}", "-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1",
-         "-keyout", folder / "new.key", "-out", folder / "new.crt"],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    (folder / "new.key").rename(folder / "server.key")
-    (folder / "new.crt").rename(folder / "server.crt")
-
-
-class Tls(unittest.TestCase):
-    """https, and a certificate that changes while the server runs."""
-
-    def setUp(self):
-        self.folder = tempfile.TemporaryDirectory()
-        self.path = pathlib.Path(self.folder.name)
-        make_certificate(self.path, "first")
-        words = ("--auth", "--tls-cert", "server.crt", "--tls-key", "server.key")
-        self.server = Server(
-            self.folder.name, *words, tls=ssl.create_default_context(cafile=self.path / "server.crt")
-        )
-
-    def tearDown(self):
-        self.server.stop()
-        self.folder.cleanup()
-
-    def shown_name(self):
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        connection = http.client.HTTPSConnection("localhost", self.server.port, timeout=10, context=context)
-        connection.connect()
-        der = connection.sock.getpeercert(binary_form=True)
-        connection.close()
-        text = subprocess.run(
-            ["openssl", "x509", "-inform", "der", "-noout", "-subject"],
-            input=der,
-            capture_output=True,
-            check=True,
-        )
-        return text.stdout.decode().split("=")[-1].strip()
-
-    def test_requests_large_and_small_and_a_new_certificate(self):
-        server = self.server
-        self.assertTrue(server.url.startswith("https://"))
-        status, _, reply = server.ask("GET", "/healthz")
-        self.assertEqual((status, reply.getheader("Strict-Transport-Security")), (200, "max-age=31536000"))
-        big = os.urandom(3_000_000)
-        connection = server.connect()
-        path = "/api/2.0/mlflow-artifacts/artifacts/big.bin"
-        headers = {"Authorization": "Bearer " + server.home_token}
-        for _ in range(2):
-            connection.request("PUT", path, big, headers)
-            self.assertEqual(connection.getresponse().read(), b"")
-            connection.request("GET", path, headers=headers)
-            self.assertEqual(connection.getresponse().read(), big)
-        connection.close()
-        self.assertEqual(server.trimtab("user", "list").returncode, 0)
-        self.assertEqual(self.shown_name(), "first")
-        make_certificate(self.path, "second")
-        time.sleep(1.1)
-        self.shown_name()
-        self.assertEqual(self.shown_name(), "second")
-        self.assertEqual(server.trimtab("user", "list").returncode, 0)
-        (self.path / "server.crt").write_text("no certificate")
-        time.sleep(1.1)
-        self.assertEqual(self.shown_name(), "second")
-
-    def test_old_versions_and_plain_http_are_refused(self):
-        context = ssl.create_default_context(cafile=self.path / "server.crt")
-        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1_1, ssl.TLSVersion.TLSv1_1
-        with self.assertRaises(OSError):
-            http.client.HTTPSConnection("localhost", self.server.port, timeout=10, context=context).connect()
-        plain = http.client.HTTPConnection("localhost", self.server.port, timeout=10)
-        plain.request("GET", "/healthz")
-        with self.assertRaises((http.client.HTTPException, OSError)):
-            plain.getresponse()
-        self.assertEqual(self.server.ask("GET", "/healthz")[0], 200)
-
-    def test_a_browsers_cookie_is_for_tls_alone(self):
-        self.server.add("nia")
-        _, _, reply = self.server.ask("POST", "/api/v1/login", {"name": "nia", "password": GOOD})
-        self.assertRegex(
-            reply.getheader("Set-Cookie"), r"^__Host-trimtab=\w+; Path=/; HttpOnly; SameSite=Lax; .*; Secure$"
-        )
-
-
-class SingleSignOn(unittest.TestCase):
-    """OpenID Connect, with a provider that lies."""
-
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.provider = Provider()
-        os.environ["TRIMTAB_OIDC_SECRET"] = Provider.secret
-        words = ("--auth", "--oidc-issuer", cls.provider.issuer, "--oidc-client", Provider.client)
-        cls.server = Server(cls.folder.name, *words, "--oidc-url", "http://localhost:7700")
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.server.stop()
-        cls.provider.stop()
-        cls.folder.cleanup()
-        del os.environ["TRIMTAB_OIDC_SECRET"]
-
-    def begin(self):
-        """(where the provider sends the browser, the browser's cookie)"""
-        status, _, reply = self.server.ask("GET", "/api/v1/oidc/login")
-        self.assertEqual(status, 302)
-        self.assertIn("HttpOnly; SameSite=Lax", reply.getheader("Set-Cookie"))
-        back = self.provider.visit(reply.getheader("Location"))
-        self.assertTrue(back.startswith("http://localhost:7700/api/v1/oidc/callback?"))
-        return back.removeprefix("http://localhost:7700"), reply.getheader("Set-Cookie").split(";")[0]
-
-    def sign_in(self, **lies):
-        self.provider.lies = lies
-        back, cookie = self.begin()
-        return self.server.ask("GET", back, Cookie=cookie)
-
-    def test_both_algorithms_and_the_same_person_again(self):
-        names = set()
-        for algorithm in ("RS256", "ES256", "RS256"):
-            status, answer, reply = self.sign_in(alg=algorithm)
-            self.assertEqual((status, reply.getheader("Location")), (302, "/"), answer)
-            cookie = reply.getheader("Set-Cookie").split(";")[0]
-            session = self.server.ask("GET", "/api/v1/session", Cookie=cookie)[1]
-            names.add((session["name"], session["is_admin"]))
-        self.assertEqual(names, {("olga", False)})
-
-    def test_lies_are_refused(self):
-        now = int(time.time())
-        for lie, why in (
-            ({"alg": "none"}, "its algorithm 'none' is not RS256 or ES256"),
-            ({"alg": "HS256"}, "its algorithm 'HS256' is not RS256 or ES256"),
-            ({"key": "stranger"}, "the signature is not the key's"),
-            ({"claims": {"iss": "http://127.0.0.1:1"}}, "another provider issued it"),
-            ({"claims": {"aud": "somebody"}}, "it is meant for somebody else"),
-            ({"claims": {"aud": ["trimtab", "x"]}}, "it was given to somebody else"),
-            ({"claims": {"exp": now - 120}}, "it has expired"),
-            ({"claims": {"exp": None}}, "it has expired"),
-            ({"claims": {"nonce": "0" * 32}}, "it answers another question"),
-            ({"claims": {"sub": ""}}, "it names nobody"),
-        ):
-            status, answer, reply = self.sign_in(**lie)
-            self.assertEqual(status, 401, (lie, answer))
-            self.assertIn(why, answer["error"]["message"])
-            self.assertIsNone(reply.getheader("Set-Cookie"))
-
-    def test_another_browser_a_used_state_and_a_refusal(self):
-        self.provider.lies = {}
-        back, cookie = self.begin()
-        other = self.server.ask("GET", back, Cookie="trimtab-oidc=" + "0" * 32)
-        self.assertEqual(other[0], 401)
-        self.assertIn("another browser began to sign in", other[1]["error"]["message"])
-        again = self.server.ask("GET", back, Cookie=cookie)
-        self.assertIn("nobody began to sign in like that", again[1]["error"]["message"])
-        refused = self.server.ask("GET", "/api/v1/oidc/callback?error=access_denied&state=x", Cookie=cookie)
-        self.assertEqual(refused[0], 401)
-        self.assertEqual(refused[1]["error"]["message"], "the identity provider refused: access_denied")
-
-    def test_an_address_that_is_none_stops_the_start(self):
-        for words, why in (
-            (["--oidc-issuer", "http://login.example.com"], "secrets would travel in the clear"),
-            (["--oidc-issuer", "login.example.com"], "it has no scheme"),
-        ):
-            with tempfile.TemporaryDirectory() as folder:
-                done = subprocess.run(
-                    [PROGRAM, "serve", "--home", "home", "--port", "0", "--auth", *words,
-                     "--oidc-client", "x", "--oidc-url", "http://localhost:7700"],
-                    cwd=folder, capture_output=True, text=True, check=False,
-                )  # fmt: skip
-                self.assertEqual(done.returncode, 2)
-                self.assertIn(why, done.stderr)
-
-
-def main():
-    global PROGRAM
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--json")
-    parser.add_argument("test", nargs="*")
-    options = parser.parse_args()
-    PROGRAM = os.path.abspath(options.program)
-    load = unittest.defaultTestLoader
-    suite = unittest.TestSuite(
-        load.loadTestsFromName(name, sys.modules[__name__]) for name in options.test
-    ) if options.test else load.loadTestsFromModule(sys.modules[__name__])  # fmt: skip
-    result = unittest.TextTestRunner(verbosity=1).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    if options.json:
-        totals = {"passed": result.testsRun - failed, "failed": failed}
-        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
-    return 1 if failed else 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(__name__))

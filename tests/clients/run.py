@@ -270,7 +270,10 @@ JOURNEYS = [
     ("mlflow_runs.py", "bench", "bench/requirements.txt"),
     ("mlflow_models.py", "bench", "bench/requirements.txt"),
     ("mlflow_trained.py", "bench", "bench/requirements.txt"),
+    ("mlflow_skinny.py", "skinny", "tests/clients/requirements_skinny.txt"),
+    ("mlflow_boosters.py", "boosters", "tests/clients/requirements_boosters.txt"),
     ("people_journey.py", "bench", "bench/requirements.txt"),
+    ("people_doors.py", "bench", "bench/requirements.txt"),
     ("mlflow_moving.py", "bench", "bench/requirements.txt"),
     ("mlflow_surface.py", "bench", "bench/requirements.txt"),
 ]

@@ -93,7 +93,7 @@ Result<http::Answer> create(RecordRooms& rooms, const MlflowParameters& paramete
   std::vector<registry::KeyValue> tags = TRY(parameters.key_values("tags"));
   if (!location.empty()) location = TRY(check_location(std::move(location)));
   registry::create_experiment(
-      rooms.home, rooms.clock, std::move(name), std::move(location), std::move(tags),
+      writer(rooms, parameters), std::move(name), std::move(location), std::move(tags),
       [promise](const Result<std::int64_t>& id) mutable {
         if (!id) return promise.send(mlflow_error(id.error()));
         promise.send(http::Reply::json(Json::object({{"experiment_id", std::to_string(*id)}})));
@@ -106,7 +106,7 @@ Result<http::Answer> rename(RecordRooms& rooms, const MlflowParameters& paramete
   // MLflow misses the new name before it looks at the id.
   const std::string id = TRY(parameters.text("experiment_id"));
   std::string name = TRY(parameters.text("new_name"));
-  registry::rename_experiment(rooms.home, rooms.clock, TRY(parse_experiment_id(id)), std::move(name),
+  registry::rename_experiment(writer(rooms, parameters), TRY(parse_experiment_id(id)), std::move(name),
                               send_status(std::move(promise)));
   return http::Pending{};
 }
@@ -115,7 +115,7 @@ MlflowHandler set_deleted(RecordRooms& rooms, bool deleted) {
   return [&rooms, deleted](const MlflowParameters& parameters, const http::Request&,
                            http::ReplyPromise promise) -> Result<http::Answer> {
     const std::int64_t id = TRY(parameters.experiment_id("experiment_id"));
-    registry::set_experiment_deleted(rooms.home, rooms.clock, id, deleted, send_status(std::move(promise)));
+    registry::set_experiment_deleted(writer(rooms, parameters), id, deleted, send_status(std::move(promise)));
     return http::Pending{};
   };
 }
@@ -124,7 +124,7 @@ Result<http::Answer> set_tag(RecordRooms& rooms, const MlflowParameters& paramet
                              http::ReplyPromise promise) {
   const std::string id = TRY(parameters.text("experiment_id"));
   registry::KeyValue tag{TRY(parameters.text("key")), TRY(parameters.find_text("value")).value_or("")};
-  registry::set_experiment_tag(rooms.home, rooms.clock, TRY(parse_experiment_id(id)), std::move(tag),
+  registry::set_experiment_tag(writer(rooms, parameters), TRY(parse_experiment_id(id)), std::move(tag),
                                send_status(std::move(promise)));
   return http::Pending{};
 }
@@ -133,7 +133,7 @@ Result<http::Answer> delete_tag(RecordRooms& rooms, const MlflowParameters& para
                                 http::ReplyPromise promise) {
   const std::string id = TRY(parameters.text("experiment_id"));
   std::string key = TRY(parameters.text("key"));
-  registry::delete_experiment_tag(rooms.home, rooms.clock, TRY(parse_experiment_id(id)), std::move(key),
+  registry::delete_experiment_tag(writer(rooms, parameters), TRY(parse_experiment_id(id)), std::move(key),
                                   send_status(std::move(promise)));
   return http::Pending{};
 }

@@ -113,6 +113,7 @@ http::Answer accept_labels(ServerRooms& rooms, const http::Request& request, htt
 Result<heal::HandRollback> read_rollback(const http::Request& request) {
   heal::HandRollback wish;
   wish.endpoint = request.path_values[0];
+  if (request.caller != nullptr) wish.actor = request.caller->name();
   if (request.body.empty()) return wish;
   const Json body = TRY(base::parse_json(request.body));
   const Json& to = body["to"];

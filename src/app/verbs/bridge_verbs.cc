@@ -15,6 +15,18 @@ Status expect_mlflow(const std::string& kind) {
               "write mlflow or sagemaker");
 }
 
+// A whole record is moved in transactions of its own, beside which no server answers. Errors: home_locked.
+Result<std::unique_ptr<store::Home>> open_alone(const std::string& folder, const base::Clock& clock,
+                                                const char* doing) {
+  Result<std::unique_ptr<store::Home>> home = store::Home::open(folder, clock);
+  if (home || home.error().code != ErrorCode::home_locked) return home;
+  Error error = std::move(home).error();
+  error.hint = std::string(doing) +
+               " needs the home for itself: stop that process (kill -TERM), give the same " +
+               "command again, and then start the server with `trimtab serve --home " + folder + "`";
+  return fail(std::move(error));
+}
+
 void say(const std::string& words) { std::fprintf(stderr, "%s\n", words.c_str()); }
 
 void print_transfer(const Arguments& arguments, const bridges::TransferReport& report, TimeUs took_us,
@@ -36,7 +48,7 @@ Status import_verb(const Arguments& arguments) {
   const std::unique_ptr<bridges::ForeignRecord> record =
       TRY(bridges::open_record(arguments.source, arguments.artifacts));
   base::SystemClock clock;
-  const std::unique_ptr<store::Home> home = TRY(store::Home::open(folder, clock));
+  const std::unique_ptr<store::Home> home = TRY(open_alone(folder, clock, "an import"));
   const TimeUs began = base::steady_now();
   const bridges::TransferReport report =
       TRY(bridges::import_record(*home, clock, *record, arguments.source, say));
@@ -51,7 +63,7 @@ Status export_verb(const Arguments& arguments) {
   const std::string folder = home_folder(arguments, TRY(load_project_or_none(arguments)));
   bridges::MlflowServer server = TRY(bridges::MlflowServer::connect(arguments.target));
   base::SystemClock clock;
-  const std::unique_ptr<store::Home> home = TRY(store::Home::open(folder, clock));
+  const std::unique_ptr<store::Home> home = TRY(open_alone(folder, clock, "an export"));
   const std::unique_ptr<registry::RunBook> runs = TRY(registry::RunBook::open(*home, clock));
   const TimeUs began = base::steady_now();
   const bridges::TransferReport report = TRY(bridges::export_record(*home, clock, *runs, server, say));
