@@ -127,6 +127,8 @@ constexpr std::array kRules = {
 
     // This server's project: predictions in all dialects, and what Trimtab says and does about it.
     Rule{"POST", "/api/v1/endpoints/{name}/rollback", Role::deployer, Subject::project},
+    Rule{"POST", "/api/v1/incidents/{id}/approve", Role::approver, Subject::project},
+    Rule{"POST", "/api/v1/incidents/{id}/reject", Role::approver, Subject::project},
     Rule{"POST", "/api/v1/apply", Role::deployer, Subject::project},
     Rule{"POST", "/api/v1/plan", Role::editor, Subject::project},
     Rule{"POST", "/api/v1/endpoints/{name}/labels", Role::editor, Subject::project},

@@ -44,12 +44,14 @@ struct ServerRooms {
 
   // plan::Plan of the file, or {"ok":true} when it is only checked; thread-safe. Errors: its diagnostics.
   std::function<Result<Json>(const PlanWish& wish)> preview;
-  // What is known of a table's or source's columns (flow::profile_dataset); runs on the healer's thread.
+  // What is known of a table's or source's columns (flow::profile_dataset); thread-safe.
   std::function<Result<Json>(const std::string& name)> profile;
   // Work that keeps the home in order and takes its time ("gc"), with the request's body; answers from a
   // thread of its own. Errors: invalid (the body), and what the work says.
   std::function<void(const std::string&, const Json&, std::function<void(Result<Json>)> done)> upkeep;
 
+  // Where that is done which waits for the disk or for steps and must not wait for the loop.
+  std::shared_ptr<http::HandlerPool> long_work = std::make_shared<http::HandlerPool>(1, 32);
   // Where long requests for predictions wait and are answered (api/predict/inference.h).
   std::shared_ptr<http::HandlerPool> long_requests = std::make_shared<http::HandlerPool>(1, 32);
 

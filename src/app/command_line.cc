@@ -197,13 +197,34 @@ const Options& options_of_work() {
              ->expected(2);
        }},
       {"to_version", [](CLI::App& app, Arguments& to) { add_version(app, to.to_version); }},
-      {"reason",
-       [](CLI::App& app, Arguments& to) { app.add_option("--reason", to.reason, "why; kept in the audit"); }},
       {"output",
        [](CLI::App& app, Arguments& to) { app.add_option("-o,--output", to.output, "file to write"); }},
       {"words", [](CLI::App& app, Arguments& to) { app.add_option("WORDS", to.words); }},
       {"full",
        [](CLI::App& app, Arguments& to) { app.add_flag("--full", to.full, "read and hash every file"); }},
+  };
+  return table;
+}
+
+// What a person says to what healing does.
+const Options& options_of_healing() {
+  static const Options table = {
+      {"incident",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("INCIDENT", to.incident, "its number, as `trimtab incidents` shows it")->required();
+       }},
+      {"which_incidents",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("WHICH", to.words, "an incident's number, and the project or its folder (default: .)")
+             ->expected(0, 2);
+       }},
+      {"plan",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--plan", to.plan,
+                        "the plan that you have looked at; refused when another took its place");
+       }},
+      {"reason",
+       [](CLI::App& app, Arguments& to) { app.add_option("--reason", to.reason, "why; kept in the audit"); }},
   };
   return table;
 }
@@ -282,7 +303,7 @@ const Options& options_of_record() {
 
 const AddOption& option(const std::string& name) {
   for (const Options* options : {&options_of_place(), &options_of_serving(), &options_of_work(),
-                                 &options_of_people(), &options_of_record()}) {
+                                 &options_of_healing(), &options_of_people(), &options_of_record()}) {
     if (const auto found = options->find(name); found != options->end()) return found->second;
   }
   CHECK(false);

@@ -39,7 +39,9 @@ struct Arguments {
   std::vector<std::string> files;          // Of score: CSV or Parquet.
   std::string output;                      // Of score.
   std::optional<std::int64_t> to_version;  // Of rollback.
-  std::string reason;                      // Of rollback.
+  std::string reason;                      // Of rollback, approve and reject.
+  std::optional<std::int64_t> incident;    // Of approve and reject.
+  std::optional<std::int64_t> plan;        // Of approve and reject: the plan that was looked at.
   std::string source;                      // Of import: a SQLite file, a server or a folder.
   std::string target;                      // Of export: a server or a folder.
   std::string endpoint;                    // Of export sagemaker.

@@ -37,6 +37,8 @@ Status live_for_model(const plan::Workplace& workplace, flow::Pipeline& pipeline
   // source's null tokens, types and time zone, and becomes an immutable part. So do the rows of the tables it
   // will be joined to.
   TRY(pipeline.enter(row));
+  // What cannot be read has left with its reason, and is said.
+  report.warn(row.prepared.left_rows());
 
   // clean/  The recipe's row steps and joins make it right. The join takes what had been observed by the
   // row's own time, not what is known today.

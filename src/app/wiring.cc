@@ -246,6 +246,7 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
   for (const project::Endpoint& endpoint : project().endpoints) {
     heal::PolicyOptions policy = settings.policy;
     policy.heal = endpoint.heal;
+    policy.rollout = endpoint.rollout;
     policy.binary = project().find_model(endpoint.model)->task == project::Task::binary;
     wards.push_back(TRY(heal::Ward::open(project(), endpoint, policy, *home, *engine, *lookups, clock())));
     under_care.push_back(wards.back().get());
@@ -357,8 +358,10 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
       .apply = [this](std::optional<TimeUs> as_of) { return apply(as_of); },
       .preview = [this](const api::PlanWish& wish) { return preview(wish); },
       .profile = [this](const std::string& name) -> Result<Json> {
+        // Workers of its own: those of the loop may be training.
+        flow::Executor aside(*home, clock(), execution);
         flow::ProgressListener silent;
-        return flow::profile_dataset(project(), *home, *executor, silent, name);
+        return flow::profile_dataset(project(), *home, aside, silent, name);
       },
       .upkeep = [this](const std::string& task, const Json& wish,
                        Upkeep::Done done) { upkeep->run(task, wish, std::move(done)); }});
@@ -423,6 +426,7 @@ RunningServer::~RunningServer() {
   if (state_->grpc_server) state_->grpc_server->stop();
   if (state_->predict_server) state_->predict_server->stop();
   if (state_->server) state_->server->stop();
+  if (state_->rooms) state_->rooms->long_work->stop();
   state_->upkeep.reset();
   state_->healer.reset();
   const Status kept = state_->remember_clock();

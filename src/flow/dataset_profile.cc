@@ -71,6 +71,16 @@ Json column_json(const std::string& name, const profile::ColumnState& state) {
   return json.set("top", top_json(state)).set("top_is_exact", state.heavy_error == 0);
 }
 
+// What is not in the rows because it could not be read.
+Status add_left_rows(const project::Project& project, store::Home& home, const std::string& source,
+                     Json& alerts) {
+  if (project.find_source(source) == nullptr) return {};
+  const std::optional<table::Snapshot> read = TRY(load_snapshot(home, project.name, source_dataset(source)));
+  if (!read) return {};
+  for (const std::string& line : left_rows_of(*read)) alerts.push(line);
+  return {};
+}
+
 }  // namespace
 
 Result<Json> profile_dataset(const project::Project& project, store::Home& home, Executor& executor,
@@ -89,6 +99,7 @@ Result<Json> profile_dataset(const project::Project& project, store::Home& home,
   }
   Json alerts = Json::array();
   for (const std::string& alert : profile::alerts(state)) alerts.push(alert);
+  TRY(add_left_rows(project, home, kind == "table" ? project.find_table(name)->from : name, alerts));
   Json json = Json::object({{"name", name}, {"kind", kind}, {"rows", state.rows}});
   json.set("parts", static_cast<std::int64_t>(snapshot.parts.size())).set("columns", std::move(columns));
   return json.set("alerts", std::move(alerts));

@@ -6,8 +6,10 @@
 #include <limits>
 #include <variant>
 
+#include "base/clock.h"
 #include "base/file.h"
 #include "flow/artifact_inputs.h"
+#include "flow/given_figures.h"
 #include "judge/metrics.h"
 #include "model/artifact.h"
 #include "model/scorer.h"
@@ -21,6 +23,8 @@ namespace {
 constexpr const char* kOrigin = "__origin";
 constexpr const char* kRow = "__row";
 constexpr int kScoreBins = 20;
+constexpr std::size_t kWarmRows = 50;
+constexpr std::size_t kTimedRows = 1'000;
 
 Json learner_json(const project::Learner& learner) {
   const auto* lightgbm = std::get_if<project::LightgbmLearner>(&learner);
@@ -50,6 +54,8 @@ project::Learner learner_from(const Json& json) {
 Json gate_json(const project::Gate& gate) {
   Json json = Json::object({{"text", gate.text}, {"metric", gate.metric}, {"slice", gate.slice}});
   json.set("at_least", gate.at_least).set("against_champion", gate.against_champion);
+  // Said only of those, so that other gates keep the keys of before there was fairness.
+  if (gate.fairness) json.set("fairness", true);
   return json.set("threshold", gate.threshold);
 }
 
@@ -58,6 +64,7 @@ project::Gate gate_from(const Json& json) {
   gate.text = json.text_or("text");
   gate.metric = json.text_or("metric");
   gate.slice = json.text_or("slice");
+  gate.fairness = json.bool_or("fairness");
   gate.at_least = json.bool_or("at_least");
   gate.against_champion = json.bool_or("against_champion");
   gate.threshold = json.double_or("threshold");
@@ -86,6 +93,8 @@ Json score_histogram(const std::vector<double>& scores) {
   return json;
 }
 
+}  // namespace
+
 Result<std::vector<double>> score_frame(const model::Artifact& artifact, const std::vector<double>& values,
                                         std::size_t rows) {
   std::vector<double> scores(rows);
@@ -98,8 +107,6 @@ Result<std::vector<double>> score_frame(const model::Artifact& artifact, const s
   booster->predict(values, scores.data());
   return scores;
 }
-
-}  // namespace
 
 Json train_params(const model::Recipe& recipe, const project::Model& model) {
   Json json = Json::object({{"recipe", recipe.to_json()}, {"learner", learner_json(model.learner)}});
@@ -255,6 +262,30 @@ Result<std::vector<double>> score_raw(const table::OperationRun& run, RawScorer&
   return scores;
 }
 
+// Single rows, one after the other and warm, as a request with one row is answered; nothing trains beside.
+Result<judge::Measure> time_single_rows(const table::OperationRun& run, RawScorer& scorer,
+                                        const TestRows& test) {
+  std::vector<double> unused(test.count());
+  std::vector<double> taken;
+  const std::vector<std::filesystem::path>& parts = run.files("part");
+  for (const auto& [origin, wanted] : test.by_origin) {
+    if (taken.size() >= kWarmRows + kTimedRows) break;
+    const std::filesystem::path& part = parts[static_cast<std::size_t>(origin)];
+    TRY(table::read_parquet(run.engine, {part}, {}, [&](const table::Batch& rows) -> Status {
+      for (int row = 0; row < rows.rows() && taken.size() < kWarmRows + kTimedRows; ++row) {
+        const TimeUs before = base::steady_now();
+        TRY(scorer.score(rows, {{row, 0}}, unused));
+        taken.push_back(static_cast<double>(base::steady_now() - before) / 1'000);
+      }
+      return {};
+    }));
+  }
+  taken.erase(taken.begin(), taken.begin() + static_cast<std::ptrdiff_t>(std::min(kWarmRows, taken.size())));
+  if (taken.empty()) return judge::Measure{std::nullopt, std::nullopt, std::nullopt, "too few rows to time"};
+  std::sort(taken.begin(), taken.end());
+  return judge::Measure{taken[taken.size() * 99 / 100], std::nullopt, std::nullopt, ""};
+}
+
 // Training and serving may not differ by a bit: the model learnt from one and will answer from the other.
 Status demand_same(const std::vector<double>& raw, const std::vector<double>& framed) {
   for (std::size_t i = 0; i < raw.size(); ++i) {
@@ -270,10 +301,15 @@ Status demand_same(const std::vector<double>& raw, const std::vector<double>& fr
 
 }  // namespace
 
-Json judge_params(const project::Model& model, const table::Schema& source) {
+Json judge_params(const project::Model& model, const table::Schema& source, double quarantined) {
   Json gates = Json::array();
-  for (const project::Gate& gate : model.gates) gates.push(gate_json(gate));
+  bool asks_for_quarantined = false;
+  for (const project::Gate& gate : model.gates) {
+    gates.push(gate_json(gate));
+    asks_for_quarantined = asks_for_quarantined || gate.metric == "quarantined";
+  }
   Json json = Json::object({{"gates", std::move(gates)}, {"source", source.to_json()}});
+  if (asks_for_quarantined) json.set("quarantined", quarantined);
   return json.set("binary", model.task == project::Task::binary);
 }
 
@@ -295,6 +331,10 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
   judged.truth = test.truth;
   judged.candidate = scores;
   judged.slice_levels = test.slices;
+  judged.given = TRY(given_figures(run, gates, candidate.artifact()));
+  const bool times = std::any_of(gates.begin(), gates.end(),
+                                 [](const project::Gate& gate) { return gate.metric == "p99_ms"; });
+  if (times) judged.given["p99_ms"] = TRY(time_single_rows(run, candidate, test));
   Json report = Json::object({{"metrics", measures_json(judged.binary, test.truth, scores)}});
   std::vector<double> champion_scores;
   if (run.inputs.contains("champion/manifest.json")) {

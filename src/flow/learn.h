@@ -8,6 +8,7 @@
 
 #include "base/json.h"
 #include "judge/gates.h"
+#include "model/artifact.h"
 #include "model/recipe.h"
 #include "project/project.h"
 #include "table/operation.h"
@@ -25,7 +26,12 @@ Result<Json> train_artifact(const table::OperationRun& run);
 // a candidate whose scores differ from the frame's by a bit: training and serving must be the same. Result:
 // {"metrics":{name:Measure},"champion_metrics"?,"gates":[GateResult],"rows"}; writes "report.json" (the
 // same).
-Json judge_params(const project::Model& model, const table::Schema& source);
+// `quarantined`: share of the table's rows that broke the contract; a parameter only when a gate asks for it.
+Json judge_params(const project::Model& model, const table::Schema& source, double quarantined = 0);
 Result<Json> judge_artifact(const table::OperationRun& run);
+
+// The scores of rows as a frame has them encoded: rows × width. Errors: those of the learner.
+Result<std::vector<double>> score_frame(const model::Artifact& artifact, const std::vector<double>& values,
+                                        std::size_t rows);
 
 }  // namespace trimtab::flow

@@ -52,6 +52,14 @@ std::vector<table::Part> parts_for_judging(const PreparedTable& prepared, const 
   return parts;
 }
 
+// Of the rows that came: those that broke the contract, and those that could not even be read.
+double quarantined_share(const PreparedTable& prepared) {
+  std::int64_t left = prepared.quarantined;
+  for (const table::Part& part : prepared.source.parts) left += part.left;
+  const std::int64_t all = left + prepared.kept.rows();
+  return all == 0 ? 0 : static_cast<double>(left) / static_cast<double>(all);
+}
+
 }  // namespace
 
 table::NamedExpression label_time_of(const project::Model& model, const std::string& time) {
@@ -146,7 +154,7 @@ Result<TaskResult> Pipeline::State::judge(const project::Model& model, const Pre
                                           const TrainingRequest& request, ProgressListener& listener) {
   Task task{.operation = "judge",
             .label = "judge " + model.name,
-            .params = judge_params(model, prepared.source.schema)};
+            .params = judge_params(model, prepared.source.schema, quarantined_share(prepared))};
   task.inputs.push_back({"frame", frame.file("frame.parquet"), {}});
   if (fitted.pending) {
     task.inputs.push_back({"candidate/manifest.json", "", {}});
@@ -284,6 +292,9 @@ Status Pipeline::judge(Journey& journey) {
   for (const char* fact : {"train_rows", "test_rows", "from", "to", "test_from"}) {
     candidate.facts.set(fact, journey.frame.values[fact]);
   }
+  Json left = Json::array();
+  for (const std::string& line : journey.prepared.left_rows()) left.push(line);
+  if (!left.as_array().empty()) candidate.facts.set("left_rows", std::move(left));
   const std::string manifest = journey.prepared.kept.to_json().dump();
   candidate.table = {TRY(state_->home.blobs().put(manifest)), manifest.size()};
   return {};

@@ -30,7 +30,28 @@ table::Part part_of(const TaskResult& result, std::string origin, std::string or
   part.origin = std::move(origin);
   part.origin_sha256 = std::move(origin_sha256);
   part.step_key = result.key;
+  if (const Json* left = result.values.find("left")) {
+    part.left = left->int_or("rows");
+    part.set_aside = left->bool_or("set_aside");
+    const std::int64_t line = left->int_or("line");
+    part.left_why =
+        part.origin + (line > 0 ? ":" + std::to_string(line) : "") + ": " + left->text_or("message");
+  }
   return part;
+}
+
+// Whoever first reads a source is there to put it right: its types are found, and nothing of it may be lost.
+Status demand_readable(const std::vector<Task>& tasks, const std::vector<TaskResult>& results) {
+  for (std::size_t i = 0; i < tasks.size(); ++i) {
+    const Json* left = results[i].pending ? nullptr : results[i].values.find("left");
+    if (left == nullptr) continue;
+    const std::filesystem::path& path = tasks[i].inputs[0].path;
+    return fail(Error{ErrorCode::invalid, left->text_or("message"), left->text_or("hint"),
+                      SourceRange{(path.parent_path().filename() / path.filename()).string(),
+                                  static_cast<int>(left->int_or("line")), 0},
+                      nullptr});
+  }
+  return {};
 }
 
 std::int64_t last_sealed(const table::Snapshot& snapshot) {
@@ -57,6 +78,18 @@ Result<Json> sniff_here(table::Engine& engine, const Task& task) {
 }
 
 }  // namespace
+
+std::vector<std::string> left_rows_of(const table::Snapshot& source) {
+  std::vector<std::string> lines;
+  const std::string name = source.name.substr(source.name.find('/') + 1);
+  for (const table::Part& part : source.parts) {
+    if (part.left_why.empty()) continue;
+    const std::string rows = part.left == 1 ? "1 row" : std::to_string(part.left) + " rows";
+    lines.push_back("source " + name + ": " + (part.set_aside ? "a file was set aside" : rows + " left") +
+                    ": " + part.left_why);
+  }
+  return lines;
+}
 
 std::string source_dataset(const std::string& source) { return "source/" + source; }
 std::string table_dataset(const std::string& table) { return "table/" + table; }
@@ -233,6 +266,8 @@ Result<table::Snapshot> SourceRefresh::refresh(const project::Source& source, Ti
   snapshot.time_column = source.time;
   const std::vector<Task> tasks = TRY(file_tasks(source, listener));
   const std::vector<TaskResult> results = TRY(executor_.run(tasks, listener));
+  const bool is_first = !TRY(load_snapshot(home_, project_.name, snapshot.name));
+  if (is_first) TRY(demand_readable(tasks, results));
   for (std::size_t i = 0; i < tasks.size(); ++i) {
     const std::string origin = tasks[i].inputs[0].path.lexically_relative(project_.folder).string();
     if (results[i].pending) {

@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -27,6 +28,10 @@ Result<std::optional<table::Snapshot>> load_snapshot(store::Home& home, const st
 Result<std::string> save_snapshot(store::Home& home, const std::string& project,
                                   const table::Snapshot& snapshot, TimeUs now);
 
+// What is missing of a source because it could not be read, a line for each file: "source a: 1 row left:
+// data/b.csv:3: column 'x' wants a number, found 'many'".
+std::vector<std::string> left_rows_of(const table::Snapshot& source);
+
 // The columns of a source's files as they were frozen when its present declaration was first read; nothing
 // when that has not happened yet.
 Result<std::optional<table::Schema>> frozen_schema(store::Home& home, const std::string& project,
@@ -41,6 +46,8 @@ class SourceRefresh {
   // The types of the source's rows. They are frozen when the source is first read with its present
   // declaration: later files must fit them. In a dry run the files are looked at, but nothing is kept.
   Result<table::Schema> schema(const project::Source& source, ProgressListener& listener);
+  // The first time a source is read, each of its rows must be readable; later, those that are not leave, or
+  // their file is set aside (see ingest/left_rows.h), and the rest goes on.
   // Parts whose first row is later than `as_of` are left out. `pending` is set when steps are still to run.
   Result<table::Snapshot> refresh(const project::Source& source, TimeUs as_of, ProgressListener& listener,
                                   bool& pending);

@@ -58,6 +58,14 @@ std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const ta
   return reachable;
 }
 
+std::vector<std::string> PreparedTable::left_rows() const {
+  std::vector<std::string> lines = left_rows_of(source);
+  for (const auto& [name, snapshot] : joined) {
+    for (std::string& line : left_rows_of(snapshot)) lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
 TableRefresh::TableRefresh(const project::Project& project, store::Home& home, table::Engine& engine,
                            Executor& executor, SourceRefresh& sources, const base::Clock& clock)
     : project_(project),

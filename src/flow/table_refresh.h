@@ -27,6 +27,9 @@ struct PreparedTable {
   std::int64_t quarantined = 0;
   bool pending = false;             // Dry run, with steps still to do.
   std::vector<TaskResult> cleaned;  // Of each part of the source, between `clean` and `check`.
+
+  // What could not be read of the source and of the joined ones, a line for each file.
+  std::vector<std::string> left_rows() const;
 };
 
 // Belongs to one thread.

@@ -1,7 +1,11 @@
 #include "heal/hand_rollback.h"
 
+#include <utility>
+
 #include "heal/incident.h"
+#include "heal/recall.h"
 #include "registry/endpoints.h"
+#include "registry/pushes.h"
 
 namespace trimtab::heal {
 namespace {
@@ -18,12 +22,29 @@ Status close_incidents(store::Connection& connection, const HandRollback& wish, 
   return {};
 }
 
-Status keep_policy(store::Connection& connection, const std::string& endpoint, const PolicyState& policy,
-                   TimeUs now) {
-  return connection
-      .prepare("INSERT OR REPLACE INTO heal_state (endpoint, state_json, updated_at) VALUES (?, ?, ?)")
-      .with(endpoint, policy.to_json().dump(), now)
-      .run();
+}  // namespace
+
+namespace {
+
+// The version that is being rolled out, by an incident that is open. Its alias returns when somebody had pushed
+// it, else the loop would take it up again.
+Result<bool> withdraw_rollout(store::Home& home, const base::Clock& clock, const HandRollback& wish) {
+  std::vector<Incident> open;
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    open = TRY(list_incidents(connection, wish.endpoint, true));
+    return {};
+  }));
+  bool found = false;
+  for (const Incident& incident : open) {
+    const IncidentEvent* treatment = incident.unfinished_treatment();
+    if (treatment == nullptr) continue;
+    found = found || incident.rollout() != nullptr;
+    const Json& version = treatment->detail["version"];
+    if (!version.is_int()) continue;
+    const std::string why = "a person took it back" + (wish.reason.empty() ? "" : ": " + wish.reason);
+    TRY(registry::refuse_push(home, clock, wish.endpoint, version.as_int(), why));
+  }
+  return found;
 }
 
 }  // namespace
@@ -31,22 +52,41 @@ Status keep_policy(store::Connection& connection, const std::string& endpoint, c
 Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& clock,
                                          const HandRollback& wish, PolicyState& policy) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home, wish.endpoint));
+  const bool ends_rollout = TRY(withdraw_rollout(home, clock, wish));
   const TimeUs now = clock.now();
   RollbackReport report;
   PolicyState next = policy;
   TRY(home.database().write([&](store::Connection& connection) -> Status {
+    next = policy;
     report = RollbackReport{wish.endpoint, facts.serving_version.value_or(0), 0, {}};
-    report.to = wish.to ? *wish.to : TRY(registry::version_before(connection, wish.endpoint));
+    // Of a rollout the version that is taken back is the one that was to come; the champion stays.
+    report.to = wish.to        ? *wish.to
+                : ends_rollout ? report.from
+                               : TRY(registry::version_before(connection, wish.endpoint));
     const bool changed =
         TRY(registry::roll_back_within(connection, wish.endpoint, report.to, now, wish.actor, wish.reason));
-    if (!changed) return {};
+    if (!changed && !ends_rollout) return {};
     TRY(close_incidents(connection, wish, report, now));
+    next.treating = false;
     // To the policy it is a new champion like any other: what it had gathered was about the old one.
-    note_promotion(next, report.to, now);
+    if (changed) note_promotion(next, report.to, now);
     return keep_policy(connection, wish.endpoint, next, now);
   }));
   policy = std::move(next);
   return report;
+}
+
+Status adopt_rollback(store::Home& home, const base::Clock& clock, const RollbackReport& report,
+                      PolicyState& policy) {
+  if (report.from == report.to && report.incidents_closed.empty()) return {};
+  const TimeUs now = clock.now();
+  PolicyState next = policy;
+  next.treating = false;
+  if (report.from != report.to) note_promotion(next, report.to, now);
+  TRY(home.database().write(
+      [&](store::Connection& connection) { return keep_policy(connection, report.endpoint, next, now); }));
+  policy = std::move(next);
+  return {};
 }
 
 Result<PolicyState> kept_policy(store::Home& home, const std::string& endpoint) {
@@ -62,9 +102,13 @@ Result<PolicyState> kept_policy(store::Home& home, const std::string& endpoint) 
 
 std::string RollbackReport::to_text() const {
   const std::string version = "version " + std::to_string(to);
-  if (from == to) return "endpoint " + endpoint + ": " + version + " serves already; nothing was changed\n";
-  std::string text = "endpoint " + endpoint + ": " + version + " serves now";
-  if (from != 0) text += " in place of version " + std::to_string(from);
+  std::string text = "endpoint " + endpoint + ": " + version;
+  if (from == to) {
+    text += incidents_closed.empty() ? " serves already; nothing was changed" : " goes on serving";
+  } else {
+    text += " serves now";
+    if (from != 0) text += " in place of version " + std::to_string(from);
+  }
   text += "\n";
   for (const std::int64_t incident : incidents_closed) {
     text += "incident #" + std::to_string(incident) + " is closed: what healing had begun ends here\n";

@@ -32,12 +32,17 @@ struct RollbackReport {
   Json to_json() const;
 };
 
+// While a version is being rolled out, and without `to`, that one is taken back and the champion stays.
 // One transaction: the champion, its aliases, the audit row, the end of open incidents (a treatment that was
 // begun gets the outcome "superseded") and the policy's new state, which is given back in `policy`. Loading
 // the version is left to who serves. Errors: not_found (endpoint; a version that does not exist or never
 // was), conflict (a version whose gates did not pass).
 Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& clock,
                                          const HandRollback& wish, PolicyState& policy);
+// What a rollback by hand means to a policy whose state is in memory: to it the version is a new champion
+// like any other. Makes that state the kept one. On the loop's thread. Safe to repeat.
+Status adopt_rollback(store::Home& home, const base::Clock& clock, const RollbackReport& report,
+                      PolicyState& policy);
 // The policy's state as it was kept last, for when no server has it in memory.
 Result<PolicyState> kept_policy(store::Home& home, const std::string& endpoint);
 

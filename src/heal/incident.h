@@ -18,14 +18,15 @@ namespace trimtab::heal {
 struct IncidentEvent {
   int ordinal = 0;
   TimeUs time = 0;
-  std::string kind;  // "detected", "verdict", "treatment", "outcome", "verified", "closed"
+  std::string kind;  // "detected", "verdict", "plan", "approved", "rejected", "treatment", "rollout",
+                     // "outcome", "verified", "closed"
   Json detail = Json::object();
 };
 
 struct Incident {
   std::int64_t id = 0;
   std::string endpoint;
-  std::string state;  // "detected" … "closed"
+  std::string state;  // "detected" … "closed"; "waiting" while a plan waits for approval
   std::string summary;
   TimeUs opened_at = 0;
   std::optional<TimeUs> closed_at;
@@ -33,6 +34,10 @@ struct Incident {
 
   // The last treatment when it has no outcome yet.
   const IncidentEvent* unfinished_treatment() const;
+  // The newest step of the rollout that the unfinished treatment has come to, if it has.
+  const IncidentEvent* rollout() const;
+  // The newest plan when nobody has decided on it yet. Its ordinal is its number.
+  const IncidentEvent* waiting_plan() const;
   Json to_json() const;
 };
 
@@ -43,6 +48,7 @@ Result<std::int64_t> open_incident(store::Connection& connection, const std::str
 Status append_event(store::Connection& connection, std::int64_t incident, const std::string& kind,
                     const Json& detail, TimeUs now);
 
+Result<std::optional<Incident>> read_incident_row(store::Connection& connection, std::int64_t id);
 // Newest first. `endpoint` empty: all.
 Result<std::vector<Incident>> list_incidents(store::Connection& connection, const std::string& endpoint,
                                              bool open_only, int count_max = 1000);

@@ -2,6 +2,7 @@
 // the simulation of the loop has one without a model, so that thousands of lives fit into a minute.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "base/result.h"
@@ -21,6 +22,9 @@ class Patient {
   virtual PolicyState& policy() = 0;
   // Brings into operation what the record says: the champion, and who scores along. Idempotent.
   virtual Status redeploy() = 0;
+  // Whether the version could answer: asked before it is made champion, so that no alias points at what does
+  // not load. Errors: what its loading says.
+  virtual Status can_serve(std::int64_t version) = 0;
   // From now on answers are moved by so much in log odds; 0: not at all.
   virtual void answer_at(double level) = 0;
 };

@@ -177,9 +177,9 @@ Verdict hold(std::string hypothesis, Json evidence, std::string expected) {
 }
 
 // Why the loop may not act at all; empty: it may.
-std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& state) {
+std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& state, Treatment treatment) {
   if (options.heal.mode == project::HealMode::off) return "heal.mode is off";
-  if (options.heal.mode == project::HealMode::suggest) return "heal.mode is suggest: a person decides";
+  if (const auto held = options.held.find(treatment); held != options.held.end()) return held->second;
   if (state.failed_heals >= kFailedHealsMax) return kCallsAPerson;
   return {};
 }
@@ -188,7 +188,7 @@ std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& 
 Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::int64_t served,
                          std::int64_t previous, Json evidence) {
   std::string hypothesis = "version " + std::to_string(served) + " is worse than the one before it";
-  const std::string wait = reason_to_leave_it(options, state);
+  const std::string wait = reason_to_leave_it(options, state, Treatment::roll_back);
   if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
   Verdict verdict;
@@ -206,7 +206,9 @@ std::string reason_to_wait(const PolicyOptions& options, const PolicyState& stat
   const project::Heal& heal = options.heal;
   evidence.set("retrains_in_window", static_cast<std::int64_t>(state.retrains.size()));
   evidence.set("retrains_max", heal.retrains_max).set("failed_heals", state.failed_heals);
-  if (std::string reason = reason_to_leave_it(options, state); !reason.empty()) return reason;
+  if (std::string reason = reason_to_leave_it(options, state, Treatment::retrain); !reason.empty()) {
+    return reason;
+  }
   if (state.not_before && now < *state.not_before)
     return "the last candidate was refused: waiting for more rows";
   if (std::ssize(state.retrains) >= heal.retrains_max) return "the retrain budget is used up";
@@ -221,11 +223,12 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
       follows
           ? "whole batches lie too low or too high, and it lasts: the level of the next one can be foreseen"
           : "the level of the next batch can no longer be foreseen";
-  const std::string wait = reason_to_leave_it(options, state);
+  const Treatment treatment = follows ? Treatment::follow_level : Treatment::leave_level;
+  const std::string wait = reason_to_leave_it(options, state, treatment);
   if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
   Verdict verdict;
-  verdict.treatment = follows ? Treatment::follow_level : Treatment::leave_level;
+  verdict.treatment = treatment;
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
   verdict.expected = follows ? "answers move with the level of the batches before; nothing is trained"

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +23,10 @@ namespace trimtab::heal {
 // declared: what the project file says. The others are there to compare with (heal/naive_policy.h).
 enum class PolicyKind : std::uint8_t { declared, never, periodic, every_batches, psi, loss_3sigma };
 
+// follow_level: answers are moved to the level expected of the next batch; leave_level: no longer.
+enum class Treatment : std::uint8_t { none, hold, retrain, roll_back, follow_level, leave_level };
+std::string_view treatment_name(Treatment treatment);
+
 struct PolicyOptions {
   PolicyKind kind = PolicyKind::declared;
   TimeUs period = 7 * base::kDayUs;  // Of `periodic`: retrain as often, whatever the evidence.
@@ -30,11 +35,9 @@ struct PolicyOptions {
   bool contract = false;             // The contract of rows stands before a policy to compare with, too.
   project::Heal heal;
   bool binary = true;
+  std::optional<project::Rollout> rollout;     // Nothing: what passes its gates is the champion at once.
+  std::map<Treatment, std::string> held = {};  // What it is not to reach now, and why (heal/approval.h).
 };
-
-// follow_level: answers are moved to the level expected of the next batch; leave_level: no longer.
-enum class Treatment : std::uint8_t { none, hold, retrain, roll_back, follow_level, leave_level };
-std::string_view treatment_name(Treatment treatment);
 
 struct Verdict {
   Treatment treatment = Treatment::none;

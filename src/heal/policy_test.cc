@@ -82,12 +82,12 @@ TEST_F(Policy, WithoutABudgetTheFirstBatchesDecide) {
   EXPECT_EQ(until_verdict(5).treatment, Treatment::retrain);
 }
 
-TEST_F(Policy, WhoWantsToBeAskedIsAsked) {
-  options_.heal.mode = project::HealMode::suggest;
+TEST_F(Policy, WhatIsHeldIsNotReached) {
+  options_.held[Treatment::retrain] = "it waits for a person's word";
   pass(15);
   const Verdict verdict = until_verdict();
   EXPECT_EQ(verdict.treatment, Treatment::hold);
-  EXPECT_EQ(verdict.expected, "heal.mode is suggest: a person decides");
+  EXPECT_EQ(verdict.expected, "it waits for a person's word");
   EXPECT_TRUE(state_.retrains.empty());
   options_.heal.mode = project::HealMode::off;
   EXPECT_EQ(next_day(Concept::second).expected, "heal.mode is off");
@@ -189,13 +189,13 @@ TEST_F(Policy, AVersionPushedByHandIsRolledBackWithoutBlameForTheLoop) {
   EXPECT_EQ(state_.failed_heals, 0);
 }
 
-TEST_F(Policy, WhoWantsToBeAskedIsAskedBeforeGoingBackToo) {
-  options_.heal.mode = project::HealMode::suggest;
+TEST_F(Policy, WhatIsHeldIsNotReachedBeforeGoingBackEither) {
+  options_.held[Treatment::roll_back] = "it waits for a person's word";
   note_promotion(state_, 2, now_);
   Verdict verdict;
   while (verdict.treatment == Treatment::none) verdict = next_day_of_a_bad_version(2, 1);
   EXPECT_EQ(verdict.treatment, Treatment::hold);
-  EXPECT_EQ(verdict.expected, "heal.mode is suggest: a person decides");
+  EXPECT_EQ(verdict.expected, "it waits for a person's word");
 }
 
 TEST_F(Policy, AVersionThatPassesItsProbationClearsTheSheet) {

@@ -49,6 +49,14 @@ Result<std::deque<watch::ReceivedLabel>> read_labels(store::Connection& connecti
 
 }  // namespace
 
+Status keep_policy(store::Connection& connection, const std::string& endpoint, const PolicyState& state,
+                   TimeUs now) {
+  return connection
+      .prepare("INSERT OR REPLACE INTO heal_state (endpoint, state_json, updated_at) VALUES (?, ?, ?)")
+      .with(endpoint, state.to_json().dump(), now)
+      .run();
+}
+
 Recall::Recall(PolicyState state, TimeUs from, watch::BatchReplay replay)
     : state_(std::move(state)), from_(from), replay_(std::move(replay)) {}
 

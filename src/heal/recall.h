@@ -14,6 +14,10 @@
 
 namespace trimtab::heal {
 
+// Makes the policy's state the one that a restart begins with. Call inside the write that changes it.
+Status keep_policy(store::Connection& connection, const std::string& endpoint, const PolicyState& state,
+                   TimeUs now);
+
 // Belongs to one thread.
 class Recall {
  public:

@@ -1,12 +1,18 @@
 #include "heal/rounds.h"
 
+#include <algorithm>
 #include <cmath>
 #include <span>
 #include <utility>
 
 #include "base/log.h"
+#include "heal/approval.h"
+#include "heal/bulletin.h"
+#include "heal/recall.h"
+#include "heal/rollout.h"
 #include "judge/metrics.h"
 #include "registry/endpoints.h"
+#include "registry/pushes.h"
 #include "registry/record.h"
 
 namespace trimtab::heal {
@@ -56,14 +62,6 @@ Status write_performance(store::Connection& connection, const std::string& endpo
   return {};
 }
 
-Status write_policy(store::Connection& connection, const std::string& endpoint, const PolicyState& state,
-                    TimeUs now) {
-  return connection
-      .prepare("INSERT OR REPLACE INTO heal_state (endpoint, state_json, updated_at) VALUES (?, ?, ?)")
-      .with(endpoint, state.to_json().dump(), now)
-      .run();
-}
-
 // The same verdict as the one that the journal ends with: said once is enough.
 bool is_said(const Incident& incident, const Verdict& verdict) {
   if (incident.events.empty() || incident.events.back().kind != "verdict") return false;
@@ -102,31 +100,90 @@ Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch
   return treatment.set("available_at", trains ? now + train_takes : now);
 }
 
-// The verdict, in the open incident or in a new one, and the treatment that it begins.
-Status write_verdict(store::Connection& connection, const std::string& endpoint,
-                     const watch::LabelledBatch& batch, const Finding& finding, const Incident* open,
-                     TimeUs now, TimeUs train_takes) {
+// The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h).
+constexpr std::string_view kRollOut = "roll_out";
+
+// What the journal and the people are told, in one transaction. Lives as long as that.
+class Journal {
+ public:
+  Journal(store::Connection& connection, const Patient& ward, TimeUs now)
+      : connection_(connection), ward_(ward), now_(now) {}
+
+  Status append(std::int64_t incident, const std::string& kind, const Json& detail) {
+    return append_event(connection_, incident, kind, detail, now_);
+  }
+  Status say(const std::string& action, std::int64_t incident, const std::string& summary,
+             const Json& detail) {
+    return tell(connection_, ward_.options().heal, {action, ward_.name(), incident, summary, detail}, now_);
+  }
+  Result<std::int64_t> open(const std::string& summary, const Json& detected) {
+    const std::int64_t incident = TRY(open_incident(connection_, ward_.name(), summary, now_));
+    TRY(append(incident, "detected", detected));
+    TRY(say("opened", incident, summary, detected));
+    return incident;
+  }
+  Status close(const Incident& incident, const Json& closed) {
+    TRY(append(incident.id, "closed", closed));
+    return say("closed", incident.id, incident.summary, closed);
+  }
+
+ private:
+  store::Connection& connection_;
+  const Patient& ward_;
+  TimeUs now_;
+};
+
+// The verdict, in the open incident or in a new one, and the treatment that it begins or proposes.
+Status write_verdict(Journal& journal, const Patient& ward, const watch::LabelledBatch& batch,
+                     const Finding& finding, const Incident* open, TimeUs now, TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
-  if (verdict.treatment == Treatment::hold && open != nullptr && is_said(*open, verdict)) return {};
+  const bool holds = verdict.treatment == Treatment::hold;
+  if (holds && open != nullptr && (is_said(*open, verdict) || open->waiting_plan() != nullptr)) return {};
   std::int64_t incident = open != nullptr ? open->id : 0;
   if (open == nullptr) {
-    incident = TRY(open_incident(connection, endpoint, verdict.hypothesis, now));
     const Json detected = Json::object({{"batch", base::format_time(batch.number)}});
-    TRY(append_event(connection, incident, "detected", detected, now));
+    incident = TRY(journal.open(verdict.hypothesis, detected));
   }
-  TRY(append_event(connection, incident, "verdict", verdict.to_json(), now));
-  if (verdict.treatment == Treatment::hold) return {};
-  return append_event(connection, incident, "treatment",
-                      treatment_of(endpoint, batch, finding, now, train_takes), now);
+  TRY(journal.append(incident, "verdict", verdict.to_json()));
+  if (holds) return {};
+  const Json treatment = treatment_of(ward.name(), batch, finding, now, train_takes);
+  TRY(journal.append(incident, finding.proposes ? "plan" : "treatment", treatment));
+  if (!finding.proposes) return {};
+  return journal.say("waiting", incident, verdict.hypothesis, verdict.to_json());
 }
 
 // An incident that only waited is over when what it waited for has gone.
-Status close_if_over(store::Connection& connection, const Incident& incident, const PolicyState& state,
-                     TimeUs now) {
+Status close_if_over(Journal& journal, const Incident& incident, const PolicyState& state) {
   const bool stands = state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
-  return append_event(connection, incident.id, "closed", closed.set("why", "the evidence has gone"), now);
+  return journal.close(incident, closed.set("why", "the evidence has gone"));
+}
+
+// What the batch says of a version that is being rolled out.
+Status write_rollout(Journal& journal, const Patient& ward, const watch::LabelledBatch& batch,
+                     const Incident& incident) {
+  const IncidentEvent* newest = incident.rollout();
+  const PolicyOptions& options = ward.options();
+  if (newest == nullptr || !options.rollout) return {};
+  const RolloutState state = RolloutState::from_json(newest->detail);
+  const bool decided = state.step == RolloutStep::promote || state.step == RolloutStep::send_back;
+  if (decided) return {};  // And about to be carried out.
+  const RolloutState next =
+      weigh_rollout(*options.rollout, options.heal.poison_budget, options.binary, state, batch);
+  Json detail = next.to_json();
+  detail.set("batch", base::format_time(batch.number));
+  return journal.append(incident.id, "rollout",
+                        detail.set("share", rollout_share(*options.rollout, next.stage)));
+}
+
+// Words for people when it has come so far that the loop does nothing more by itself.
+Status say_if_person_is_called(Journal& journal, const Incident& incident, const PolicyState& before,
+                               const PolicyState& after) {
+  const bool calls = health_of(after) == "needs_attention" && health_of(before) != "needs_attention";
+  if (!calls) return {};
+  return journal.say("needs_attention", incident.id, incident.summary,
+                     Json::object({{"failed_heals", after.failed_heals}}));
 }
 
 }  // namespace
@@ -149,7 +206,24 @@ BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) co
 
 Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& batch) const {
   Finding finding{{}, ward.policy()};
-  finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
+  if (ward.options().heal.mode != project::HealMode::suggest) {
+    finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
+    return finding;
+  }
+  PolicyOptions options = ward.options();
+  // An unreadable journal is reported by whoever writes to it next.
+  (void)home_.database().read([&](store::Connection& connection) -> Status {
+    options.held = held_treatments(TRY(list_incidents(connection, ward.name(), true)), clock_.now(),
+                                   batch.end - batch.number);
+    return {};
+  });
+  finding.verdict = decide(options, finding.next, batch, clock_.now());
+  const Treatment treatment = finding.verdict.treatment;
+  finding.proposes = treatment != Treatment::none && treatment != Treatment::hold;
+  if (!finding.proposes) return finding;
+  // What waits is not under way, and has not cost anything yet.
+  finding.next.treating = false;
+  if (treatment == Treatment::retrain && !finding.next.retrains.empty()) finding.next.retrains.pop_back();
   return finding;
 }
 
@@ -160,36 +234,72 @@ Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const B
   const TimeUs now = clock_.now();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     TRY(write_performance(connection, ward.name(), batch, performance, now));
-    TRY(write_policy(connection, ward.name(), finding.next, now));
+    TRY(keep_policy(connection, ward.name(), finding.next, now));
     const std::vector<Incident> open = TRY(list_incidents(connection, ward.name(), true));
     const Incident* incident = open.empty() ? nullptr : &open.front();
+    Journal journal(connection, ward, now);
+    if (incident != nullptr) TRY(write_rollout(journal, ward, batch, *incident));
     if (finding.verdict.treatment == Treatment::none) {
-      return incident != nullptr ? close_if_over(connection, *incident, finding.next, now) : Status();
+      return incident != nullptr ? close_if_over(journal, *incident, finding.next) : Status();
     }
-    return write_verdict(connection, ward.name(), batch, finding, incident, now, train_takes_);
+    return write_verdict(journal, ward, batch, finding, incident, now, train_takes_);
   }));
   ward.policy() = finding.next;
   ward.answer_at(ward.policy().levels.served());
   return {};
 }
 
-Status Rounds::finish_treatments(Patient& ward) {
+namespace {
+
+Result<std::vector<Incident>> open_incidents(store::Home& home, const std::string& endpoint) {
   std::vector<Incident> open;
-  TRY(home_.database().read([&](store::Connection& connection) -> Status {
-    open = TRY(list_incidents(connection, ward.name(), true));
+  TRY(home.database().read([&](store::Connection& connection) -> Status {
+    open = TRY(list_incidents(connection, endpoint, true));
     return {};
   }));
-  bool is_waiting = false;
+  return open;
+}
+
+// Found out before the version is made champion. Whatever stands in its way, it is this version's: the loop
+// does not wait for it.
+Error does_not_load(std::int64_t version, const Error& why) {
+  return Error{ErrorCode::conflict, "version " + std::to_string(version) + " does not load: " + why.message,
+               why.hint, std::nullopt, nullptr};
+}
+
+// What did not come off is a failed heal, unless it was a person's wish: then their alias returns.
+Status note_setback(store::Home& home, const base::Clock& clock, const Patient& ward,
+                    const Incident& incident, const std::string& why, PolicyState& policy) {
+  const IncidentEvent* treatment = incident.unfinished_treatment();
+  if (treatment == nullptr || treatment->detail.text_or("treatment") != kRollOut) {
+    note_refusal(policy, clock.now());
+    return {};
+  }
+  policy.treating = false;
+  return registry::refuse_push(home, clock, ward.name(), treatment->detail.int_or("version"), why);
+}
+
+Result<bool> is_still_open(store::Home& home, std::int64_t incident) {
+  return !TRY(find_incident(home, incident)).closed_at.has_value();
+}
+
+bool is_under_way(const Incident& incident) { return incident.unfinished_treatment() != nullptr; }
+
+}  // namespace
+
+Status Rounds::finish_treatments(Patient& ward) {
+  bool acted = false;
+  std::vector<Incident> open = TRY(open_incidents(home_, ward.name()));
   for (const Incident& incident : open) {
     const IncidentEvent* treatment = incident.unfinished_treatment();
-    if (treatment == nullptr) continue;
-    if (treatment->detail.int_or("available_at") > clock_.now()) {
-      is_waiting = true;
-      continue;
-    }
-    TRY(treat(ward, incident, treatment->detail));
+    if (treatment == nullptr || treatment->detail.int_or("available_at") > clock_.now()) continue;
+    const IncidentEvent* rollout = incident.rollout();
+    acted = true;
+    TRY(rollout != nullptr ? carry_rollout(ward, incident, *rollout)
+                           : treat(ward, incident, treatment->detail));
   }
-  return is_waiting ? Status() : settle(ward);
+  if (acted) open = TRY(open_incidents(home_, ward.name()));
+  return std::any_of(open.begin(), open.end(), is_under_way) ? Status() : settle(ward);
 }
 
 Status Rounds::treat(Patient& ward, const Incident& incident, const Json& treatment) {
@@ -197,6 +307,7 @@ Status Rounds::treat(Patient& ward, const Incident& incident, const Json& treatm
   if (name == treatment_name(Treatment::roll_back)) return roll_back(ward, incident, treatment);
   if (name == treatment_name(Treatment::follow_level)) return change_level(ward, incident, true);
   if (name == treatment_name(Treatment::leave_level)) return change_level(ward, incident, false);
+  if (name == kRollOut) return roll_out(ward, incident, treatment.int_or("version"));
   return retrain(ward, incident, treatment);
 }
 
@@ -217,6 +328,8 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
         TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
   }
   Result<Trained> trained = train_(request, name + ": " + incident.summary);
+  // Meanwhile a person may have rolled back: then this is no longer the loop's to finish.
+  if (!TRY(is_still_open(home_, incident.id))) return {};
   if (!trained) return give_up(ward, incident, trained.error());
   registry::NewVersion& version = trained->version;
   if (!treatment.bool_or("gated", true)) version.gates_passed = true;
@@ -229,7 +342,12 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (serves && treatment.int_or("champion") != made.version) {
     return promote(ward, incident, made.version, std::move(outcome));
   }
-  if (!serves && version.gates_passed) return promote(ward, incident, made.version, std::move(outcome));
+  if (!serves && version.gates_passed) {
+    const bool rolls_out =
+        ward.options().rollout && facts.serving_version && treatment.bool_or("gated", true);
+    if (rolls_out) return begin_rollout(ward, incident, made.version, outcome);
+    return promote(ward, incident, made.version, std::move(outcome));
+  }
   outcome.set("result", "refused");
   if (serves) outcome.set("why", "the training brought the champion again");
   PolicyState next = ward.policy();
@@ -237,8 +355,84 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   return conclude(ward, incident, outcome, std::move(next));
 }
 
+// A version that a person has pushed, or an apply, and whose gates have passed: it comes to answer as one
+// does that healing has trained.
+Status Rounds::roll_out(Patient& ward, const Incident& incident, std::int64_t version) {
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
+  const Json outcome = Json::object({{"version", version}});
+  if (ward.options().rollout && facts.serving_version && facts.serving_version != version) {
+    return begin_rollout(ward, incident, version, outcome);
+  }
+  return promote(ward, incident, version, outcome);
+}
+
+// The rollout stands in the journal before anything of it is done; the next step is carry_rollout's.
+Status Rounds::begin_rollout(Patient& ward, const Incident& incident, std::int64_t version,
+                             const Json& judged) {
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
+  RolloutState state;
+  state.version = version;
+  state.champion = *facts.serving_version;
+  state.why = "it has passed its gates, and scores along";
+  Json detail = state.to_json();
+  detail.set("share", 0.0).set("judged", judged);
+  TRY(home_.database().write([&](store::Connection& connection) -> Status {
+    return Journal(connection, ward, clock_.now()).append(incident.id, "rollout", detail);
+  }));
+  return carry_rollout(ward, incident, {0, clock_.now(), "rollout", detail});
+}
+
+// Brings into operation what the newest step says. Safe to repeat: it says what is to be, not what is to be
+// done.
+Status Rounds::carry_rollout(Patient& ward, const Incident& incident, const IncidentEvent& newest) {
+  const RolloutState state = RolloutState::from_json(newest.detail);
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
+  Json outcome = Json::object({{"version", state.version}, {"why", state.why}});
+  // Also after a crash between the promotion and its entry.
+  const bool promotes = state.step == RolloutStep::promote || facts.serving_version == state.version;
+  if (facts.serving_version != state.champion && facts.serving_version != state.version) {
+    outcome.set("why", "the champion has been changed since").set("result", "sent back");
+    return end_rollout(ward, incident, outcome);
+  }
+  if (promotes) return promote(ward, incident, state.version, std::move(outcome));
+  if (state.step == RolloutStep::send_back || !ward.options().rollout) {
+    if (!ward.options().rollout) outcome.set("why", "no rollout is declared any more");
+    return end_rollout(ward, incident, outcome.set("result", "sent back"));
+  }
+  const std::string name = "incident " + std::to_string(incident.id);
+  const int stages = static_cast<int>(ward.options().rollout->canary.size());
+  const double share = rollout_share(*ward.options().rollout, std::min(state.stage, stages));
+  const bool is_so = facts.challenger_version == state.version && facts.challenger_share == share;
+  if (is_so) return {};
+  Status changed = registry::change_challenger(home_, clock_, ward.name(), state.version, "heal", name);
+  if (changed) {
+    changed =
+        registry::change_challenger_share(home_, clock_, ward.name(), state.version, share, "heal", name);
+  }
+  if (!changed && changed.error().code == ErrorCode::conflict) {
+    return end_rollout(ward, incident,
+                       outcome.set("result", "sent back").set("why", changed.error().message));
+  }
+  TRY(Status(changed));
+  return ward.redeploy();
+}
+
+// It did not come to answer everything: the champion goes on, and that is a failed heal.
+Status Rounds::end_rollout(Patient& ward, const Incident& incident, const Json& outcome) {
+  TRY(registry::change_challenger(home_, clock_, ward.name(), std::nullopt, "heal",
+                                  "incident " + std::to_string(incident.id)));
+  TRY(ward.redeploy());
+  PolicyState next = ward.policy();
+  TRY(note_setback(home_, clock_, ward, incident, outcome.text_or("why"), next));
+  return conclude(ward, incident, outcome, std::move(next));
+}
+
 Status Rounds::promote(Patient& ward, const Incident& incident, std::int64_t version, Json outcome) {
   const std::string name = "incident " + std::to_string(incident.id);
+  if (const Status loads = ward.can_serve(version); !loads) {
+    return give_up(ward, incident, does_not_load(version, loads.error()));
+  }
+  if (!TRY(is_still_open(home_, incident.id))) return {};
   const Status allowed =
       registry::change_champion(home_, clock_, ward.name(), version, "heal", "endpoint.promote", name);
   // A version that an earlier judgement refused stays refused.
@@ -257,6 +451,9 @@ Status Rounds::roll_back(Patient& ward, const Incident& incident, const Json& tr
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
   const std::int64_t back = treatment.int_or("back_to");
   const bool is_done = facts.serving_version == back;
+  if (const Status loads = ward.can_serve(back); !is_done && !loads) {
+    return give_up(ward, incident, does_not_load(back, loads.error()));
+  }
   if (!is_done && facts.serving_version != treatment.int_or("champion")) {
     const std::string words = "the champion has been changed since: there is nothing to go back from";
     return give_up(ward, incident, Error{ErrorCode::conflict, words, {}, std::nullopt, nullptr});
@@ -297,7 +494,7 @@ Status Rounds::give_up(Patient& ward, const Incident& incident, const Error& err
   }
   base::log_warning("heal", ward.name() + ": " + base::render(error));
   PolicyState next = ward.policy();
-  note_refusal(next, clock_.now());
+  TRY(note_setback(home_, clock_, ward, incident, error.message, next));
   return conclude(ward, incident, Json::object({{"result", "failed"}, {"error", error.message}}),
                   std::move(next));
 }
@@ -306,10 +503,15 @@ Status Rounds::give_up(Patient& ward, const Incident& incident, const Error& err
 Status Rounds::conclude(Patient& ward, const Incident& incident, const Json& outcome, PolicyState next) {
   const TimeUs now = clock_.now();
   const Json closed = Json::object({{"health", health_of(next)}});
+  const std::string result = outcome.text_or("result");
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
-    TRY(append_event(connection, incident.id, "outcome", outcome, now));
-    TRY(write_policy(connection, ward.name(), next, now));
-    return append_event(connection, incident.id, "closed", closed, now);
+    Journal journal(connection, ward, now);
+    TRY(journal.append(incident.id, "outcome", outcome));
+    TRY(keep_policy(connection, ward.name(), next, now));
+    if (result == "promoted") TRY(journal.say("promoted", incident.id, incident.summary, outcome));
+    if (result == "rolled back") TRY(journal.say("rolled_back", incident.id, incident.summary, outcome));
+    TRY(say_if_person_is_called(journal, incident, ward.policy(), next));
+    return journal.close(incident, closed);
   }));
   ward.policy() = std::move(next);
   ward.answer_at(ward.policy().levels.served());
@@ -322,10 +524,46 @@ Status Rounds::settle(Patient& ward) {
   const Result<registry::EndpointFacts> facts = registry::find_endpoint(home_, ward.name());
   if (!facts && facts.error().code == ErrorCode::not_found) return {};  // Declared, but not applied yet.
   const registry::EndpointFacts known = TRY(Result<registry::EndpointFacts>(facts));
+  if (known.challenger_version) {
+    // Of a rollout that a person has ended.
+    TRY(registry::change_challenger(home_, clock_, ward.name(), std::nullopt, "heal", "its rollout is over"));
+    TRY(ward.redeploy());
+  }
   if (known.serving_version != ward.policy().served_version) TRY(ward.redeploy());
+  if (const auto pushed = TRY(registry::pushed_version(home_, ward.name()))) {
+    return take_up_push(ward, *pushed, *known.serving_version);
+  }
   const std::string health(health_of(ward.policy()));
   if (known.health == health) return {};
   return registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say");
+}
+
+// A person's push meets the gates that healing's own versions meet. What may not answer has its alias taken
+// back; anything else is a treatment like those of the policy, in the journal before it is begun.
+Status Rounds::take_up_push(Patient& ward, std::int64_t version, std::int64_t champion) {
+  Status may = registry::may_be_pushed(home_, ward.name(), version);
+  if (may) {
+    if (const Status loads = ward.can_serve(version); !loads)
+      may = fail(does_not_load(version, loads.error()));
+  }
+  if (!may) return registry::refuse_push(home_, clock_, ward.name(), version, may.error().message);
+  const TimeUs now = clock_.now();
+  PolicyState next = ward.policy();
+  next.treating = true;
+  Json treatment = Json::object({{"treatment", kRollOut}, {"version", version}, {"champion", champion}});
+  treatment.set("as_of", now).set("available_at", now);
+  TRY(home_.database().write([&](store::Connection& connection) -> Status {
+    Journal journal(connection, ward, now);
+    const std::vector<Incident> open = TRY(list_incidents(connection, ward.name(), true));
+    const Json detected = Json::object({{"pushed", version}});
+    const std::int64_t incident =
+        open.empty() ? TRY(journal.open("version " + std::to_string(version) + " was pushed", detected))
+                     : open.front().id;
+    TRY(journal.append(incident, "treatment", treatment));
+    return keep_policy(connection, ward.name(), next, now);
+  }));
+  ward.policy() = std::move(next);
+  return finish_treatments(ward);
 }
 
 Status Rounds::end_probation(Patient& ward) {

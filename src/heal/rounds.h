@@ -31,6 +31,7 @@ using BatchReport = std::vector<VersionPerformance>;
 struct Finding {
   Verdict verdict;
   PolicyState next;
+  bool proposes = false;  // `mode: suggest`: the treatment waits as a plan (heal/approval.h).
 };
 
 // A candidate, trained and judged, as the record takes it, and its metrics with their intervals.
@@ -69,12 +70,17 @@ class Rounds {
  private:
   Status treat(Patient& ward, const Incident& incident, const Json& treatment);
   Status retrain(Patient& ward, const Incident& incident, const Json& treatment);
+  Status roll_out(Patient& ward, const Incident& incident, std::int64_t version);
+  Status begin_rollout(Patient& ward, const Incident& incident, std::int64_t version, const Json& judged);
+  Status carry_rollout(Patient& ward, const Incident& incident, const IncidentEvent& newest);
+  Status end_rollout(Patient& ward, const Incident& incident, const Json& outcome);
   Status promote(Patient& ward, const Incident& incident, std::int64_t version, Json outcome);
   Status roll_back(Patient& ward, const Incident& incident, const Json& treatment);
   Status change_level(Patient& ward, const Incident& incident, bool follows);
   Status give_up(Patient& ward, const Incident& incident, const Error& error);
   Status conclude(Patient& ward, const Incident& incident, const Json& outcome, PolicyState next);
   Status settle(Patient& ward);
+  Status take_up_push(Patient& ward, std::int64_t version, std::int64_t champion);
 
   store::Home& home_;
   const base::Clock& clock_;

@@ -36,10 +36,16 @@ class SimulatedPatient final : public Patient {
     const registry::EndpointFacts facts = TRY(Result<registry::EndpointFacts>(found));
     deployed = facts.serving_version;
     warm = facts.previous_version;
+    challenger = facts.challenger_version;
+    share = facts.challenger_share;
     note_champion(policy_, *facts.serving_version);
     return {};
   }
 
+  Status can_serve(std::int64_t) override {
+    if (does_not_load) return fail(ErrorCode::storage_broken, "its learner is damaged");
+    return {};
+  }
   void answer_at(double moved_by) override { level = moved_by; }
 
   // All that was in memory is gone, and what the disk has is read again.
@@ -62,6 +68,9 @@ class SimulatedPatient final : public Patient {
 
   std::optional<std::int64_t> deployed, warm;  // The champion, and who scores along.
   double level = 0;                            // By which its answers are moved.
+  bool does_not_load = false;                  // What is to become the champion.
+  std::optional<std::int64_t> challenger;      // Who is rolled out, and the share that it answers.
+  double share = 0;
   std::vector<model::Prediction> predictions;  // What the log holds, …
   std::vector<watch::Label> labels;            // … and the labels.
 

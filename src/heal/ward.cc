@@ -110,6 +110,12 @@ Status Ward::replay() {
 }
 
 Status Ward::redeploy() {
+  const Result<registry::EndpointFacts> facts = registry::find_endpoint(home_, name());
+  if (facts && facts->serving_version) note_champion(policy_, *facts->serving_version);
+  return swap();
+}
+
+Status Ward::swap() {
   const Result<registry::EndpointFacts> found = registry::find_endpoint(home_, name());
   if (!found && found.error().code == ErrorCode::not_found) return {};  // Declared, but not applied yet.
   const registry::EndpointFacts facts = TRY(Result<registry::EndpointFacts>(found));
@@ -125,7 +131,6 @@ Status Ward::redeploy() {
   const bool is_other = facts.previous_version && facts.previous_version != facts.serving_version &&
                         facts.previous_version != facts.challenger_version;
   if (is_other) plan.versions.push_back({*facts.previous_version, model::Role::previous, 0});
-  note_champion(policy_, *facts.serving_version);
   plan.recent_rows = [this] { return newest_requests(*log_); };
   const auto load = [this, &facts](std::int64_t version) {
     return load_version(home_, facts.model, version);
@@ -139,6 +144,14 @@ Status Ward::redeploy() {
                                base::render(deployed.error()));
   plan.versions = {{*facts.previous_version}};
   return endpoint_->deploy(plan, load);
+}
+
+Status Ward::can_serve(std::int64_t version) {
+  for (const serve::VersionPlan& running : endpoint_->running()) {
+    if (running.version == version) return {};
+  }
+  TRY(load_version(home_, declared_.model, version));
+  return {};
 }
 
 void Ward::add_labels(std::vector<watch::Label> labels,

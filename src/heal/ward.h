@@ -57,6 +57,9 @@ class Ward final : public Patient {
   // A champion that somebody else than the loop has put there gets a clean sheet: what was held against the
   // old one, failed heals included, is not its doing.
   Status redeploy() override;
+  // The same without a look at the policy, which is the loop's: thread-safe.
+  Status swap();
+  Status can_serve(std::int64_t version) override;
   void answer_at(double level) override { endpoint_->answer_at(level); }
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
   void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);

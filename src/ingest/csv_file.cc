@@ -224,6 +224,29 @@ Error csv_error(table::Engine& engine, Error error, const std::filesystem::path&
   return refusal;
 }
 
+Result<std::vector<std::int64_t>> lines_of_rows(table::Engine& engine, const std::filesystem::path& path,
+                                                const std::vector<std::int64_t>& rows) {
+  std::vector<std::int64_t> lines;
+  std::int64_t line = 0;
+  std::int64_t row = -2;  // The header is the first that is counted, and no row.
+  bool in_quotes = false;
+  const auto count = [&](const table::Batch& batch) -> Status {
+    for (int i = 0; i < batch.rows(); ++i) {
+      ++line;
+      const std::string_view text = batch.is_null(0, i) ? "" : batch.text(0, i);
+      if (!in_quotes && (text.empty() || text == "\r")) continue;
+      if (!in_quotes && ++row >= 0 && lines.size() < rows.size() && rows[lines.size()] == row) {
+        lines.push_back(line);
+      }
+      in_quotes = ends_in_quotes(text, in_quotes);
+    }
+    return {};
+  };
+  TRY(engine.query("SELECT line FROM " + line_table(path), count));
+  lines.resize(rows.size(), 0);
+  return lines;
+}
+
 Result<std::int64_t> line_of_row(table::Engine& engine, const std::filesystem::path& path, std::int64_t row) {
   return line_of(engine, path, row + 2, false);  // The header is the first that is counted.
 }

@@ -41,4 +41,8 @@ Error csv_error(table::Engine& engine, Error error, const std::filesystem::path&
 // The line on which row `row` (from 0, the header not counted) of the file starts.
 Result<std::int64_t> line_of_row(table::Engine& engine, const std::filesystem::path& path, std::int64_t row);
 
+// The same of many rows, which are in order, in one reading; 0 for a row that is not there.
+Result<std::vector<std::int64_t>> lines_of_rows(table::Engine& engine, const std::filesystem::path& path,
+                                                const std::vector<std::int64_t>& rows);
+
 }  // namespace trimtab::ingest

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string_view>
 #include <sys/stat.h>
 #include <system_error>
@@ -14,6 +15,7 @@
 #include "base/file.h"
 #include "ingest/column_types.h"
 #include "ingest/csv_file.h"
+#include "ingest/left_rows.h"
 #include "ingest/part_writer.h"
 #include "ingest/typed_rows.h"
 #include "table/row_program.h"
@@ -71,11 +73,11 @@ std::vector<table::Stage> declared_columns(const project::Source& source) {
   return {table::DeriveStage{source.columns}};
 }
 
-// Adds the declared columns to typed rows. A row for which that fails is named by its place in the file.
+// Adds the declared columns to typed rows. Rows for which that fails leave.
 class ColumnAdder {
  public:
   static Result<ColumnAdder> bind(const table::OperationRun& run, const RowSource& source) {
-    ColumnAdder adder(run.engine, source);
+    ColumnAdder adder(source.raw);
     adder.program_ = TRY(table::RowProgram::bind(
         run.engine, source.raw, TRY(table::stages_from_json(run.params["columns"])), {}, source.time_zone));
     return adder;
@@ -83,37 +85,33 @@ class ColumnAdder {
 
   const table::Schema& output() const { return program_->output(); }
 
-  Result<const table::Batch*> add(const table::Batch& rows, std::int64_t first) {
-    Result<const table::Batch*> done = program_->run(rows);
-    if (done) return done;
-    return fail(place(std::move(done).error(), rows, first));
+  // `visit` hears of the rows for which it went well; `refuse` of each of the others.
+  Status add(const table::Batch& rows, std::span<const std::int64_t> numbers,
+             const std::function<Status(const table::Batch&)>& visit,
+             const std::function<void(UnreadableRow)>& refuse) {
+    const Result<const table::Batch*> done = program_->run(rows);
+    if (done) return visit(**done);
+    if (!is_of_file(done.error())) return fail(done.error());
+    // The program ran on many rows; each alone tells which one it was.
+    for (int row = 0; row < rows.rows(); ++row) {
+      single_.reset(1);
+      for (int column = 0; column < rows.schema().size(); ++column) {
+        single_.copy_rows(column, 0, rows, column, std::span(&row, 1));
+      }
+      const Result<const table::Batch*> alone = program_->run(single_);
+      if (alone) {
+        TRY(visit(**alone));
+      } else {
+        refuse({numbers[static_cast<std::size_t>(row)], {}, {}, alone.error().message, alone.error().hint});
+      }
+    }
+    return {};
   }
 
  private:
-  ColumnAdder(table::Engine& engine, const RowSource& source) : engine_(&engine), source_(&source) {}
+  explicit ColumnAdder(const table::Schema& raw) : single_(raw) {}
 
-  // The program ran on many rows; each alone tells which one it was.
-  Error place(Error error, const table::Batch& rows, std::int64_t first) {
-    table::Batch single(rows.schema());
-    for (int row = 0; row < rows.rows(); ++row) {
-      single.reset(1);
-      bool copied = true;
-      for (int column = 0; column < rows.schema().size(); ++column) {
-        copied = copied && single.set_cell_json(column, 0, rows.cell_json(column, row)).has_value();
-      }
-      if (!copied || program_->run(single)) continue;
-      const std::int64_t at = first + row;
-      const bool is_csv = kind_of(source_->path).value_or(FileKind::parquet) == FileKind::csv;
-      const auto line = is_csv ? line_of_row(*engine_, source_->path, at) : Result<std::int64_t>(0);
-      if (!is_csv) error.message = "row " + std::to_string(at + 1) + ": " + error.message;
-      error.where = SourceRange{short_name(source_->path), static_cast<int>(line.value_or(0)), 0};
-      return error;
-    }
-    return error;
-  }
-
-  table::Engine* engine_;
-  const RowSource* source_;
+  table::Batch single_;
   std::unique_ptr<table::RowProgram> program_;
 };
 
@@ -171,12 +169,24 @@ Result<Json> sniff(const table::OperationRun& run) {
 }
 
 Json ingest_params(const project::Source& source, const table::Schema& raw) {
-  return Json::object({{"schema", raw.to_json()},
-                       {"nulls", texts_to_json(source.nulls)},
-                       {"time_zone", source.time_zone},
-                       {"columns", table::stages_to_json(declared_columns(source))},
-                       {"time", source.time}});
+  Json params = Json::object({{"schema", raw.to_json()},
+                              {"nulls", texts_to_json(source.nulls)},
+                              {"time_zone", source.time_zone},
+                              {"columns", table::stages_to_json(declared_columns(source))},
+                              {"time", source.time}});
+  // Not said when it is the usual one, so that files keep the keys of before there was a choice.
+  if (source.bad_rows != project::kBadRows) params.set("bad_rows", source.bad_rows);
+  return params;
 }
+
+namespace {
+
+// A part without a row stands for a file that is set aside, so that its place in the snapshot says why.
+Result<Json> set_aside(const table::OperationRun& run, const table::Schema& schema) {
+  return TRY(PartWriter::create(run, schema, run.params.text_or("time"))).finish();
+}
+
+}  // namespace
 
 Result<Json> ingest_file(const table::OperationRun& run) {
   RowSource source;
@@ -185,11 +195,33 @@ Result<Json> ingest_file(const table::OperationRun& run) {
   source.nulls = nulls_of(run.params);
   source.time_zone = run.params.text_or("time_zone");
   ColumnAdder columns = TRY(ColumnAdder::bind(run, source));
+  const double share = run.params.double_or("bad_rows", project::kBadRows);
   PartWriter part = TRY(PartWriter::create(run, columns.output(), run.params.text_or("time")));
-  TRY(visit_typed_rows(run.engine, source, [&](const table::Batch& rows, std::int64_t first) -> Status {
-    return part.append(*TRY(columns.add(rows, first)));
-  }));
-  return part.finish();
+  LeftRows left;
+  std::int64_t kept = 0;
+  const auto refuse = [&left](UnreadableRow row) { left.add(std::move(row)); };
+  const auto append = [&](const table::Batch& rows) -> Status {
+    kept += rows.rows();
+    return part.append(rows);
+  };
+  const Status read = visit_readable_rows(
+      run.engine, source,
+      [&](const table::Batch& rows, std::span<const std::int64_t> numbers) -> Status {
+        return columns.add(rows, numbers, append, refuse);
+      },
+      refuse);
+  std::optional<Error> refusal;
+  if (!read) {
+    if (!is_of_file(read.error())) return fail(read.error());
+    refusal = read.error();
+    left = LeftRows();  // What is wrong with the whole says it all.
+  } else if (static_cast<double>(left.count()) > share * static_cast<double>(kept + left.count())) {
+    refusal = left.too_many(kept + left.count(), share, source.path);
+  }
+  Json result = refusal ? TRY(set_aside(run, columns.output())) : TRY(part.finish());
+  if (!refusal && left.count() == 0) return result;
+  const Error* why = refusal ? &*refusal : nullptr;
+  return result.set("left", TRY(left.report(run.engine, source.path, why, run.output_folder / "left.jsonl")));
 }
 
 Json ingest_rows_params(const table::Schema& schema, const std::string& time) {

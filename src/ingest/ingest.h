@@ -1,5 +1,5 @@
 // Where a row enters: a file of a source becomes one Parquet part with the declared types, nulls and time
-// zone. Never drops a row in silence: a row that cannot be read fails the step and names file and line.
+// zone. Never drops a row in silence: a row that cannot be read leaves with file, line, column and reason.
 #pragma once
 
 #include <filesystem>
@@ -37,8 +37,9 @@ Result<Json> sniff(const table::OperationRun& run);
 // Operation "ingest": input "file" (one CSV, .csv.gz or Parquet file). Reads it with the raw schema, adds the
 // declared columns, turns naive times into instants by the source's zone, writes "part.parquet" with the
 // file's row order. Result: {"rows","schema","time_min","time_max"} (times absent without rows or a time
-// column). Errors: invalid with where = file:line for a row that does not fit: what was expected and what
-// stood there.
+// column). Rows that do not fit leave, up to the source's `bad_rows`; above it, and when the file as a whole
+// cannot be read, the part is empty. Either way the result has "left" as well (see ingest/left_rows.h), and
+// the rows stand in "left.jsonl". Errors: those of the engine and the disk.
 Json ingest_params(const project::Source& source, const table::Schema& raw);
 Result<Json> ingest_file(const table::OperationRun& run);
 

@@ -129,25 +129,94 @@ TEST_F(Ingest, TheSameFileMakesTheSameBytes) {
   EXPECT_EQ(bytes_of(output("part.parquet")), first);
 }
 
-TEST_F(Ingest, ADeclaredColumnThatFailsNamesTheLine) {
-  project::Source source = flights();
-  source.columns = {{"sched_dep", "make_timestamp(2013, month, 1, 0, 0, 0)", {"trimtab.yaml", 6, 9}}};
-  const auto done = ingest(source, Schema({{"month", ColumnType::integer}}), "month\n1\n\n13\n");
-  ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().code, ErrorCode::invalid);
-  EXPECT_EQ(done.error().where, (SourceRange{"data/a.csv", 4, 0}));
-  EXPECT_TRUE(done.error().message.find("'sched_dep'") != std::string::npos) << done.error().message;
+// A file of `good` rows and then some that cannot be read.
+std::string mostly_good(int good, const std::string& bad) {
+  std::string csv = "x,y\n";
+  for (int row = 0; row < good; ++row) csv += std::to_string(row) + ",a\n";
+  return csv + bad;
+}
+const Schema kNumberAndText({{"x", ColumnType::integer}, {"y", ColumnType::text}});
+
+TEST_F(Ingest, RowsThatCannotBeReadLeaveWithTheirReasons) {
+  const auto done = ingest(flights(), kNumberAndText, mostly_good(40, "\nmany,b\n40,c\n0.5,d\n"));
+  ASSERT_TRUE(done) << base::render(done.error());
+  EXPECT_EQ((*done)["rows"], Json(41));
+  EXPECT_EQ((*done)["left"].dump(),
+            R"({"rows":2,"set_aside":false,"message":"column 'x' wants a whole number, found 'many'",)"
+            R"("line":43,"hint":"list the token under `nulls:`, or correct the row","first":[)"
+            R"({"row":41,"line":43,"column":"x","value":"many",)"
+            R"("why":"column 'x' wants a whole number, found 'many'"},)"
+            R"({"row":43,"line":45,"column":"x","value":"0.5",)"
+            R"("why":"column 'x' wants a whole number, found '0.5'"}]})");
+  EXPECT_EQ(bytes_of(output("left.jsonl")), R"({"row":41,"line":43,"column":"x","value":"many",)"
+                                            R"("why":"column 'x' wants a whole number, found 'many'"})"
+                                            "\n"
+                                            R"({"row":43,"line":45,"column":"x","value":"0.5",)"
+                                            R"("why":"column 'x' wants a whole number, found '0.5'"})"
+                                            "\n");
+  EXPECT_TRUE(rows_of(output("part.parquet")).ends_with("39 \"a\"\n40 \"c\"\n"));
 }
 
-TEST_F(Ingest, ADeclaredColumnThatFailsInParquetNamesTheRow) {
+TEST_F(Ingest, AFileWithTooManyOfThemIsSetAside) {
+  const auto done = ingest(flights(), kNumberAndText, mostly_good(19, "many,b\n\"m\nb\",b\n"));
+  ASSERT_TRUE(done) << base::render(done.error());
+  EXPECT_EQ((*done)["rows"], Json(0));
+  EXPECT_EQ(rows_of(output("part.parquet")), "");
+  EXPECT_TRUE((*done)["left"].bool_or("set_aside"));
+  EXPECT_EQ((*done)["left"].text_or("message"),
+            "2 of 21 rows cannot be read, more than the 5 % that may leave: column 'x' wants a whole number, "
+            "found 'many'");
+  EXPECT_EQ((*done)["left"].int_or("line"), 21);
+}
+
+TEST_F(Ingest, TheShareThatMayLeaveIsDeclared) {
   project::Source source = flights();
+  source.bad_rows = 0.5;
+  auto done = ingest(source, kNumberAndText, mostly_good(1, "many,b\n"));
+  ASSERT_TRUE(done) << base::render(done.error());
+  EXPECT_FALSE((*done)["left"].bool_or("set_aside"));
+  source.bad_rows = 0;
+  done = ingest(source, kNumberAndText, mostly_good(100, "many,b\n"));
+  ASSERT_TRUE(done) << base::render(done.error());
+  EXPECT_TRUE((*done)["left"].bool_or("set_aside"));
+}
+
+TEST_F(Ingest, AFileThatCannotBeReadAsAWholeIsSetAside) {
+  const auto said = [&](const std::string& csv) {
+    const auto done = ingest(flights(), kNumberAndText, csv);
+    if (!done) return base::render(done.error());
+    EXPECT_TRUE((*done)["left"].bool_or("set_aside"));
+    EXPECT_EQ((*done)["rows"], Json(0));
+    return std::to_string((*done)["left"].int_or("line")) + ": " + (*done)["left"].text_or("message");
+  };
+  EXPECT_EQ(said("x,z\n1,a\n"),
+            "1: the header lacks 'y' and has 'z', which the source's other files do not have");
+  EXPECT_EQ(said(mostly_good(100, "5\n")), "102: the row has 1 cells, but the header has 2");
+  EXPECT_EQ(said(""), "0: the file is empty: not even a header");
+}
+
+TEST_F(Ingest, ARowForWhichADeclaredColumnFailsLeaves) {
+  project::Source source = flights();
+  source.bad_rows = 0.5;
+  source.columns = {{"sched_dep", "make_timestamp(2013, month, 1, 0, 0, 0)", {"trimtab.yaml", 6, 9}}};
+  const auto done = ingest(source, Schema({{"month", ColumnType::integer}}), "month\n1\n\n13\n");
+  ASSERT_TRUE(done) << base::render(done.error());
+  EXPECT_EQ((*done)["rows"], Json(1));
+  EXPECT_EQ((*done)["left"].int_or("line"), 4);
+  const std::string message = (*done)["left"].text_or("message");
+  EXPECT_TRUE(message.find("'sched_dep'") != std::string::npos) << message;
+}
+
+TEST_F(Ingest, ARowOfParquetLeavesToo) {
+  project::Source source = flights();
+  source.bad_rows = 0.5;
   source.columns = {{"y", "CAST(x AS INTEGER)", {}}};
   const Schema raw({{"x", ColumnType::text}});
   const auto part = write_part("data/a.parquet", raw, {{"1"}, {"many"}});
   const auto done = run(ingest_file, ingest_params(source, raw), {{"file", {part}}});
-  ASSERT_FALSE(done);
-  EXPECT_EQ(done.error().where, (SourceRange{"data/a.parquet", 0, 0}));
-  EXPECT_TRUE(done.error().message.starts_with("row 2: ")) << done.error().message;
+  ASSERT_TRUE(done) << base::render(done.error());
+  EXPECT_EQ((*done)["left"]["first"].as_array().front().int_or("row"), 2);
+  EXPECT_EQ(rows_of(output("part.parquet")), "\"1\" 1\n");
 }
 
 TEST_F(Ingest, StopsOnRequestAndLeavesNothing) {

@@ -1,5 +1,7 @@
 #include "ingest/typed_rows.h"
 
+#include <map>
+#include <numeric>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@ namespace trimtab::ingest {
 namespace {
 
 using table::ColumnType;
+using RowVisitor = std::function<Status(const table::Batch&, std::span<const std::int64_t>)>;
 
 constexpr std::size_t kShownMax = 80;
 
@@ -69,9 +72,10 @@ bool set_cell(table::Batch& typed, int column, int row, std::string_view text) {
 class CsvRows {
  public:
   CsvRows(table::Engine& engine, const RowSource& source)
-      : engine_(engine), source_(source), typed_(source.raw) {}
+      : engine_(engine), source_(source), typed_(source.raw), good_(source.raw) {}
 
-  Status visit(const std::function<Status(const table::Batch&, std::int64_t)>& visit) {
+  // Without `refuse` the first row that cannot be read is the error.
+  Status visit(const RowVisitor& visit, const std::function<void(UnreadableRow)>& refuse) {
     header_ = TRY(read_header(engine_, source_.path));
     TRY(expect_columns());
     const std::string sql = query();
@@ -79,14 +83,19 @@ class CsvRows {
     const Status read = engine_.query(
         sql,
         [&](const table::Batch& texts) -> Status {
-          Status done = convert(texts);
-          if (done) done = visit(typed_, first_);
+          convert(texts);
+          Status done;
+          if (!bad_.empty() && !refuse) {
+            done = fail(bad_cell_error(bad_.begin()->second));
+          } else {
+            for (const auto& [row, cell] : bad_) refuse(unreadable(cell));
+            done = visit(readable(), numbers_);
+          }
           if (!done) refusal = done.error();
           first_ += texts.rows();
           return done;
         },
         source_.time_zone);
-    if (bad_) return fail(bad_cell_error(*bad_));
     if (refusal) return fail(*refusal);
     if (!read) return fail(csv_error(engine_, read.error(), source_.path, header_));
     return {};
@@ -133,8 +142,9 @@ class CsvRows {
     return "SELECT " + list + " FROM " + csv_table(header_, {source_.path});
   }
 
-  Status convert(const table::Batch& texts) {
+  void convert(const table::Batch& texts) {
     typed_.reset(texts.rows());
+    bad_.clear();
     for (int column = 0; column < source_.raw.size(); ++column) {
       const ColumnType type = source_.raw.at(column).type;
       const CellOrigin origin = origins_[static_cast<std::size_t>(column)];
@@ -153,31 +163,51 @@ class CsvRows {
         }
       }
     }
-    if (!bad_) return {};
-    return fail(ErrorCode::invalid, "a cell does not fit");
   }
 
-  // Cells are read column by column; of several bad ones the first in the file is named.
+  // Cells are read column by column; of several bad ones in a row the first is named.
   void note_bad(int column, int row, std::string_view text) {
-    const std::int64_t at = first_ + row;
-    if (bad_ && bad_->row <= at) return;
-    bad_ = BadCell{at, source_.raw.at(column).name, source_.raw.at(column).type, std::string(text)};
+    bad_.try_emplace(row, BadCell{first_ + row, source_.raw.at(column).name, source_.raw.at(column).type,
+                                  std::string(text)});
   }
 
-  Error bad_cell_error(const BadCell& bad) {
-    const Result<std::int64_t> line = line_of_row(engine_, source_.path, bad.row);
-    std::string shown = bad.text.substr(0, kShownMax);
-    if (shown.size() < bad.text.size()) shown += "…";
+  // What convert() made, without the rows that it could not make; their numbers are in numbers_.
+  const table::Batch& readable() {
+    std::vector<int> rows;
+    numbers_.clear();
+    for (int row = 0; row < typed_.rows(); ++row) {
+      if (bad_.contains(row)) continue;
+      rows.push_back(row);
+      numbers_.push_back(first_ + row);
+    }
+    if (bad_.empty()) return typed_;
+    good_.reset(static_cast<int>(rows.size()));
+    for (int column = 0; column < source_.raw.size(); ++column) {
+      good_.copy_rows(column, 0, typed_, column, rows);
+    }
+    return good_;
+  }
+
+  UnreadableRow unreadable(const BadCell& bad) const {
+    UnreadableRow row{bad.row, bad.column, bad.text.substr(0, kShownMax), {}, {}};
+    if (row.value.size() < bad.text.size()) row.value += "…";
     // Types are found once, in the files that are there when a source is first read.
     const bool is_fraction = bad.type == ColumnType::integer && real_of_cell(bad.text);
     const char* hint = is_fraction
                            ? "the files held whole numbers only when the source was first read; a new word "
                              "under `nulls:` has all of them looked at again"
                            : "list the token under `nulls:`, or correct the row";
-    return Error{
-        ErrorCode::invalid,
-        "column '" + bad.column + "' wants " + std::string(wanted(bad.type)) + ", found '" + shown + "'",
-        hint, SourceRange{short_name(source_.path), static_cast<int>(line.value_or(0)), 0}, nullptr};
+    row.hint = hint;
+    row.message =
+        "column '" + bad.column + "' wants " + std::string(wanted(bad.type)) + ", found '" + row.value + "'";
+    return row;
+  }
+
+  Error bad_cell_error(const BadCell& bad) {
+    const UnreadableRow row = unreadable(bad);
+    const Result<std::int64_t> line = line_of_row(engine_, source_.path, bad.row);
+    return Error{ErrorCode::invalid, row.message, row.hint,
+                 SourceRange{short_name(source_.path), static_cast<int>(line.value_or(0)), 0}, nullptr};
   }
 
   table::Engine& engine_;
@@ -185,8 +215,10 @@ class CsvRows {
   CsvHeader header_;
   std::vector<CellOrigin> origins_;
   table::Batch typed_;
+  table::Batch good_;                  // Of typed_, when some rows had to leave.
+  std::vector<std::int64_t> numbers_;  // Of the rows that are visited.
   std::int64_t first_ = 0;
-  std::optional<BadCell> bad_;
+  std::map<int, BadCell> bad_;  // By row of typed_.
 };
 
 std::string_view engine_type_name(ColumnType type) {
@@ -242,7 +274,23 @@ Status visit_parquet(table::Engine& engine, const RowSource& source,
 Status visit_typed_rows(table::Engine& engine, const RowSource& source,
                         const std::function<Status(const table::Batch&, std::int64_t)>& visit) {
   if (TRY(kind_of(source.path)) == FileKind::parquet) return visit_parquet(engine, source, visit);
-  return CsvRows(engine, source).visit(visit);
+  return CsvRows(engine, source)
+      .visit(
+          [&](const table::Batch& rows, std::span<const std::int64_t> numbers) -> Status {
+            return visit(rows, numbers.empty() ? 0 : numbers.front());
+          },
+          {});
+}
+
+Status visit_readable_rows(table::Engine& engine, const RowSource& source, const RowVisitor& visit,
+                           const std::function<void(UnreadableRow)>& refuse) {
+  if (TRY(kind_of(source.path)) == FileKind::csv) return CsvRows(engine, source).visit(visit, refuse);
+  std::vector<std::int64_t> numbers;
+  return visit_parquet(engine, source, [&](const table::Batch& rows, std::int64_t first) -> Status {
+    numbers.resize(static_cast<std::size_t>(rows.rows()));
+    std::iota(numbers.begin(), numbers.end(), first);
+    return visit(rows, numbers);
+  });
 }
 
 }  // namespace trimtab::ingest

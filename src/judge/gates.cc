@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "judge/fairness.h"
+
 namespace trimtab::judge {
 namespace {
 
@@ -63,7 +65,10 @@ GateResult decide(const Gate& gate, const Judged& rows) {
   if (gate.against_champion && rows.champion.empty()) return no_champion_yet(gate, std::move(measured));
   if (!measured.value)
     return unknown(gate, measured.reason.empty() ? "no figure" : measured.reason, measured);
-  if (!gate.against_champion) return decided(gate, std::move(measured), gate.threshold, "");
+  if (!gate.against_champion) {
+    std::string detail = measured.reason;
+    return decided(gate, std::move(measured), gate.threshold, std::move(detail));
+  }
   if (given != rows.given.end()) {
     return unknown(gate, "the champion's " + gate.metric + " is not known here", std::move(measured));
   }
@@ -125,6 +130,15 @@ GateResult decide_slices(const Gate& gate, const Judged& judged) {
   return worst ? *std::move(worst) : unknown(gate, why_not);
 }
 
+GateResult decide_fairness(const Gate& gate, const Judged& judged) {
+  const auto levels = judged.slice_levels.find(gate.slice);
+  if (levels == judged.slice_levels.end()) return unknown(gate, "no levels of " + gate.slice + " are known");
+  GroupMeasure found =
+      measure_groups(gate.metric, judged.truth, judged.candidate, levels->second, judged.slice_rows_min);
+  if (!found.measure.value) return unknown(gate, found.measure.reason, found.measure);
+  return decided(gate, std::move(found.measure), gate.threshold, gate.slice + ": " + found.groups);
+}
+
 }  // namespace
 
 std::string_view verdict_name(Verdict verdict) { return kVerdictNames[static_cast<std::size_t>(verdict)]; }
@@ -157,7 +171,9 @@ std::vector<GateResult> evaluate_gates(const std::vector<Gate>& gates, const Jud
   CHECK(judged.champion.empty() || judged.champion.size() == judged.truth.size());
   std::vector<GateResult> results;
   for (const Gate& gate : gates) {
-    results.push_back(gate.slice.empty() ? decide(gate, judged) : decide_slices(gate, judged));
+    results.push_back(gate.fairness        ? decide_fairness(gate, judged)
+                      : gate.slice.empty() ? decide(gate, judged)
+                                           : decide_slices(gate, judged));
   }
   return results;
 }

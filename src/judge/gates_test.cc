@@ -57,6 +57,26 @@ TEST_F(Gates, AFigureMeetsItsThresholdOrNot) {
   EXPECT_EQ(only(gate("log_loss", false, 0.47), judged_).verdict, Verdict::fail);
 }
 
+TEST_F(Gates, FairnessComparesGroups) {
+  judged_.slice_rows_min = 2;
+  judged_.slice_levels["town"] = {"a", "b", "a", "b"};  // Of a none is called positive, of b one of two.
+  Gate fair = gate("demographic_parity_difference", false, 0.5, "town");
+  fair.fairness = true;
+  const GateResult result = only(fair, judged_);
+  EXPECT_EQ(result.verdict, Verdict::pass);
+  EXPECT_EQ(result.measured.value, 0.5);
+  EXPECT_EQ(result.detail, "town: a 0 against b 0.5");
+  fair.metric = "demographic_parity_ratio";
+  fair.at_least = true;
+  fair.threshold = 0.8;
+  EXPECT_EQ(only(fair, judged_).verdict, Verdict::fail);
+  fair.slice = "street";
+  EXPECT_EQ(only(fair, judged_).detail, "no levels of street are known");
+  judged_.slice_rows_min = 3;
+  fair.slice = "town";
+  EXPECT_EQ(only(fair, judged_).detail, "fewer than two groups have 3 rows to compare");
+}
+
 TEST_F(Gates, TheFirstVersionHasNoChampionToMeet) {
   const GateResult result = only(against_champion("auc", true, -0.005), judged_);
   EXPECT_EQ(result.verdict, Verdict::pass);

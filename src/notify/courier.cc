@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/outbound.h"
 #include "notify/egress.h"
+#include "notify/mail.h"
 
 namespace trimtab::notify {
 namespace {
@@ -126,6 +127,19 @@ Result<Answer> post_event(const store::Home& home, const Receiver& receiver, con
   return fail(std::move(problem));
 }
 
+namespace {
+
+// One attempt, whichever way it goes. A mail that the relay took counts as any other answer of success.
+Result<Answer> attempt(const store::Home& home, const Delivery& delivery, TimeUs now) {
+  if (!is_mail(delivery.url)) {
+    return post_event(home, {delivery.url, delivery.secret}, delivery.id, delivery.body, now, kPatience);
+  }
+  TRY(send_mail(home, delivery, now, kPatience));
+  return Answer{200, ""};
+}
+
+}  // namespace
+
 struct Courier::State {
   struct Trial {
     Receiver receiver;
@@ -199,8 +213,7 @@ Result<int> Courier::carry() {
     if (is_behind) continue;
     ++attempts;
     const TimeUs now = state.clock.now();
-    const std::optional<Refusal> refusal = refusal_of(
-        post_event(state.home, {delivery.url, delivery.secret}, delivery.id, delivery.body, now, kPatience));
+    const std::optional<Refusal> refusal = refusal_of(attempt(state.home, delivery, now));
     if (!refusal) {
       TRY(note_delivered(state.home, delivery));
       continue;
@@ -211,8 +224,8 @@ Result<int> Courier::carry() {
     TRY(note_failed(state.home, delivery, next, refusal->why));
     // Not the whole URL: its path may be a secret.
     const Result<Url> url = parse_url(delivery.url);
-    base::log_warning("notify", delivery.event + " was not taken by " +
-                                    (url ? url->authority() : "its receiver") + ": " + refusal->why +
+    const std::string whom = url ? url->authority() : is_mail(delivery.url) ? "the relay" : "its receiver";
+    base::log_warning("notify", delivery.event + " was not taken by " + whom + ": " + refusal->why +
                                     (next ? "" : "; given up"));
   }
   return attempts;

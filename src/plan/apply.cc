@@ -5,6 +5,7 @@
 #include "flow/pipeline.h"
 #include "plan/known_training.h"
 #include "registry/endpoints.h"
+#include "registry/pushes.h"
 #include "registry/record.h"
 #include "store/audit.h"
 
@@ -47,10 +48,16 @@ Result<std::optional<registry::VersionFacts>> champion_of(const Workplace& workp
 
 }  // namespace
 
+void ApplyReport::warn(const std::vector<std::string>& lines) {
+  for (const std::string& line : lines) {
+    if (std::find(warnings.begin(), warnings.end(), line) == warnings.end()) warnings.push_back(line);
+  }
+}
+
 bool ApplyReport::did_nothing() const {
   const bool judged =
       std::any_of(models.begin(), models.end(), [](const Model& model) { return model.judged_again; });
-  return steps_run == 0 && promoted.empty() && !judged;
+  return steps_run == 0 && promoted.empty() && rolled_out.empty() && !judged;
 }
 
 Status remember(const Workplace& workplace, TimeUs as_of) { return remember_project(workplace, as_of); }
@@ -104,6 +111,7 @@ Result<bool> is_to_serve(const Workplace& workplace, const registry::EndpointFac
   if (*endpoint.serving_version == model.version) return false;
   if (model.is_new) return true;
   if (*endpoint.serving_version > model.version) return false;
+  if (!TRY(registry::why_refused(workplace.home, model.model, model.version)).empty()) return false;
   return !TRY(registry::has_served(workplace.home, endpoint.name, model.version));
 }
 
@@ -119,6 +127,13 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
                    [&](const ApplyReport::Model& made) { return made.model == endpoint.model; });
   CHECK(model != report.models.end());
   if (!TRY(is_to_serve(workplace, facts, *model))) return {};
+  // With a rollout declared, it comes to answer as a person's push does: step by step, by the loop.
+  if (endpoint.rollout && facts.serving_version) {
+    TRY(registry::push_version(workplace.home, workplace.clock, endpoint.name, model->version, "apply",
+                               "declared in trimtab.yaml"));
+    report.rolled_out.push_back("endpoint " + endpoint.name + ": version " + std::to_string(model->version));
+    return {};
+  }
   TRY(registry::change_champion(workplace.home, workplace.clock, endpoint.name, model->version, "apply",
                                 "endpoint.promote", "declared in trimtab.yaml"));
   report.promoted.push_back("endpoint " + endpoint.name + ": version " + std::to_string(model->version));
@@ -126,8 +141,10 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
 }
 
 std::string ApplyReport::to_text() const {
-  if (did_nothing()) return "Nothing to do: everything is as declared.\n";
-  std::string text = std::to_string(steps_run) + " steps run.\n";
+  std::string text;
+  for (const std::string& warning : warnings) text += "warning: " + warning + "\n";
+  if (did_nothing()) return text + "Nothing to do: everything is as declared.\n";
+  text += std::to_string(steps_run) + " steps run.\n";
   for (const Model& model : models) {
     text += "model " + model.model + ": version " + std::to_string(model.version) +
             (model.judged_again ? " meets the gates as they are now"
@@ -143,6 +160,9 @@ std::string ApplyReport::to_text() const {
     }
   }
   for (const std::string& line : promoted) text += line + " now serves\n";
+  for (const std::string& line : rolled_out) {
+    text += line + " rolls out: the server lets it answer step by step\n";
+  }
   return text;
 }
 
@@ -157,7 +177,12 @@ Json ApplyReport::to_json() const {
   for (const std::string& line : promoted) champions.push(line);
   Json json = Json::object();
   json.set("steps_run", steps_run).set("models", std::move(list));
-  return json.set("promoted", std::move(champions));
+  Json warned = Json::array();
+  for (const std::string& warning : warnings) warned.push(warning);
+  Json rolls = Json::array();
+  for (const std::string& line : rolled_out) rolls.push(line);
+  json.set("rolled_out", std::move(rolls));
+  return json.set("promoted", std::move(champions)).set("warnings", std::move(warned));
 }
 
 }  // namespace trimtab::plan

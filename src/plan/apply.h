@@ -25,9 +25,13 @@ struct ApplyReport {
     bool judged_again = false;  // Known before; its gates have changed since.
   };
   std::vector<Model> models;
-  std::vector<std::string> promoted;  // "endpoint late: version 1"
+  std::vector<std::string> promoted;    // "endpoint late: version 1"
+  std::vector<std::string> rolled_out;  // The same, of those that come to answer by a rollout.
+  std::vector<std::string> warnings;    // What of the sources could not be read and was gone on without.
   std::int64_t steps_run = 0;
 
+  // Each line once: models share sources.
+  void warn(const std::vector<std::string>& lines);
   bool did_nothing() const;
   Json to_json() const;
   std::string to_text() const;

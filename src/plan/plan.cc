@@ -98,6 +98,10 @@ void add_model(Plan&& of_model, Plan& plan) {
   for (std::string& refused : of_model.refusals) plan.refusals.push_back(std::move(refused));
 }
 
+void note_once(const std::string& line, std::vector<std::string>& lines) {
+  if (std::find(lines.begin(), lines.end(), line) == lines.end()) lines.push_back(line);
+}
+
 std::string pad(std::string text, std::size_t width) {
   if (text.size() < width) text.resize(width, ' ');
   return text;
@@ -122,6 +126,7 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
   TRY(pipeline.validate(collector));
   for (const project::Table& table : workplace.project.tables) {
     const flow::PreparedTable prepared = TRY(pipeline.prepare(table.name, as_of, collector));
+    for (const std::string& line : prepared.left_rows()) note_once(line, plan.warnings);
     for (const std::string& step : prepared.recipe.whole_table) {
       plan.notes.push_back(table.name + ": " + step +
                            " needs the whole table; it runs when a model is trained");
@@ -140,6 +145,7 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
 std::string Plan::to_text() const {
   std::string text = "Project " + project + ", as of " + base::format_time(as_of) + "\n";
   for (const std::string& refused : refusals) text += "  ! " + refused + "\n";
+  for (const std::string& warning : warnings) text += "  ! " + warning + "\n";
   if (is_empty()) {
     const bool as_declared = refusals.empty();
     return text + (as_declared
@@ -177,6 +183,9 @@ Json Plan::to_json() const {
   Json refused = Json::array();
   for (const std::string& refusal : refusals) refused.push(refusal);
   json.set("refusals", std::move(refused));
+  Json warned = Json::array();
+  for (const std::string& warning : warnings) warned.push(warning);
+  json.set("warnings", std::move(warned));
   return json.set("notes", std::move(notes_json)).set("steps_to_run", to_run);
 }
 

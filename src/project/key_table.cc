@@ -36,6 +36,11 @@ constexpr std::array kSource = std::to_array<Key>({
     {.name = "time_zone", .form = Form::zone, .about = "Of times that name none."},
     {.name = "columns", .form = Form::expressions, .about = "Columns added or replaced while reading."},
     {.name = "time", .about = "The column with the time at which the row happened."},
+    {.name = "bad_rows",
+     .form = Form::share,
+     .about = "The share of a file's rows that may leave because they cannot be read (5%); of more, the file "
+              "is set aside.",
+     .range = {.low = 0, .high = 1}},
 });
 
 constexpr std::array kTable = std::to_array<Key>({
@@ -241,7 +246,14 @@ constexpr std::array kHeal = std::to_array<Key>({
      .form = Form::budget,
      .about = "Labelled batches that may be wrong.",
      .range = {.low = 0, .high = 1000}},
-    unsupported("notify"),
+    {.name = "notify", .form = Form::mapping, .about = "Who is told of incidents.", .keys = &kNotifyKeys},
+});
+
+constexpr std::array kNotify = std::to_array<Key>({
+    {.name = "webhook", .about = "An https address that gets each event as JSON, or env:NAME."},
+    {.name = "secret_env", .about = "The environment variable with the key that signs what is sent."},
+    {.name = "email", .about = "Who gets a mail."},
+    {.name = "smtp", .about = "The relay that takes it, as host:port."},
 });
 
 constexpr Key kept_for(std::string_view name, std::string_view about) {
@@ -317,6 +329,7 @@ constexpr KeyTable kBaselineKeys{};
 constexpr KeyTable kEndpointKeys{kEndpoint};
 constexpr KeyTable kHealthKeys{kHealth};
 constexpr KeyTable kHealKeys{kHeal};
+constexpr KeyTable kNotifyKeys{kNotify};
 constexpr KeyTable kRetentionKeys{kRetention};
 constexpr KeyTable kRolloutKeys{kRollout};
 constexpr KeyTable kLogKeys{kLog};

@@ -96,6 +96,7 @@ extern const KeyTable kBaselineKeys;
 extern const KeyTable kEndpointKeys;
 extern const KeyTable kHealthKeys;
 extern const KeyTable kHealKeys;
+extern const KeyTable kNotifyKeys;
 extern const KeyTable kRetentionKeys;
 extern const KeyTable kRolloutKeys;
 extern const KeyTable kLogKeys;

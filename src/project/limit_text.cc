@@ -22,6 +22,13 @@ constexpr Metric kMetrics[] = {
     {.name = "rmse", .task = Task::regression},
     {.name = "mae", .task = Task::regression},
     {.name = "p99_ms", .task = std::nullopt, .in_slices = false},
+    {.name = "leakage", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "robustness", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "quarantined", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "demographic_parity_ratio", .task = Task::binary, .in_health = false, .of_groups = true},
+    {.name = "demographic_parity_difference", .task = Task::binary, .in_health = false, .of_groups = true},
+    {.name = "equalized_odds", .task = Task::binary, .in_health = false, .of_groups = true},
+    {.name = "equal_opportunity", .task = Task::binary, .in_health = false, .of_groups = true},
     {.name = "freshness", .task = std::nullopt, .in_gates = false},
     {.name = "errors", .task = std::nullopt, .in_gates = false},
 };
@@ -116,7 +123,7 @@ Result<bool> scan_comparison(LimitScanner& scanner) {
   return fail(scanner.found_instead_of("'>=' or '<='"));
 }
 
-// What stands before the metric: nothing or slice(column).
+// What stands before the metric: nothing, slice(column) or fairness(column).
 Status scan_slice(LimitScanner& scanner, Gate& gate) {
   const std::size_t start = scanner.at();
   const std::string_view word = scanner.take_word();
@@ -124,13 +131,10 @@ Status scan_slice(LimitScanner& scanner, Gate& gate) {
     scanner.back_to(start);
     return {};
   }
-  if (word != "slice") {
+  gate.fairness = word == "fairness";
+  if (word != "slice" && !gate.fairness) {
     scanner.back_to(start);
-    if (word != "fairness") {
-      return fail(scanner.error(": " + in_quotes(word) + " takes no brackets, only slice does"));
-    }
-    return fail(scanner.error(" is not supported in this version", ErrorCode::unsupported,
-                              "'slice(column).metric' watches each group"));
+    return fail(scanner.error(": " + in_quotes(word) + " takes no brackets, only slice and fairness do"));
   }
   gate.slice = scanner.take_until(')');
   if (gate.slice.empty() || !is_column_name(gate.slice)) return fail(scanner.found_instead_of("a column"));
@@ -142,7 +146,8 @@ Status scan_slice(LimitScanner& scanner, Gate& gate) {
 Result<std::string> scan_metric(LimitScanner& scanner, const Gate& gate) {
   std::vector<std::string> names;
   for (const Metric& metric : kMetrics) {
-    if (metric.in_gates && (gate.slice.empty() || metric.in_slices)) names.emplace_back(metric.name);
+    const bool fits = gate.slice.empty() || gate.fairness || metric.in_slices;
+    if (metric.in_gates && fits && metric.of_groups == gate.fairness) names.emplace_back(metric.name);
   }
   scanner.skip_blanks();
   const std::size_t start = scanner.at();
@@ -154,7 +159,7 @@ Result<std::string> scan_metric(LimitScanner& scanner, const Gate& gate) {
   if (hint.empty()) {
     hint = "metrics are: " + list_of(names);
   }
-  const std::string place = gate.slice.empty() ? "a gate" : "a slice";
+  const std::string place = gate.fairness ? "fairness" : gate.slice.empty() ? "a gate" : "a slice";
   return fail(scanner.error(": " + in_quotes(word) + " is no metric of " + place, ErrorCode::invalid, hint));
 }
 
@@ -197,8 +202,16 @@ Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
   TRY(scan_slice(scanner, gate));
   gate.metric = TRY(scan_metric(scanner, gate));
   gate.at_least = TRY(scan_comparison(scanner));
+  const std::size_t threshold_at = scanner.at();
   TRY(scan_threshold(scanner, gate));
   if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
+  const bool is_given =
+      gate.metric == "leakage" || gate.metric == "robustness" || gate.metric == "quarantined";
+  if (gate.against_champion && (gate.fairness || is_given)) {
+    scanner.back_to(threshold_at);
+    scanner.skip_blanks();
+    return fail(scanner.error(": '" + gate.metric + "' is held against a number, not against the champion"));
+  }
   return gate;
 }
 

@@ -18,7 +18,8 @@ struct Metric {
   std::optional<Task> task;  // That it belongs to; none: any.
   bool in_gates = true;
   bool in_health = true;
-  bool in_slices = true;  // Can be measured on part of the rows.
+  bool in_slices = true;   // Can be measured on part of the rows.
+  bool of_groups = false;  // Compares groups: fairness(column).metric.
 };
 
 std::span<const Metric> metrics();

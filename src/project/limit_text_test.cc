@@ -20,6 +20,10 @@ TEST(LimitText, ReadsGates) {
   EXPECT_EQ(gate("auc >= champion - 0.005").threshold, -0.005);
   EXPECT_EQ(gate("log_loss <= champion+1").threshold, 1);
   EXPECT_EQ(gate("slice( Home town ) . auc >= 0.5").slice, "Home town");
+  EXPECT_TRUE(gate("fairness(origin).equal_opportunity <= 0.1").fairness);
+  EXPECT_EQ(gate("fairness(origin).demographic_parity_ratio >= 0.8").slice, "origin");
+  EXPECT_FALSE(gate("slice(origin).auc >= 0.5").fairness);
+  EXPECT_EQ(gate("leakage <= 0.01").metric, "leakage");
   EXPECT_EQ(gate("auc >= 0.68").where, (SourceRange{"f", 3, 7}));
 }
 

@@ -1,5 +1,6 @@
 #include "project/load_endpoints.h"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -143,10 +144,60 @@ void read_health(const MappingReader& endpoint_reader, Endpoint& endpoint, Draft
   }
 }
 
+bool has_port(const std::string& text) {
+  const std::size_t colon = text.rfind(':');
+  const std::optional<std::int64_t> port =
+      colon == std::string::npos || colon == 0 ? std::nullopt : count_of(text.substr(colon + 1));
+  return port && *port > 0 && *port <= 65535;
+}
+
+bool is_mail_address(const std::string& text) {
+  const std::size_t at = text.find('@');
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c < 127 && c != '<' && c != '>' && c != '/';
+  });
+  return plain && at != std::string::npos && at > 0 && at + 1 < text.size() &&
+         text.find('@', at + 1) == std::string::npos;
+}
+
+// Nobody is told when it says `off`, as a backtest does.
+std::optional<Notify> read_notify(const YamlNode& node, Diagnostics& diagnostics) {
+  if (words_of(node) == std::vector<std::string>{"off"}) return std::nullopt;
+  const MappingReader reader(node, node.where, "'notify'", kNotifyKeys, diagnostics);
+  Notify notify;
+  notify.where = node.where;
+  notify.webhook = reader.text("webhook");
+  notify.secret_env = reader.text("secret_env");
+  notify.email = reader.text("email");
+  notify.smtp = reader.text("smtp");
+  const bool is_address = notify.webhook.starts_with("https://") || notify.webhook.starts_with("http://") ||
+                          notify.webhook.starts_with("env:");
+  if (!notify.webhook.empty() && !is_address) {
+    diagnostics.add(reader.place_of("webhook"),
+                    "'webhook' is " + in_quotes(notify.webhook) + ", an https address or env:NAME is wanted");
+  }
+  if (!notify.secret_env.empty() && notify.webhook.empty()) {
+    diagnostics.add(reader.place_of("secret_env"), "'secret_env' signs a webhook, and none is named");
+  }
+  if (!notify.email.empty() && !is_mail_address(notify.email)) {
+    diagnostics.add(reader.place_of("email"),
+                    "'email' is " + in_quotes(notify.email) + ", an address like ops@example.com is wanted");
+  }
+  if (notify.email.empty() != notify.smtp.empty()) {
+    diagnostics.add(node.where, "'email' and 'smtp' go together",
+                    "name who gets the mail, and the relay that takes it as host:port");
+  } else if (!notify.smtp.empty() && !has_port(notify.smtp)) {
+    diagnostics.add(reader.place_of("smtp"),
+                    "'smtp' is " + in_quotes(notify.smtp) + ", a relay like mail.example.com:25 is wanted");
+  }
+  return notify;
+}
+
 // What the mapping does not name stays as it is.
 void read_heal(const YamlNode& node, Heal& heal, Diagnostics& diagnostics) {
   const MappingReader reader(node, node.where, "'heal'", kHealKeys, diagnostics);
   if (const auto mode = reader.choice("mode")) heal.mode = static_cast<HealMode>(*mode);
+  if (const YamlNode* notify = reader.find("notify")) heal.notify = read_notify(*notify, diagnostics);
   if (const YamlNode* retrains = reader.find("retrains")) read_retrains(*retrains, heal, diagnostics);
   if (const YamlNode* budget = reader.find("poison_budget")) {
     const Key& key = *kHealKeys.find("poison_budget");

@@ -146,20 +146,26 @@ const DiagnosticCase kLoadModelsCases[] = {
      "21:27: error: gate 'slice(origin).p99_ms <= 5': 'p99_ms' is no metric of a slice\n   hint: metrics "
      "are: auc, log_loss, brier, ece, accuracy, rmse, mae"},
     {21, "    gates: [slices(origin).auc >= 0.5]",
-     "21:13: error: gate 'slices(origin).auc >= 0.5': 'slices' takes no brackets, only slice does\n   hint: "
-     "write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'"},
-    {21, "    gates: [fairness(origin).equal_opportunity <= 0.1]",
-     "21:13: error: gate 'fairness(origin).equal_opportunity <= 0.1' is not supported in this version\n   "
-     "hint: 'slice(column).metric' watches each group"},
+     "21:13: error: gate 'slices(origin).auc >= 0.5': 'slices' takes no brackets, only slice and fairness "
+     "do\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= "
+     "0.62'"},
+    {21, "    gates: [fairness(origin).auc <= 0.1]",
+     "21:30: error: gate 'fairness(origin).auc <= 0.1': 'auc' is no metric of fairness\n   hint: metrics "
+     "are: "
+     "demographic_parity_ratio, demographic_parity_difference, equalized_odds, equal_opportunity"},
+    {21, "    gates: [fairness(origin).equalized_odds <= champion]",
+     "21:48: error: gate 'fairness(origin).equalized_odds <= champion': 'equalized_odds' is held against a "
+     "number, not against the champion\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' "
+     "or 'slice(origin).auc >= 0.62'"},
     {21, "    gates: [rmse <= 5]",
      "21:13: error: gate 'rmse <= 5' is for task regression, model 'm' has task binary\n   hint: its metrics "
      "are: auc, log_loss, brier, ece, accuracy"},
     {21, "    gates: [freshness <= 7d]",
      "21:13: error: gate 'freshness <= 7d': 'freshness' is no metric of a gate\n   hint: metrics are: auc, "
-     "log_loss, brier, ece, accuracy, rmse, mae, p99_ms"},
+     "log_loss, brier, ece, accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined"},
     {21, "    gates: [5]",
      "21:13: error: gate '5': '5' is no metric of a gate\n   hint: metrics are: auc, log_loss, brier, ece, "
-     "accuracy, rmse, mae, p99_ms"},
+     "accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined"},
     {21, "    gates: [\"  auc  > 0.6\"]",
      "21:21: error: gate '  auc  > 0.6': found '>' where '>=' or '<=' is wanted\n   hint: write it like 'auc "
      ">= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'"},

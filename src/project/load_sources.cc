@@ -55,6 +55,7 @@ void load_source(const base::YamlNode::Entry& entry, Draft& draft) {
   read_zone(reader, source, draft.diagnostics);
   source.columns = reader.expressions("columns");
   source.time = reader.text("time");
+  source.bad_rows = reader.share("bad_rows", kBadRows);
   source.time_where = reader.place_of("time");
   draft.project.sources.push_back(std::move(source));
 }

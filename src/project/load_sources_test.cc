@@ -13,7 +13,11 @@ const DiagnosticCase kLoadSourcesCases[] = {
     {4, "  s:", "4:3: error: source 's' is nothing, a mapping is wanted"},
     {4, "  s: {read: 5, time: at, tz: UTC}",
      "4:26: error: unknown key 'tz' in source 's'\n   hint: its keys are: read, nulls, time_zone, columns, "
-     "time"},
+     "time, bad_rows"},
+    {4, "  s: {read: s.csv, time: at, bad_rows: 120%}",
+     "4:40: error: 'bad_rows' is '120%', a share from 0 to 1 is wanted"},
+    {4, "  s: {read: s.csv, time: at, bad_rows: [a]}",
+     "4:40: error: 'bad_rows' is a list, a share like 0.2 or 20% is wanted"},
     {4, "  s: {read: [a], time: at}", "4:13: error: 'read' is a list, text is wanted"},
     {4, "  s: {read: \"\", time: at}", "4:13: error: 'read' is empty, text is wanted"},
     {4, "  s: {read: \"s3://b/s.csv\", time: at}",

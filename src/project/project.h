@@ -20,6 +20,9 @@ namespace trimtab::project {
 
 using table::NamedExpression;
 
+// Share of a file's rows that may leave because they cannot be read; of more the file is set aside.
+inline constexpr double kBadRows = 0.05;
+
 struct Source {
   std::string name;
   SourceRange where;
@@ -29,6 +32,7 @@ struct Source {
   std::string time_zone = "UTC";          // Of naive times in the files, and of calendar functions.
   std::vector<NamedExpression> columns;   // Added (or replaced) while reading.
   std::string time;                       // The row's event time column, or "".
+  double bad_rows = kBadRows;
   SourceRange time_where;
 };
 
@@ -126,7 +130,8 @@ struct Gate {
   std::string text;
   SourceRange where;
   std::string metric;             // auc, log_loss, brier, ece, accuracy, rmse, mae, p99_ms
-  std::string slice;              // Column of slice(...), or "".
+  std::string slice;              // Column of slice(...) or fairness(...), or "".
+  bool fairness = false;          // The metric compares the groups of the column.
   bool at_least = true;           // >= or <=
   bool against_champion = false;  // The threshold is the champion's value + `threshold`.
   double threshold = 0;
@@ -157,11 +162,21 @@ struct HealthLimit {
 
 enum class HealMode : std::uint8_t { automatic, suggest, off };
 
+// Who is told of incidents: what is said goes to one address, or to both.
+struct Notify {
+  SourceRange where;
+  std::string webhook;     // An address, or "env:NAME": the environment of the server has it.
+  std::string secret_env;  // The variable with the key that deliveries are signed with; "": unsigned.
+  std::string email;       // Who gets it,
+  std::string smtp;        // and the relay that takes it: host:port.
+};
+
 struct Heal {
   HealMode mode = HealMode::automatic;
   int retrains_max = 2;  // Within `retrains_window`.
   TimeUs retrains_window = 7 * base::kDayUs;
   int poison_budget = 3;  // Labelled batches that may be wrong without harm.
+  std::optional<Notify> notify;
 };
 
 // How a version that has passed its gates comes to answer: it scores along in shadow, then answers a rising

@@ -147,7 +147,8 @@ void check_metrics(Draft& draft) {
     const auto name = [](Task of) { return std::string(kTaskNames[static_cast<std::size_t>(of)]); };
     std::string fitting;
     for (const Metric& other : metrics()) {
-      if (other.task == task->second) fitting += (fitting.empty() ? "" : ", ") + std::string(other.name);
+      if (other.task == task->second && !other.of_groups)
+        fitting += (fitting.empty() ? "" : ", ") + std::string(other.name);
     }
     draft.diagnostics.add(use.where,
                           use.subject + " is for task " + name(*metric->task) + ", model " +

@@ -29,14 +29,17 @@ bool in_order(const Part& a, const Part& b) { return place_in_order(a) < place_i
 Json time_to_json(const std::optional<TimeUs>& time) { return time ? Json(*time) : Json(nullptr); }
 
 Json part_to_json(const Part& part) {
-  return Json::object({{"blob_sha256", part.blob_sha256},
-                       {"bytes", part.bytes},
-                       {"rows", part.rows},
-                       {"time_min", time_to_json(part.time_min)},
-                       {"time_max", time_to_json(part.time_max)},
-                       {"origin", part.origin},
-                       {"origin_sha256", part.origin_sha256},
-                       {"step_key", part.step_key}});
+  Json json = Json::object({{"blob_sha256", part.blob_sha256},
+                            {"bytes", part.bytes},
+                            {"rows", part.rows},
+                            {"time_min", time_to_json(part.time_min)},
+                            {"time_max", time_to_json(part.time_max)},
+                            {"origin", part.origin},
+                            {"origin_sha256", part.origin_sha256},
+                            {"step_key", part.step_key}});
+  // Most parts lack nothing, and their manifests are those of before there was anything to say here.
+  if (part.left_why.empty()) return json;
+  return json.set("left", part.left).set("set_aside", part.set_aside).set("left_why", part.left_why);
 }
 
 // Reads the members of one object and remembers how to name them in a refusal.
@@ -92,8 +95,8 @@ class MemberReader {
 Result<Part> part_from_json(const Json& json, const std::string& place) {
   if (!json.is_object()) return broken(place, "must be an object");
   const MemberReader reader(json, place + ".");
-  TRY(reader.only(
-      {"blob_sha256", "bytes", "rows", "time_min", "time_max", "origin", "origin_sha256", "step_key"}));
+  TRY(reader.only({"blob_sha256", "bytes", "rows", "time_min", "time_max", "origin", "origin_sha256",
+                   "step_key", "left", "set_aside", "left_why"}));
   Part part;
   part.blob_sha256 = TRY(reader.hash("blob_sha256", false));
   part.bytes = static_cast<std::uint64_t>(TRY(reader.count("bytes")));
@@ -103,6 +106,9 @@ Result<Part> part_from_json(const Json& json, const std::string& place) {
   part.origin = TRY(reader.text("origin"));
   part.origin_sha256 = TRY(reader.hash("origin_sha256", true));
   part.step_key = TRY(reader.hash("step_key", true));
+  part.left_why = json.text_or("left_why");
+  part.left = json.int_or("left");
+  part.set_aside = json.bool_or("set_aside");
   if (part.time_min.has_value() != part.time_max.has_value()) {
     return broken(reader.name("time_max"), "and time_min must both be there or both be null");
   }

@@ -22,7 +22,10 @@ struct Part {
   std::optional<TimeUs> time_max;
   std::string origin;  // The file's name relative to the project, or "arrived rows".
   std::string origin_sha256;
-  std::string step_key;  // Of the step that made it.
+  std::string step_key;    // Of the step that made it.
+  std::int64_t left = 0;   // Rows of the file that could not be read,
+  bool set_aside = false;  // or the whole file,
+  std::string left_why;    // and why the first did not: "b.csv:3: column 'x' wants a number, found 'many'".
 
   bool operator==(const Part&) const = default;
 };

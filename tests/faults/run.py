@@ -25,6 +25,7 @@ import time
 import urllib.error
 import urllib.request
 
+import healing_faults
 import lifecycle
 import record_faults
 import slow_clients
@@ -528,6 +529,7 @@ TESTS = [
     test_disk_full,
     test_kills,
     *lifecycle.TESTS,
+    *healing_faults.TESTS,
 ]
 
 

@@ -1,6 +1,7 @@
 #include "api/native/native_routes.h"
 #include "heal/hand_rollback.h"
 #include "heal/watch_view.h"
+#include "http/caller.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 
@@ -65,7 +66,7 @@ Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
   return json;
 }
 
-http::Answer reply(const Result<Json>& json) {
+http::Reply reply(const Result<Json>& json) {
   return json ? http::Reply::json(*json) : http::error_reply(json.error());
 }
 
@@ -125,22 +126,30 @@ Result<heal::HandRollback> read_rollback(const http::Request& request) {
   return wish;
 }
 
-// On the loop's thread, because the policy's state and the incidents are the loop's.
+// Beside the loop, which may be training for minutes: whoever takes a version back does not want to wait for
+// that. The record changes first, and the endpoint with it; the loop hears of it as soon as it has ears, and
+// promotes nothing of an incident that was closed meanwhile.
 http::Answer roll_back(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
   const Result<heal::Ward*> ward = rooms.ward(request.path_values[0]);
   if (!ward) return http::error_reply(ward.error());
   const Result<heal::HandRollback> wish = read_rollback(request);
   if (!wish) return http::error_reply(wish.error());
-  auto report = std::make_shared<Json>();
-  rooms.healer.run(
-      [&rooms, ward = *ward, wish = *wish, report]() -> Status {
-        *report = TRY(heal::roll_back_by_hand(rooms.home, rooms.clock, wish, ward->policy())).to_json();
-        return ward->redeploy();
-      },
-      [report, promise](const Status& status) mutable {
-        promise.send(status ? http::Reply::json(*report) : http::error_reply(status.error()));
-      });
-  return http::Pending{};
+  const auto carry_out = [&rooms, ward = *ward, wish = *wish]() -> Result<Json> {
+    heal::PolicyState kept = TRY(heal::kept_policy(rooms.home, wish.endpoint));
+    const heal::RollbackReport report = TRY(heal::roll_back_by_hand(rooms.home, rooms.clock, wish, kept));
+    rooms.healer.run(
+        [&rooms, ward, report]() {
+          return heal::adopt_rollback(rooms.home, rooms.clock, report, ward->policy());
+        },
+        [](const Status&) {});
+    TRY(ward->swap());
+    return report.to_json();
+  };
+  const bool is_taken =
+      rooms.long_work->submit([carry_out, promise]() mutable { promise.send(reply(carry_out())); });
+  if (is_taken) return http::Pending{};
+  return http::error_reply(Error{ErrorCode::busy, "too many long requests are waiting",
+                                 "send it again a little later", std::nullopt, nullptr});
 }
 
 }  // namespace

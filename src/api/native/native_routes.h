@@ -12,7 +12,8 @@ namespace trimtab::api {
 
 std::vector<http::Route> endpoint_routes(ServerRooms& rooms);   // endpoints, their schema and labels
 std::vector<http::Route> table_routes(ServerRooms& rooms);      // rows that arrive
-std::vector<http::Route> operation_routes(ServerRooms& rooms);  // incidents, clock, apply, status, audit
+std::vector<http::Route> incident_routes(ServerRooms& rooms);   // incidents, and what is said to their plans
+std::vector<http::Route> operation_routes(ServerRooms& rooms);  // clock, apply, status, audit
 
 std::vector<http::Route> upkeep_routes(ServerRooms& rooms);  // gc, backup
 std::vector<http::Route> record_routes(RecordRooms& rooms);  // histories of models, heartbeats of runs

@@ -1,26 +1,12 @@
 #include "api/native/native_routes.h"
 #include "flow/scoring_kit.h"
-#include "heal/incident.h"
 #include "store/audit.h"
 
 namespace trimtab::api {
 namespace {
 
-http::Answer reply(const Result<Json>& json) {
+http::Reply reply(const Result<Json>& json) {
   return json ? http::Reply::json(*json) : http::error_reply(json.error());
-}
-
-Result<Json> incidents_json(ServerRooms& rooms, const http::Request& request) {
-  const std::optional<std::string> endpoint = TRY(request.query_value("endpoint"));
-  Json list = Json::array();
-  TRY(rooms.home.database().read([&](store::Connection& connection) -> Status {
-    for (const heal::Incident& incident :
-         TRY(heal::list_incidents(connection, endpoint.value_or(""), false))) {
-      list.push(incident.to_json());
-    }
-    return {};
-  }));
-  return Json::object({{"incidents", std::move(list)}});
 }
 
 Result<Json> audit_json(ServerRooms& rooms) {
@@ -109,18 +95,15 @@ Result<Json> scoring_json(ServerRooms& rooms, const std::string& target) {
   return TRY(flow::find_scoring_kit(rooms.projects.front(), rooms.home, target)).to_json();
 }
 
-// What is not known yet of a source is found out by steps, which are the loop's to run.
+// What is not known yet of a source is found out by steps: beside the loop, which may be training.
 http::Answer profile(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
-  auto result = std::make_shared<Json>();
-  rooms.healer.run(
-      [&rooms, name = request.path_values[0], result]() -> Status {
-        *result = TRY(rooms.profile(name));
-        return {};
-      },
-      [result, promise](const Status& status) mutable {
-        promise.send(status ? http::Reply::json(*result) : http::error_reply(status.error()));
+  const bool is_taken = rooms.long_work->submit(
+      [&rooms, name = request.path_values[0], promise = std::move(promise)]() mutable {
+        promise.send(reply(rooms.profile(name)));
       });
-  return http::Pending{};
+  if (is_taken) return http::Pending{};
+  return http::error_reply(Error{ErrorCode::busy, "too many long requests are waiting",
+                                 "send it again a little later", std::nullopt, nullptr});
 }
 
 }  // namespace
@@ -130,13 +113,6 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
   using http::Permission;
   using http::Request;
   return {
-      {.method = "GET",
-       .path = "/api/v1/incidents",
-       .summary = "Incidents with their journals, newest first",
-       .permission = Permission::open,
-       .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(incidents_json(rooms, request)); }},
       {.method = "GET",
        .path = "/api/v1/audit",
        .summary = "The newest 1,000 rows of the audit chain",

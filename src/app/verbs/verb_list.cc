@@ -106,12 +106,35 @@ const std::vector<Verb>& verbs_of_keeping() {
        "Example: trimtab history late --project examples/flights",
        {"registered_model", "project_option", "home", "json"},
        history_verb},
+  };
+  return table;
+}
+
+// What healing did, and what a person says to it.
+const std::vector<Verb>& verbs_of_healing() {
+  static const std::vector<Verb> table = {
       {"incidents",
        "show what went wrong and what was done about it",
-       "Each incident with its journal: evidence, verdict, treatment, outcome.\n"
-       "Example: trimtab incidents examples/flights",
-       {"project", "home", "json"},
+       "Each incident with its journal: evidence, verdict, treatment, outcome. With a number that one alone, "
+       "every\n"
+       "figure on a line of its own.\n"
+       "Example: trimtab incidents 3 --project examples/flights",
+       {"which_incidents", "project_option", "home", "json"},
        incidents_verb},
+      {"approve",
+       "have a plan carried out that waits for approval",
+       "Under `mode: suggest` every treatment waits as a plan in its incident. The server carries it out; it "
+       "learns\n"
+       "from what is known by then. A plan that was made for another champion is refused.\n"
+       "Example: trimtab approve 3 --plan 4 --reason 'seen in the field, too' --project examples/flights",
+       {"incident", "plan", "reason", "project_option", "home", "json"},
+       approve_verb},
+      {"reject",
+       "turn down a plan that waits for approval",
+       "Nothing is done, and for two weeks of batches the same treatment is not proposed again.\n"
+       "Example: trimtab reject 3 --reason 'a strike, over by Monday' --project examples/flights",
+       {"incident", "plan", "reason", "project_option", "home", "json"},
+       reject_verb},
       {"rollback",
        "let an earlier version answer again",
        "Makes the version that the champion replaced, or the one named by --to, the champion again. What "
@@ -307,8 +330,8 @@ const std::vector<Verb>& verbs_of_people() {
 const std::vector<Verb>& verbs() {
   static const std::vector<Verb> table = [] {
     std::vector<Verb> all = verbs_of_making();
-    for (const auto* more : {&verbs_of_keeping(), &verbs_of_trying(), &verbs_of_record(), &verbs_of_moving(),
-                             &verbs_of_people(), &verbs_of_care()})
+    for (const auto* more : {&verbs_of_keeping(), &verbs_of_healing(), &verbs_of_trying(), &verbs_of_record(),
+                             &verbs_of_moving(), &verbs_of_people(), &verbs_of_care()})
       all.insert(all.end(), more->begin(), more->end());
     return all;
   }();

@@ -14,6 +14,8 @@ Status status_verb(const Arguments& arguments);
 Status drift_verb(const Arguments& arguments);
 Status watch_verb(const Arguments& arguments);
 Status incidents_verb(const Arguments& arguments);
+Status approve_verb(const Arguments& arguments);
+Status reject_verb(const Arguments& arguments);
 Status check_verb(const Arguments& arguments);
 Status fsck_verb(const Arguments& arguments);
 Status backtest_verb(const Arguments& arguments);
