@@ -38,7 +38,7 @@ Status live_for_model(const plan::Workplace& workplace, flow::Pipeline& pipeline
   // will be joined to.
   TRY(pipeline.enter(row));
   // What cannot be read has left with its reason, and is said.
-  report.warn(row.prepared.left_rows());
+  report.warn(row.prepared.left_rows);
 
   // clean/  The recipe's row steps and joins make it right. The join takes what had been observed by the
   // row's own time, not what is known today.

@@ -54,8 +54,7 @@ std::vector<table::Part> parts_for_judging(const PreparedTable& prepared, const 
 
 // Of the rows that came: those that broke the contract, and those that could not even be read.
 double quarantined_share(const PreparedTable& prepared) {
-  std::int64_t left = prepared.quarantined;
-  for (const table::Part& part : prepared.source.parts) left += part.left;
+  const std::int64_t left = prepared.quarantined + prepared.unreadable;
   const std::int64_t all = left + prepared.kept.rows();
   return all == 0 ? 0 : static_cast<double>(left) / static_cast<double>(all);
 }
@@ -293,7 +292,7 @@ Status Pipeline::judge(Journey& journey) {
     candidate.facts.set(fact, journey.frame.values[fact]);
   }
   Json left = Json::array();
-  for (const std::string& line : journey.prepared.left_rows()) left.push(line);
+  for (const std::string& line : journey.prepared.left_rows) left.push(line);
   if (!left.as_array().empty()) candidate.facts.set("left_rows", std::move(left));
   const std::string manifest = journey.prepared.kept.to_json().dump();
   candidate.table = {TRY(state_->home.blobs().put(manifest)), manifest.size()};

@@ -40,6 +40,12 @@ void add_checks(Json& total, const Json& of_part) {
   }
 }
 
+// A file that was set aside has a part without a row, which is not worth a step, nor another training.
+void note_left_rows(table::Snapshot& source, std::vector<std::string>& lines) {
+  for (std::string& line : left_rows_of(source)) lines.push_back(std::move(line));
+  std::erase_if(source.parts, [](const table::Part& part) { return part.set_aside; });
+}
+
 std::string part_label(const std::string& verb, const std::string& table, const table::Part& part) {
   return verb + " " + table + ": " + part.origin;
 }
@@ -56,14 +62,6 @@ std::vector<table::Part> reachable_parts(const table::Snapshot& joined, const ta
     if (!too_late && !too_old) reachable.push_back(part);
   }
   return reachable;
-}
-
-std::vector<std::string> PreparedTable::left_rows() const {
-  std::vector<std::string> lines = left_rows_of(source);
-  for (const auto& [name, snapshot] : joined) {
-    for (std::string& line : left_rows_of(snapshot)) lines.push_back(std::move(line));
-  }
-  return lines;
 }
 
 TableRefresh::TableRefresh(const project::Project& project, store::Home& home, table::Engine& engine,
@@ -174,10 +172,14 @@ Status TableRefresh::enter(const project::Table& table, TimeUs as_of, PreparedTa
   prepared.recipe = TRY(compile(table, listener));
   const project::Source& source = *project_.find_source(table.from);
   prepared.source = TRY(sources_.refresh(source, as_of, listener, prepared.pending));
+  for (const table::Part& part : prepared.source.parts) prepared.unreadable += part.left;
+  note_left_rows(prepared.source, prepared.left_rows);
   for (const table::LookupSpec& lookup : lookups_of(prepared.recipe.per_file)) {
     if (prepared.joined.contains(lookup.table)) continue;
     const project::Source& joined = *project_.find_source(lookup.table);
-    prepared.joined[lookup.table] = TRY(sources_.refresh(joined, as_of, listener, prepared.pending));
+    table::Snapshot& snapshot = prepared.joined[lookup.table];
+    snapshot = TRY(sources_.refresh(joined, as_of, listener, prepared.pending));
+    note_left_rows(snapshot, prepared.left_rows);
   }
   return {};
 }

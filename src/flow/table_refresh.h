@@ -28,8 +28,10 @@ struct PreparedTable {
   bool pending = false;             // Dry run, with steps still to do.
   std::vector<TaskResult> cleaned;  // Of each part of the source, between `clean` and `check`.
 
-  // What could not be read of the source and of the joined ones, a line for each file.
-  std::vector<std::string> left_rows() const;
+  // What could not be read of the source and of the joined ones, a line for each file; files that were set
+  // aside are not among the parts.
+  std::vector<std::string> left_rows;
+  std::int64_t unreadable = 0;  // Rows of the source, of those that are known.
 };
 
 // Belongs to one thread.

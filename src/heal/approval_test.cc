@@ -52,9 +52,8 @@ class ApprovalTest : public testing::Test {
   }
   std::vector<std::string> told() {
     std::vector<std::string> events;
-    for (const notify::Delivery& delivery : notify::list_deliveries(*home_, 100).value()) {
-      events.push_back(delivery.event);
-    }
+    const std::vector<notify::Delivery> deliveries = notify::list_deliveries(*home_, 100).value();
+    for (const notify::Delivery& delivery : deliveries) events.push_back(delivery.event);
     return events;
   }
 

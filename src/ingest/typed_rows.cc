@@ -89,7 +89,8 @@ class CsvRows {
             done = fail(bad_cell_error(bad_.begin()->second));
           } else {
             for (const auto& [row, cell] : bad_) refuse(unreadable(cell));
-            done = visit(readable(), numbers_);
+            const table::Batch& rows = readable();
+            done = visit(rows, numbers_);
           }
           if (!done) refusal = done.error();
           first_ += texts.rows();

@@ -126,7 +126,7 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
   TRY(pipeline.validate(collector));
   for (const project::Table& table : workplace.project.tables) {
     const flow::PreparedTable prepared = TRY(pipeline.prepare(table.name, as_of, collector));
-    for (const std::string& line : prepared.left_rows()) note_once(line, plan.warnings);
+    for (const std::string& line : prepared.left_rows) note_once(line, plan.warnings);
     for (const std::string& step : prepared.recipe.whole_table) {
       plan.notes.push_back(table.name + ": " + step +
                            " needs the whole table; it runs when a model is trained");

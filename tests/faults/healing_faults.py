@@ -113,7 +113,7 @@ class World:
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
         try:
-            with urllib.request.urlopen(request, timeout=120) as reply:
+            with urllib.request.urlopen(request, timeout=600) as reply:
                 return json.loads(reply.read())
         except urllib.error.HTTPError as wrong:
             raise Failed(f"{path}: {wrong.code} {wrong.read().decode()}") from wrong
@@ -147,7 +147,7 @@ class World:
         self.ask("/api/v1/endpoints/e/labels", {"labels": labels})
         write_day(self.folder, day, rows)
         time.sleep(0.5)  # The log is durable after 200 ms.
-        return reply.get("model_versions") or [reply["model_version"]]
+        return [str(version) for version in reply.get("model_versions") or [reply["model_version"]]]
 
     def live_until_retrained(self):
         """Days until the policy has said its word; the training is due an hour later."""
@@ -350,7 +350,7 @@ def test_rollback_while_training(program):
         text = (world.folder / "trimtab.yaml").read_text(encoding="utf-8")
         world.stop()
         (world.folder / "trimtab.yaml").write_text(
-            text.replace("rounds: 20", "rounds: 60000"), encoding="utf-8"
+            text.replace("rounds: 20", "rounds: 20000"), encoding="utf-8"
         )
         world.start()
         for day in range(RETRAINED + 1, RETRAINED + 9):
