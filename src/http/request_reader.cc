@@ -20,6 +20,7 @@ constexpr std::size_t kHeadersMax = 256;
 constexpr std::size_t kBufferBytes = 8u << 10;  // Of a new connection.
 constexpr std::size_t kKeptBytes = 64u << 10;   // What a connection may keep between requests.
 constexpr std::size_t kPartBytes = 128u << 10;  // Of a streamed body.
+constexpr std::size_t kChunksEndBytes = 5;      // The shortest end of a chunked body.
 
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
@@ -185,6 +186,10 @@ RequestReader::Progress RequestReader::read_body() {
 
 RequestReader::Progress RequestReader::read_chunks() {
   if (buffer_.size() == parsed_) return Progress::wants_bytes;
+  // Beast's parser would stop the program if "0\r\n\r\n" came to it in pieces. What begins so and is shorter
+  // lacks something in any case.
+  if (buffer_.size() - parsed_ < kChunksEndBytes && buffer_.data()[parsed_] == '0')
+    return Progress::wants_bytes;
   beast::error_code error;
   const std::size_t taken = parser_->put(buffer_.data() + parsed_, buffer_.size() - parsed_, error);
   buffer_.cut(parsed_, taken);

@@ -115,6 +115,22 @@ TEST(RequestReader, ReadsTheSameHoweverTheBytesArrive) {
   }
 }
 
+// The end of the chunks in pieces once stopped the whole server.
+TEST(RequestReader, ReadsTheEndOfChunksByteForByte) {
+  Random random(1);
+  const std::string head = "POST /p HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const std::string meaning = "POST /p  Host=h body ";
+  for (const std::string chunks : {"", "3\r\nabc\r\n", "1\r\na\r\n2;x\r\nbc\r\n"}) {
+    for (const std::string end : {"0\r\n\r\n", "0;x=y\r\n\r\n", "0\r\nTrailer: t\r\n\r\n"}) {
+      const std::string request = head + chunks + end;
+      const std::string read = meaning + (chunks.empty() ? "" : "abc");
+      for (const std::size_t piece : {1u, 2u, 3u, 4u, 5u, 6u}) {
+        EXPECT_EQ(read_all(request + request, random, piece), (std::vector{read, read})) << request;
+      }
+    }
+  }
+}
+
 TEST(RequestReader, EndsOnDamagedBytesInsteadOfGoingAstray) {
   Random random(7);
   for (int round = 0; round < 800; ++round) {
