@@ -26,8 +26,8 @@ Status close_incidents(store::Connection& connection, const HandRollback& wish, 
 
 namespace {
 
-// The version that is being rolled out, by an incident that is open. Its alias returns when somebody had pushed
-// it, else the loop would take it up again.
+// The version that is being rolled out, by an incident that is open. Its alias returns when somebody had
+// pushed it, else the loop would take it up again.
 Result<bool> withdraw_rollout(store::Home& home, const base::Clock& clock, const HandRollback& wish) {
   std::vector<Incident> open;
   TRY(home.database().read([&](store::Connection& connection) -> Status {

@@ -21,10 +21,11 @@ Delivery delivery_to(const std::string& url) {
 TEST(Mail, IsOneMessageWithItsHead) {
   const std::string text = mail_text(delivery_to("smtp://relay:25/ops@example.com"), "trimtab@example.com",
                                      "ops@example.com", 1'364'774'400 * base::kSecondUs);
-  EXPECT_TRUE(text.starts_with("Date: Mon, 01 Apr 2013 00:00:00 +0000\r\n"
-                               "From: Trimtab <trimtab@example.com>\r\nTo: <ops@example.com>\r\n"
-                               "Message-ID: <d-1@trimtab>\r\n"
-                               "Subject: [trimtab] late: incident.waiting: it has??Bcc: all@example.com\r\n"))
+  EXPECT_TRUE(
+      text.starts_with("Date: Mon, 01 Apr 2013 00:00:00 +0000\r\n"
+                       "From: Trimtab <trimtab@example.com>\r\nTo: <ops@example.com>\r\n"
+                       "Message-ID: <d-1@trimtab>\r\n"
+                       "Subject: [trimtab] late: incident.waiting: it has??Bcc: all@example.com\r\n"))
       << text;
   EXPECT_NE(text.find("incident 3 of endpoint late\r\n"), std::string::npos) << text;
 }
@@ -51,7 +52,8 @@ TEST_F(MailDoor, TheEgressPolicyHoldsForRelaysToo) {
   EXPECT_NE(refusal("smtp://127.0.0.1:25/ops@example.com"), "sent");
   EXPECT_EQ(refusal("smtp://relay"), "a mail goes to smtp://host:port/address");
   ASSERT_TRUE(base::write_file_durably(home_->folder() / "egress", "127.0.0.1:1\n"));
-  const Status sent = send_mail(*home_, delivery_to("smtp://127.0.0.1:1/ops@example.com"), 0, base::kSecondUs);
+  const Status sent =
+      send_mail(*home_, delivery_to("smtp://127.0.0.1:1/ops@example.com"), 0, base::kSecondUs);
   ASSERT_FALSE(sent);
   EXPECT_EQ(sent.error().code, ErrorCode::busy) << "allowed, and nobody is there: " << sent.error().message;
 }

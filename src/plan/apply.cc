@@ -129,8 +129,7 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
   if (!TRY(is_to_serve(workplace, facts, *model))) return {};
   // With a rollout declared, it comes to answer as a person's push does: step by step, by the loop.
   if (endpoint.rollout && facts.serving_version) {
-    const std::optional<std::int64_t> rolling =
-        TRY(registry::pushed_version(workplace.home, endpoint.name));
+    const std::optional<std::int64_t> rolling = TRY(registry::pushed_version(workplace.home, endpoint.name));
     if (rolling == model->version) return {};
     TRY(registry::push_version(workplace.home, workplace.clock, endpoint.name, model->version, "apply",
                                "declared in trimtab.yaml"));

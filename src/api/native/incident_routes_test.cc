@@ -42,9 +42,10 @@ TEST(IncidentRoutes, WhatIsApprovedIsCarriedOut) {
   EXPECT_EQ(world.get("/api/v1/endpoints/late").body["champion"].dump(), "1");
   const Answered again = world.order("/api/v1/incidents/1/approve", "");
   EXPECT_EQ(again.status, 409);
-  EXPECT_EQ(again.refusal(),
-            "conflict: nothing of incident 1 waits for approval: it is closed (`trimtab incidents 1` shows its "
-            "journal)");
+  EXPECT_EQ(
+      again.refusal(),
+      "conflict: nothing of incident 1 waits for approval: it is closed (`trimtab incidents 1` shows its "
+      "journal)");
 }
 
 TEST(IncidentRoutes, WhatIsRejectedIsNot) {
