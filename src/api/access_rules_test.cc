@@ -31,6 +31,15 @@ TEST(AccessRules, SayWhoMayWhat) {
   EXPECT_EQ(access("POST", "/api/v1/apply"), "deployer of the project");
   EXPECT_EQ(access("POST", "/api/v1/account/tokens"), "admin of one's own");
   EXPECT_EQ(access("GET", "/api/3.0/mlflow/users/permissions/get"), "admin of the resource");
+  EXPECT_EQ(access("GET", "/api/v1/models/{name}/history"), "viewer of the model");
+  EXPECT_EQ(access("POST", "/v1/traces"), "editor of the experiment");
+  EXPECT_EQ(access("POST", "/api/3.0/mlflow/traces"), "editor of the experiment");
+  EXPECT_EQ(access("POST", "/api/3.0/mlflow/traces/search"), "viewer of the experiments");
+  EXPECT_EQ(access("GET", "/api/3.0/mlflow/traces/{trace_id}"), "viewer of the trace");
+  EXPECT_EQ(access("PATCH", "/ajax-api/2.0/mlflow/traces/{request_id}/tags"), "editor of the trace");
+  EXPECT_EQ(access("PUT", "/api/2.0/mlflow-artifacts/mpu/part/{upload_id}/{number}"), "anybody");
+  EXPECT_EQ(access("POST", "/api/2.0/mlflow-artifacts/mpu/create/{artifact_path*}"),
+            "editor of the artifacts");
 }
 
 TEST(AccessRules, ARouteThatNobodyThoughtOfIsForAdminsOfTheServer) {

@@ -222,21 +222,21 @@ Result<Demands> of_traces(Role role, AccessRooms& rooms, const MlflowParameters&
   return demands;
 }
 
-// Where a trace is to be, and where it is already: what is told of it twice adds up.
+// Where a trace is to be, and where it is already: what is told of it twice adds up. The API before MLflow 3
+// names the experiment by itself; a body may hold both, and each handler reads its own.
 Result<Demands> of_new_trace(Role role, AccessRooms& rooms, const MlflowParameters& parameters) {
-  const std::optional<MlflowParameters> trace = TRY(parameters.member("trace"));
-  // Before MLflow 3 the experiment stood by itself, and the server chose the trace's id.
-  if (!trace) {
-    const std::string id = TRY(parameters.find_text("experiment_id")).value_or("");
-    return Demands{id.empty() ? of_anything(role) : of_experiment(role, TRY(parse_experiment_id(id)))};
-  }
   Demands demands;
-  const std::optional<MlflowParameters> info = TRY(trace->member("trace_info"));
-  if (!info) return Demands{of_anything(role)};
-  const registry::Trace told = TRY(read_trace_info(*info, rooms.record.clock.now()));
-  demands.push_back(of_experiment(role, told.experiment_id));
-  if (registry::find_trace(rooms.record.home, told.id))
-    demands.push_back(TRY(of_trace(role, rooms, told.id)));
+  if (const auto id = TRY(parameters.find_text("experiment_id")); id && !id->empty())
+    demands.push_back(of_experiment(role, TRY(parse_experiment_id(*id))));
+  const std::optional<MlflowParameters> trace = TRY(parameters.member("trace"));
+  const std::optional<MlflowParameters> info = trace ? TRY(trace->member("trace_info")) : std::nullopt;
+  if (info) {
+    const registry::Trace told = TRY(read_trace_info(*info, rooms.record.clock.now()));
+    demands.push_back(of_experiment(role, told.experiment_id));
+    if (registry::find_trace(rooms.record.home, told.id))
+      demands.push_back(TRY(of_trace(role, rooms, told.id)));
+  }
+  if (demands.empty()) demands.push_back(of_anything(role));
   return demands;
 }
 

@@ -449,6 +449,15 @@ class People(WithServer):
             "POST", "/api/3.0/mlflow/traces", {"trace": {"trace_info": told}}, basic=("otto", GOOD)
         )
         self.assertEqual((status, answer["error_code"]), (403, "PERMISSION_DENIED"), answer)
+        # A body that names two experiments needs the role in both, whichever of them the route reads.
+        told = {
+            "trace_id": "tr-" + "b" * 32,
+            "trace_location": {"mlflow_experiment": {"experiment_id": ottos}},
+        }
+        both = {"trace": {"trace_info": told}, "experiment_id": noras}
+        for version in ("2.0", "3.0"):
+            path = f"/api/{version}/mlflow/traces"
+            self.assertEqual(self.server.ask("POST", path, both, basic=("otto", GOOD))[0], 403)
         self.assertEqual(send(("nora", GOOD), "x")[0], 400)
 
     def test_mlflows_traced_functions_come_in(self):
