@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/predict/parquet_rows.h"
 #include "api/predict/predict_routes.h"
 #include "api/route_list.h"
 #include "flow/executor.h"
@@ -103,7 +104,8 @@ class ServedProject {
           Json json = Json::object({{"file", wish.file}});
           return json.set("only_check", wish.only_check);
         },
-        .profile = [](const std::string& name) -> Result<Json> { return Json::object({{"name", name}}); }});
+        .profile = [](const std::string& name) -> Result<Json> { return Json::object({{"name", name}}); },
+        .parquet_bodies = std::make_shared<ParquetBodies>(folder_ / "bodies")});
     http::ServerOptions options;
     options.token = home_->token();
     options.clock_is_manual = clock_is_manual_;

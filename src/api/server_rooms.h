@@ -29,6 +29,8 @@ struct PlanWish {
   bool only_check = false;
 };
 
+class ParquetBodies;
+
 struct ServerRooms {
   store::Home& home;
   const base::Clock& clock;
@@ -54,6 +56,9 @@ struct ServerRooms {
   std::shared_ptr<http::HandlerPool> long_work = std::make_shared<http::HandlerPool>(1, 32);
   // Where long requests for predictions wait and are answered (api/predict/inference.h).
   std::shared_ptr<http::HandlerPool> long_requests = std::make_shared<http::HandlerPool>(1, 32);
+
+  // Reads bodies that are Parquet files, on the threads of long requests.
+  std::shared_ptr<ParquetBodies> parquet_bodies = nullptr;
 
   // Errors: not_found (did you mean).
   Result<heal::Ward*> ward(const std::string& endpoint) const;

@@ -172,13 +172,6 @@ const Options& options_of_work() {
        [](CLI::App& app, Arguments& to) {
          app.add_option("--endpoint", to.name, "which endpoint (default: the project's only one)");
        }},
-      {"window",
-       [](CLI::App& app, Arguments& to) {
-         app.add_option("--window", to.window, "how far back to look from now, as in 6h (default 1d)");
-         app.add_option("--against", to.against,
-                        "baseline (the rows of training, the default), season (the same hours of the week "
-                        "before) or previous (the window before)");
-       }},
       {"scorer",
        [](CLI::App& app, Arguments& to) {
          app.add_option("WITH", to.name,
@@ -189,12 +182,6 @@ const Options& options_of_work() {
       {"files",
        [](CLI::App& app, Arguments& to) {
          app.add_option("FILE", to.files, "CSV or Parquet files of rows to score, in this order")->required();
-       }},
-      {"two_files",
-       [](CLI::App& app, Arguments& to) {
-         app.add_option("FILES", to.files, "two Parquet files: the reference, then the current rows")
-             ->required()
-             ->expected(2);
        }},
       {"to_version", [](CLI::App& app, Arguments& to) { add_version(app, to.to_version); }},
       {"output",
@@ -225,6 +212,31 @@ const Options& options_of_healing() {
        }},
       {"reason",
        [](CLI::App& app, Arguments& to) { app.add_option("--reason", to.reason, "why; kept in the audit"); }},
+  };
+  return table;
+}
+
+// What watching looks at.
+const Options& options_of_watching() {
+  static const Options table = {
+      {"window",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("--window", to.window, "how far back to look from now, as in 6h (default 1d)");
+         app.add_option("--against", to.against,
+                        "baseline (the rows of training, the default), season (the same hours of the week "
+                        "before) or previous (the window before)");
+       }},
+      {"two_files",
+       [](CLI::App& app, Arguments& to) {
+         app.add_option("FILES", to.files, "two Parquet files: the reference, then the current rows")
+             ->required()
+             ->expected(2);
+       }},
+      {"row_by_row",
+       [](CLI::App& app, Arguments& to) {
+         app.add_flag("--rows", to.row_by_row,
+                      "also ask whether a classifier can tell the rows apart (takes a second or two)");
+       }},
   };
   return table;
 }
@@ -303,7 +315,8 @@ const Options& options_of_record() {
 
 const AddOption& option(const std::string& name) {
   for (const Options* options : {&options_of_place(), &options_of_serving(), &options_of_work(),
-                                 &options_of_healing(), &options_of_people(), &options_of_record()}) {
+                                 &options_of_healing(), &options_of_watching(), &options_of_people(),
+                                 &options_of_record()}) {
     if (const auto found = options->find(name); found != options->end()) return found->second;
   }
   CHECK(false);

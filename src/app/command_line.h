@@ -35,6 +35,7 @@ struct Arguments {
   std::vector<std::string> settings;       // "heal.poison_budget=1": in place of what the file says.
   std::string name;                        // An endpoint, table or version, where a verb takes one.
   std::string window;                      // Of watch: "1d"; "": the default.
+  bool row_by_row = false;                 // Of watch and drift: a classifier and the attributions, too.
   std::string against;                     // Of watch: baseline, season, previous; "": the default.
   std::vector<std::string> files;          // Of score: CSV or Parquet.
   std::string output;                      // Of score.

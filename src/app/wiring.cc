@@ -9,6 +9,7 @@
 
 #include "api/access_rules.h"
 #include "api/grpc/grpc_server.h"
+#include "api/predict/parquet_rows.h"
 #include "api/route_list.h"
 #include "api/server_rooms.h"
 #include "app/life_of_a_row.h"
@@ -367,6 +368,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
                        Upkeep::Done done) { upkeep->run(task, wish, std::move(done)); }});
   record = std::unique_ptr<api::RecordRooms>(new api::RecordRooms{*home, clock(), *runs, *courier});
   TRY(open_office(settings));
+  rooms->parquet_bodies = std::make_shared<api::ParquetBodies>(TRY(home->make_staging("parquet")));
   std::vector<http::Route> routes = guarded(api::all_routes(*rooms, *record, *office, TRIMTAB_VERSION));
   http::ServerOptions options;
   if (office->must_sign_in) options.doorkeeper = gate;
@@ -407,8 +409,12 @@ Status RunningServer::State::open_predict_door(const ServerSettings& settings, c
 // A server without endpoints has nothing to say there, and is spared the memory.
 Status RunningServer::State::open_grpc_door(const ServerSettings& settings, const GrpcPort& wanted) {
   if (wards.empty()) return {};
-  Result<std::unique_ptr<api::GrpcServer>> opened =
-      api::GrpcServer::start({.host = settings.host, .port = wanted.port}, *rooms, TRIMTAB_VERSION);
+  api::GrpcOptions options{.host = settings.host, .port = wanted.port};
+  if (office->must_sign_in) {
+    options.doorkeeper = gate;
+    options.access = access.get();
+  }
+  Result<std::unique_ptr<api::GrpcServer>> opened = api::GrpcServer::start(options, *rooms, TRIMTAB_VERSION);
   if (!opened && wanted.is_asked) return fail(opened.error());
   if (!opened) base::log_warning("app", opened.error().message + "; predictions are given over HTTP alone");
   if (opened) grpc_server = std::move(*opened);

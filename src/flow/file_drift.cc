@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "model/unseen.h"
 #include "table/parquet.h"
 #include "watch/column_report.h"
+#include "watch/row_drift.h"
 
 namespace trimtab::flow {
 namespace {
@@ -142,8 +144,26 @@ class RowEncoder {
   std::vector<std::unordered_map<std::string, double>> codes_;
 };
 
+// An even sample of rows that pass by (Vitter 1985, algorithm R).
+struct RowSample {
+  static constexpr std::uint64_t kRowsMax = 10'000;
+  std::vector<double> values;
+  std::uint64_t seen = 0;
+  std::mt19937_64 random{1};
+
+  void add(const std::vector<double>& row) {
+    ++seen;
+    if (seen <= kRowsMax) {
+      values.insert(values.end(), row.begin(), row.end());
+    } else if (const std::uint64_t at = random() % seen; at < kRowsMax) {
+      std::copy(row.begin(), row.end(), values.begin() + static_cast<std::ptrdiff_t>(at * row.size()));
+    }
+  }
+};
+
 Result<watch::RowCounts> count_file(table::Engine& engine, const std::filesystem::path& file,
-                                    const watch::Baseline& baseline, const RowEncoder& encoder) {
+                                    const watch::Baseline& baseline, const RowEncoder& encoder,
+                                    RowSample* sample) {
   watch::RowCounts counts;
   std::vector<std::string> names;
   for (const watch::WatchedColumn& column : baseline.columns) names.push_back(column.name);
@@ -152,6 +172,7 @@ Result<watch::RowCounts> count_file(table::Engine& engine, const std::filesystem
     for (int row = 0; row < rows.rows(); ++row) {
       encoder.encode(rows, row, encoded);
       counts.add(baseline, encoded, 0);
+      if (sample != nullptr) sample->add(encoded);
     }
     return {};
   }));
@@ -161,7 +182,7 @@ Result<watch::RowCounts> count_file(table::Engine& engine, const std::filesystem
 }  // namespace
 
 Result<Json> compare_files(table::Engine& engine, const std::filesystem::path& reference,
-                           const std::filesystem::path& current) {
+                           const std::filesystem::path& current, bool row_by_row) {
   std::vector<model::Feature> features = TRY(common_columns(engine, reference, current));
   const std::vector<ColumnSample> samples = TRY(sample_file(engine, reference, names_of(features)));
   watch::Baseline baseline;
@@ -174,12 +195,20 @@ Result<Json> compare_files(table::Engine& engine, const std::filesystem::path& r
     baseline.columns.push_back(std::move(column));
   }
   const RowEncoder encoder(features);
-  const watch::RowCounts before = TRY(count_file(engine, reference, baseline, encoder));
+  RowSample sample_before;
+  RowSample sample_now;
+  const watch::RowCounts before =
+      TRY(count_file(engine, reference, baseline, encoder, row_by_row ? &sample_before : nullptr));
   watch::Compared compared;
-  compared.current = TRY(count_file(engine, current, baseline, encoder));
+  compared.current = TRY(count_file(engine, current, baseline, encoder, row_by_row ? &sample_now : nullptr));
   for (int i = 0; i < baseline.width; ++i) compared.reference.push_back(before.of_column(baseline, i));
   Json report = watch::report_columns(baseline, compared, {});
-  return report.set("reference_rows", before.rows).set("rows", compared.current.rows);
+  report.set("reference_rows", before.rows).set("rows", compared.current.rows);
+  if (!row_by_row) return report;
+  const watch::DomainVerdict told =
+      TRY(watch::tell_apart({sample_before.values, sample_now.values, names_of(features),
+                             model::FeatureEncoder(features).categorical()}));
+  return report.set("row_by_row", Json::object({{"classifier", told.to_json()}}));
 }
 
 }  // namespace trimtab::flow

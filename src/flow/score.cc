@@ -10,7 +10,7 @@
 
 #include "base/diagnostics.h"
 #include "flow/artifact_inputs.h"
-#include "flow/scored_rows.h"
+#include "flow/scored_parts.h"
 #include "ingest/csv_file.h"
 #include "ingest/typed_rows.h"
 #include "model/scorer.h"
@@ -163,12 +163,33 @@ class FileScorer {
     table::Schema out = made->plan_.file;
     out.add({kPredictionColumn, table::ColumnType::real});
     made->out_ = table::Batch(out);
-    made->writer_ =
-        TRY(ScoredRows::create(run.engine, run.output_folder / run.params.text_or("output"), out));
+    const std::filesystem::path name = run.params.text_or("output");
+    TRY(check_scored_name(name));
+    made->parts_ =
+        TRY(ScoredParts::open(run.engine, run.output_folder / "parts", name.extension().string(), out));
     return made;
   }
 
   Status score(const std::filesystem::path& path) {
+    if (const std::optional<std::int64_t> known = TRY(parts_->begin_file())) {
+      rows_ += *known;
+      return tell_progress();
+    }
+    TRY(score_rows(path));
+    return parts_->end_file();
+  }
+
+  Result<Json> finish() {
+    TRY(parts_->assemble(run_.output_folder / run_.params.text_or("output")));
+    return Json::object({{"rows", rows_},
+                         {"resumed_rows", parts_->rows_found()},
+                         {"files", static_cast<std::int64_t>(run_.files("file").size())}});
+  }
+
+ private:
+  explicit FileScorer(const table::OperationRun& run) : run_(run) {}
+
+  Status score_rows(const std::filesystem::path& path) {
     const Json& read = run_.params["read"];
     ingest::RowSource source;
     source.path = path;
@@ -183,13 +204,10 @@ class FileScorer {
                                     });
   }
 
-  Result<std::int64_t> finish() {
-    TRY(writer_->finish());
-    return rows_;
+  Status tell_progress() {
+    if (!run_.progress(rows_, 0, "rows")) return fail(ErrorCode::cancelled, "stopped on request");
+    return {};
   }
-
- private:
-  explicit FileScorer(const table::OperationRun& run) : run_(run) {}
 
   Status bind(const std::shared_ptr<const model::Artifact>& artifact) {
     std::vector<table::Stage> stages;
@@ -213,6 +231,11 @@ class FileScorer {
 
   Status append(const table::Batch& rows) {
     if (rows.rows() == 0) return {};
+    rows_ += rows.rows();
+    if (parts_->is_there()) {
+      TRY(parts_->pass_over(rows.rows()));
+      return tell_progress();
+    }
     const table::Batch& made = *TRY(program_->run(rows));
     request_.reset(rows.rows());
     copy_columns(made, request_);
@@ -225,10 +248,8 @@ class FileScorer {
       if (std::isnan(score)) out_.set_null(last, row);
       if (!std::isnan(score)) out_.set_real(last, row, score);
     }
-    TRY(writer_->append(out_));
-    rows_ += rows.rows();
-    if (!run_.progress(rows_, 0, "rows")) return fail(ErrorCode::cancelled, "stopped on request");
-    return {};
+    TRY(parts_->append(out_));
+    return tell_progress();
   }
 
   // Columns of the same name.
@@ -252,7 +273,7 @@ class FileScorer {
   ColumnPlan plan_;
   std::unique_ptr<table::RowProgram> program_;
   std::unique_ptr<model::Scorer> scorer_;
-  std::unique_ptr<ScoredRows> writer_;
+  std::unique_ptr<ScoredParts> parts_;
   table::Batch request_;
   table::Batch out_;
   std::int64_t rows_ = 0;
@@ -267,8 +288,7 @@ Json score_params(const Json& read, const std::string& output) {
 Result<Json> score_files(const table::OperationRun& run) {
   const std::unique_ptr<FileScorer> scorer = TRY(FileScorer::make(run));
   for (const std::filesystem::path& path : run.files("file")) TRY(scorer->score(path));
-  const std::int64_t rows = TRY(scorer->finish());
-  return Json::object({{"rows", rows}, {"files", static_cast<std::int64_t>(run.files("file").size())}});
+  return scorer->finish();
 }
 
 }  // namespace trimtab::flow

@@ -16,8 +16,10 @@ inline constexpr const char* kPredictionColumn = "prediction";
 // the file that `output` names, CSV or Parquet by its ending: the files' rows in their order and the column
 // `prediction`. Holds a few thousand rows at a time. A declared column is computed when the file has what it
 // is made of, and else taken from the file; a joined column that the file has goes before the join.
-// Result: {"rows","files"}. Errors: invalid: a column that is missing, all of them named; a cell that does
-// not fit, with file and line; a column `prediction` that is there already; files with different columns.
+// The rows grow in parts below "parts" of the output folder; with those of an interrupted run of the same
+// files there, it goes on behind them. Result: {"rows","resumed_rows","files"}. Errors: invalid: a column
+// that is missing, all of them named; a cell that does not fit, with file and line; a column `prediction`
+// that is there already; files with different columns.
 Json score_params(const Json& read, const std::string& output);
 Result<Json> score_files(const table::OperationRun& run);
 

@@ -122,7 +122,7 @@ Status check_scored_name(const std::filesystem::path& path) {
 
 Result<std::unique_ptr<ScoredRows>> ScoredRows::create(table::Engine& engine,
                                                        const std::filesystem::path& path,
-                                                       const table::Schema& schema) {
+                                                       const table::Schema& schema, Header header) {
   TRY(check_scored_name(path));
   if (is_parquet(path)) {
     std::unique_ptr<table::ParquetWriter> writer = TRY(table::ParquetWriter::create(engine, path, schema));
@@ -131,7 +131,7 @@ Result<std::unique_ptr<ScoredRows>> ScoredRows::create(table::Engine& engine,
   std::FILE* file = std::fopen(path.c_str(), "wbxe");
   if (file == nullptr) return fail(base::errno_error(errno, "cannot write " + path.string()));
   auto rows = std::make_unique<CsvRows>(path, file);
-  TRY(rows->header(schema));
+  if (header == Header::first) TRY(rows->header(schema));
   return std::unique_ptr<ScoredRows>(std::move(rows));
 }
 

@@ -50,14 +50,16 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
 }
 
 Ward::Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
-           store::Home& home, const base::Clock& clock)
+           store::Home& home, table::Engine& engine, const base::Clock& clock)
     : project_(project),
       declared_(declared),
       options_(options),
       home_(home),
+      engine_(engine),
       clock_(clock),
-      watcher_(std::make_unique<watch::Watcher>(
-          [this](std::int64_t version) { return load_baseline(home_, declared_.model, version); })),
+      watcher_(std::make_unique<watch::Watcher>([this](std::int64_t version) {
+        return load_baseline(home_, declared_.model, version, {engine_, privacy_.get()});
+      })),
       batches_(std::make_unique<watch::Batches>(rule_of(project, declared))) {}
 Ward::~Ward() = default;
 
@@ -65,7 +67,8 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
                                          const PolicyOptions& options, store::Home& home,
                                          table::Engine& engine, serve::Lookups& lookups,
                                          const base::Clock& clock) {
-  std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, clock));
+  std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, engine, clock));
+  ward->privacy_ = TRY(open_privacy(declared.log, home));
   ward->log_ =
       TRY(serve::PredictionLog::open(home.log_folder() / declared.name, {&clock, declared.log.keep}));
   Ward* self = ward.get();
@@ -73,16 +76,18 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
       declared.name, engine, lookups, clock,
       [self](model::Prediction&& prediction) { self->note(std::move(prediction)); },
       [self] { return self->log_->accepts(); });
+  if (ward->privacy_) ward->endpoint_->hash_requests_from(ward->privacy_->request_seed());
   TRY(ward->replay());
   TRY(ward->redeploy());
   ward->answer_at(ward->policy_.levels.served());
   return ward;
 }
 
-// What the log does not keep is not judged either, so that a restart changes nothing.
+// What the log does not keep is neither watched nor judged, so that a restart changes nothing.
 void Ward::note(model::Prediction&& prediction) {
   const project::LogRule& rule = declared_.log;
   if (!serve::is_sampled(prediction.id, rule.sample)) return;
+  if (privacy_) privacy_->treat(prediction);
   watcher_->add(prediction);
   batches_->add(prediction);
   if (!rule.columns.empty()) {
@@ -132,8 +137,10 @@ Status Ward::swap() {
                         facts.previous_version != facts.challenger_version;
   if (is_other) plan.versions.push_back({*facts.previous_version, model::Role::previous, 0});
   plan.recent_rows = [this] { return newest_requests(*log_); };
-  const auto load = [this, &facts](std::int64_t version) {
-    return load_version(home_, facts.model, version);
+  const auto load = [this, &facts](std::int64_t version) -> Result<std::shared_ptr<const model::Artifact>> {
+    auto artifact = TRY(load_version(home_, facts.model, version));
+    if (privacy_) TRY(privacy_->learn(engine_, version, artifact->recipe));
+    return artifact;
   };
   const Status deployed = endpoint_->deploy(plan, load);
   if (deployed || !endpoint_->running().empty() || !facts.previous_version) return deployed;

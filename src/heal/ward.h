@@ -11,9 +11,11 @@
 #include "base/result.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
+#include "heal/watch_view.h"
 #include "project/project.h"
 #include "serve/endpoint.h"
 #include "serve/prediction_log.h"
+#include "serve/privacy.h"
 #include "store/home.h"
 #include "watch/batches.h"
 #include "watch/label.h"
@@ -51,6 +53,7 @@ class Ward final : public Patient {
     endpoint_->settle();
     return *watcher_;
   }
+  KeptOut kept_out() { return {engine_, privacy_.get()}; }
   PolicyState& policy() override { return policy_; }
 
   // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
@@ -66,7 +69,7 @@ class Ward final : public Patient {
 
  private:
   Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
-       store::Home& home, const base::Clock& clock);
+       store::Home& home, table::Engine& engine, const base::Clock& clock);
   Status replay();
   void note(model::Prediction&& prediction);
 
@@ -74,7 +77,9 @@ class Ward final : public Patient {
   const project::Endpoint& declared_;
   PolicyOptions options_;
   store::Home& home_;
+  table::Engine& engine_;
   const base::Clock& clock_;
+  std::unique_ptr<serve::Privacy> privacy_;  // Null: nothing is kept out.
   std::unique_ptr<serve::PredictionLog> log_;
   std::unique_ptr<watch::Watcher> watcher_;  // Hears of what batches_ joins.
   std::unique_ptr<watch::Batches> batches_;

@@ -3,6 +3,7 @@
 #include <future>
 #include <gtest/gtest.h>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "heal/rounds.h"
 #include "project/load.h"
@@ -93,6 +94,52 @@ TEST_F(WardTest, WhatWasAnsweredAndLabelledIsThereAfterARestart) {
   EXPECT_EQ(closed[0].ids, (std::vector<std::string>{"p1", "p2"}));
   EXPECT_EQ(closed[0].truth, (std::vector<double>{1, 0}));
   EXPECT_EQ(closed[0].served, (std::vector<double>{0.25, 0.25}));
+}
+
+// Everything that a home's files hold.
+std::string bytes_below(const std::filesystem::path& folder) {
+  std::string bytes;
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(folder)) {
+    if (entry.is_regular_file()) bytes += base::read_file(entry.path()).value();
+  }
+  return bytes;
+}
+
+TEST_F(WardTest, WhatIsPrivateIsInNoByteOfTheHome) {
+  project_.endpoints.front().log.privacy = {{"x", {}, project::PrivateColumn::How::hash, 0},
+                                            {"at", {}, project::PrivateColumn::How::day, 0}};
+  register_version("0.25");
+  serve_version(1);
+  open();
+  constexpr int kSecret = 123456789;
+  const std::string time = "1970-01-02T01:23:45Z";
+  const std::string answer = predict(body("p1", time, kSecret)).value();
+  ASSERT_TRUE(ward_->log().flush());
+  EXPECT_EQ(predict(body("p1", time, kSecret)).value(), answer);
+  open();
+  EXPECT_EQ(predict(body("p1", time, kSecret)).value(), answer) << "an id is known again after a restart";
+  EXPECT_EQ(predict(body("p1", time, kSecret + 1)).error().code, ErrorCode::conflict);
+  ward_.reset();
+  const std::string bytes = bytes_below(scratch_ / "home" / "log");
+  EXPECT_NE(bytes.find("p1"), std::string::npos);
+  EXPECT_EQ(bytes.find("123456789"), std::string::npos);
+  EXPECT_EQ(bytes.find("01:23:45"), std::string::npos);
+  const double feature = kSecret;
+  EXPECT_EQ(bytes.find(std::string_view(reinterpret_cast<const char*>(&feature), sizeof feature)),
+            std::string::npos)
+      << "nor is the feature that it makes";
+  EXPECT_TRUE(std::filesystem::exists(scratch_ / "home" / "privacy_key"));
+}
+
+TEST_F(WardTest, APrivateColumnThatNoRequestHasKeepsTheEndpointFromOpening) {
+  project_.endpoints.front().log.privacy = {{"xx", {}, project::PrivateColumn::How::drop, 0}};
+  register_version("0.25");
+  serve_version(1);
+  const Result<std::unique_ptr<Ward>> ward =
+      Ward::open(project_, project_.endpoints.front(), PolicyOptions(), *home_, *engine_, lookups_, clock_);
+  ASSERT_FALSE(ward);
+  EXPECT_NE(base::render(ward.error()).find("'privacy' names the column 'xx', which no request has"),
+            std::string::npos);
 }
 
 TEST_F(WardTest, WhoSendsEverythingAgainAfterAKillChangesNothing) {

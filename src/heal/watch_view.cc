@@ -8,13 +8,29 @@
 
 namespace trimtab::heal {
 
+Result<std::unique_ptr<serve::Privacy>> open_privacy(const project::LogRule& rule, const store::Home& home) {
+  if (rule.privacy.empty()) return std::unique_ptr<serve::Privacy>();
+  return std::make_unique<serve::Privacy>(rule.privacy, TRY(serve::open_privacy_key(home.folder())));
+}
+
 std::shared_ptr<const watch::Baseline> load_baseline(store::Home& home, const std::string& model,
-                                                     std::int64_t version) {
+                                                     std::int64_t version, const KeptOut& kept_out) {
   const Result<std::shared_ptr<const model::Artifact>> artifact = load_version(home, model, version);
   if (!artifact || (*artifact)->baseline["watch"].is_null()) return nullptr;
   Result<watch::Baseline> baseline = watch::Baseline::from_json((*artifact)->baseline["watch"]);
-  if (!baseline) base::log_warning("watch", baseline.error().message);
-  return baseline ? std::make_shared<const watch::Baseline>(std::move(*baseline)) : nullptr;
+  if (!baseline) {
+    base::log_warning("watch", baseline.error().message);
+    return nullptr;
+  }
+  if (kept_out.privacy != nullptr) {
+    // A version that cannot be learnt is refused where it is deployed; here nothing of it is shown.
+    const Status learnt = kept_out.privacy->learn(kept_out.engine, version, (*artifact)->recipe);
+    const std::vector<bool> withheld = kept_out.privacy->withheld(version);
+    for (std::size_t i = 0; i < static_cast<std::size_t>(baseline->width); ++i)
+      baseline->columns[i].is_withheld = !learnt || withheld[i];
+    baseline->columns.back().is_withheld = baseline->is_any_withheld();
+  }
+  return std::make_shared<const watch::Baseline>(std::move(*baseline));
 }
 
 void count_logged(watch::Watcher& watcher, const model::Prediction& prediction,
@@ -25,10 +41,12 @@ void count_logged(watch::Watcher& watcher, const model::Prediction& prediction,
 }
 
 Result<std::unique_ptr<watch::Watcher>> watcher_from_log(store::Home& home,
-                                                         const registry::EndpointFacts& endpoint,
-                                                         TimeUs now) {
-  auto watcher = std::make_unique<watch::Watcher>(
-      [&home, model = endpoint.model](std::int64_t version) { return load_baseline(home, model, version); });
+                                                         const registry::EndpointFacts& endpoint, TimeUs now,
+                                                         const KeptOut& kept_out) {
+  auto watcher =
+      std::make_unique<watch::Watcher>([&home, model = endpoint.model, kept_out](std::int64_t version) {
+        return load_baseline(home, model, version, kept_out);
+      });
   const watch::TruthById truths = TRY(watch::read_truths(home, endpoint.name, now - watch::Realised::kKept));
   const std::unique_ptr<serve::PredictionLog> log =
       TRY(serve::PredictionLog::open(home.log_folder() / endpoint.name));

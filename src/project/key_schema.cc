@@ -144,6 +144,8 @@ Json schema_of_form(const Key& key) {
     case Form::ranges_by_column:
     case Form::patterns_by_column:
       return of_check_values(key.form);
+    case Form::privacy:
+      return mapping_to(pattern("^ *(drop|hash|hour|day|month|year|first +[0-9]+|round +[0-9.]+) *$"));
     case Form::learner:
       return learner_of(*key.keys);
     default:

@@ -220,6 +220,11 @@ constexpr std::array kLog = std::to_array<Key>({
      .about = "How long they are kept.",
      .range = {.low = 0, .above_low = true}},
     {.name = "columns", .form = Form::columns, .about = "Columns of the request that are kept."},
+    {.name = "privacy",
+     .form = Form::privacy,
+     .about =
+         "What becomes of a column before it is written: drop, hash, first N, round N, hour, day, month, "
+         "year."},
 });
 
 constexpr Key health_limit(std::string_view name, std::string_view about) {
@@ -308,6 +313,7 @@ constexpr Wanted kWanted[] = {
     {Form::budget, "a number of batches like '3 batches'"},
     {Form::shadow, "auto, off, or a number of batches like '3 batches'"},
     {Form::shares, "a list of rising shares like [5%, 25%, 100%]"},
+    {Form::privacy, "a mapping of columns to drop, hash, first N, round N, hour, day, month or year"},
 };
 
 }  // namespace

@@ -48,6 +48,7 @@ enum class Form : std::uint8_t {
   budget,       // 3 batches
   shadow,       // auto, off, or a number of batches
   shares,       // A list of shares that rise.
+  privacy,      // column: drop, hash, first N, round N, hour, day, month or year
   unsupported,  // Designed, but not done by this version.
 };
 

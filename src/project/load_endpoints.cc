@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
+#include <map>
 #include <sstream>
 
 #include "project/limit_text.h"
@@ -114,12 +116,62 @@ Rollout read_rollout(const YamlNode& node, Diagnostics& diagnostics) {
   return rollout;
 }
 
+// "hash", "first 3", "round 0.5"; nothing for anything else.
+std::optional<PrivateColumn> private_column_of(const std::vector<std::string>& words) {
+  using How = PrivateColumn::How;
+  static const std::map<std::string, How> kPlain = {{"drop", How::drop},   {"hash", How::hash},
+                                                    {"hour", How::hour},   {"day", How::day},
+                                                    {"month", How::month}, {"year", How::year}};
+  PrivateColumn column;
+  if (words.size() == 1 && kPlain.contains(words[0])) {
+    column.how = kPlain.at(words[0]);
+    return column;
+  }
+  if (words.size() != 2) return std::nullopt;
+  const std::optional<std::int64_t> count = count_of(words[1]);
+  if (words[0] == "first" && count && *count > 0 && *count <= 1000) {
+    column.how = How::first;
+    column.amount = static_cast<double>(*count);
+    return column;
+  }
+  const std::string& text = words[1];
+  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), column.amount);
+  const bool is_step = failure == std::errc() && end == text.data() + text.size() &&
+                       std::isfinite(column.amount) && column.amount > 0;
+  if (words[0] != "round" || !is_step) return std::nullopt;
+  column.how = How::round;
+  return column;
+}
+
+std::vector<PrivateColumn> read_privacy(const YamlNode& node, Diagnostics& diagnostics) {
+  std::vector<PrivateColumn> columns;
+  if (node.kind != YamlNode::Kind::mapping) {
+    add_wrong(node, "'privacy'", wanted(Form::privacy), diagnostics);
+    return columns;
+  }
+  std::map<std::string, SourceRange> seen;
+  for (const YamlNode::Entry& entry : node.entries) {
+    if (!is_new_column(entry.key, entry.key_where, "column", seen, diagnostics)) continue;
+    std::optional<PrivateColumn> column = private_column_of(words_of(entry.value));
+    if (!column) {
+      add_wrong(entry.value, in_quotes(entry.key), "drop, hash, first N, round N, hour, day, month or year",
+                diagnostics);
+      continue;
+    }
+    column->column = entry.key;
+    column->where = entry.key_where;
+    columns.push_back(std::move(*column));
+  }
+  return columns;
+}
+
 LogRule read_log(const YamlNode& node, Diagnostics& diagnostics) {
   const MappingReader reader(node, node.where, "'log'", kLogKeys, diagnostics);
   LogRule rule;
   rule.sample = reader.share("sample", 1);
   rule.keep = reader.duration("keep");
   rule.columns = reader.columns("columns");
+  if (const YamlNode* privacy = reader.find("privacy")) rule.privacy = read_privacy(*privacy, diagnostics);
   return rule;
 }
 

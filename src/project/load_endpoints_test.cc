@@ -25,6 +25,15 @@ const DiagnosticCase kLoadEndpointsCases[] = {
      "24:19: error: 'sample' is 0, a share above 0 and up to 1 is wanted"},
     {24, "    log: {keep: long}\n    model: m",
      "24:17: error: 'keep' is text ('long'), a duration like 30s, 15m, 24h, 2d or 4w is wanted"},
+    {24, "    log: {privacy: all}\n    model: m",
+     "24:20: error: 'privacy' is text ('all'), a mapping of columns to drop, hash, first N, round N, hour, "
+     "day, month or year is wanted"},
+    {24, "    log: {privacy: {mail: hide}}\n    model: m",
+     "24:27: error: 'mail' is text ('hide'), drop, hash, first N, round N, hour, day, month or year is "
+     "wanted"},
+    {24, "    log: {privacy: {far: round 0}}\n    model: m",
+     "24:26: error: 'far' is text ('round 0'), drop, hash, first N, round N, hour, day, month or year is "
+     "wanted"},
     {24, "    deadline: soon\n    model: m",
      "24:15: error: 'deadline' is text ('soon'), a duration like 30s, 15m, 24h, 2d or 4w is wanted"},
     {25, "    batch: 500",
@@ -164,6 +173,15 @@ TEST(LoadEndpoints, ReadsWhatIsLoggedAndTheDeadline) {
   EXPECT_EQ(endpoint.log.keep, 180 * base::kDayUs);
   EXPECT_EQ(endpoint.log.columns, std::vector<std::string>{"origin"});
   EXPECT_EQ(endpoint.deadline, 50'000);
+  const Endpoint secret = endpoint_with(
+      27, "    log: {privacy: {mail: drop, tail: hash, zip: first 3, far: round 0.5, at: month}}");
+  ASSERT_EQ(secret.log.privacy.size(), 5u);
+  EXPECT_EQ(secret.log.privacy[1].column, "tail");
+  EXPECT_EQ(secret.log.privacy[1].how, PrivateColumn::How::hash);
+  EXPECT_EQ(secret.log.privacy[2].amount, 3);
+  EXPECT_EQ(secret.log.privacy[3].how, PrivateColumn::How::round);
+  EXPECT_EQ(secret.log.privacy[3].amount, 0.5);
+  EXPECT_EQ(secret.log.privacy[4].how, PrivateColumn::How::month);
   const Endpoint plain = endpoint_with(27, "    # none");
   EXPECT_EQ(plain.log.sample, 1);
   EXPECT_EQ(plain.log.keep, std::nullopt);

@@ -188,11 +188,24 @@ struct Rollout {
   std::string key;  // Column of the request whose values keep to one version; "": the prediction's id does.
 };
 
+// What becomes of a column of the request before a prediction is written anywhere.
+struct PrivateColumn {
+  // drop: nothing is kept. hash: the same value gives the same word, which only this home can make. first: so
+  // many characters of a text. round: a number to the nearest multiple. The others cut a time.
+  enum class How : std::uint8_t { drop, hash, first, round, hour, day, month, year };
+
+  std::string column;
+  SourceRange where;
+  How how = How::drop;
+  double amount = 0;  // first: characters. round: the step.
+};
+
 // What is kept of the predictions.
 struct LogRule {
   double sample = 1;                 // Share of the predictions.
   std::optional<TimeUs> keep;        // Nothing: for ever.
   std::vector<std::string> columns;  // Of the request; empty: all.
+  std::vector<PrivateColumn> privacy;
 };
 
 struct Endpoint {

@@ -166,6 +166,7 @@ struct Endpoint::State {
   MayPredict may_predict;
   AnswerMemory answers{kAnswersMax};
   std::atomic<std::shared_ptr<const Deployment>> deployment;
+  std::uint64_t request_seed = 0;
   std::atomic<double> level{0};  // By which answers are moved, in log odds.
   std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
   std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
@@ -205,7 +206,7 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
   for (std::size_t row = 0; row < count; ++row) {
     model::Prediction& prediction = bench.predictions[row];
     append_request_json(prediction.request_json, shape, request.rows, static_cast<int>(row));
-    prediction.request_hash = base::fast_hash(prediction.request_json);
+    prediction.request_hash = base::fast_hash(prediction.request_json, request_seed);
     if (!request.ids[row]) {
       prediction.id = bench.ids[row] = next_id();
       continue;
@@ -517,6 +518,8 @@ Result<std::string> Endpoint::predict(const PredictRequest& request, const Write
 }
 
 void Endpoint::answer_at(double level) { state_->level.store(level, std::memory_order_relaxed); }
+
+void Endpoint::hash_requests_from(std::uint64_t seed) { state_->request_seed = seed; }
 
 void Endpoint::remember(const model::Prediction& prediction) {
   if (prediction.scores.empty()) return;

@@ -110,6 +110,8 @@ class Endpoint {
   // From now on the served version's scores are moved by so much in log odds before they are answered; what
   // it said itself is logged beside the answer. 0: answered as they are.
   void answer_at(double level);
+  // Hashes of requests begin with it (Privacy::request_seed). Before the first request.
+  void hash_requests_from(std::uint64_t seed);
   // Remembers an answer given before a restart, for repeated ids.
   void remember(const model::Prediction& prediction);
 

@@ -201,6 +201,11 @@ Baseline Baseline::make(const std::vector<model::Feature>& features, bool binary
   return baseline;
 }
 
+bool Baseline::is_any_withheld() const {
+  return std::any_of(columns.begin(), columns.end(),
+                     [](const WatchedColumn& column) { return column.is_withheld; });
+}
+
 int Baseline::bins() const {
   int sum = 0;
   for (const WatchedColumn& column : columns) sum += column.bins.size();

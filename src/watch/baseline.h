@@ -27,6 +27,7 @@ struct WatchedColumn {
   std::vector<std::string> levels;      // Of a text: the names of its first bins.
   std::vector<std::int64_t> reference;  // bins.size(): rows of training (prediction: of the test rows).
   double mean = 0, scale = 0;           // Of the reference's numbers; scale: their standard deviation.
+  bool is_withheld = false;             // Its values are kept out of the log: nothing is known of them.
 };
 
 // A feature's bins and counts of its encoded values; of a text the values are only counted.
@@ -59,6 +60,8 @@ struct Baseline {
   int prediction_index() const { return width; }
   // Of all columns together.
   int bins() const;
+  // Some feature is: what is made of all of them (unusualness, the expected error) is not known either.
+  bool is_any_withheld() const;
 
   Json to_json() const;
   // Errors: invalid (not what to_json wrote).

@@ -114,8 +114,8 @@ ColumnView view_column(const Baseline& baseline, const Compared& now, const std:
   ColumnView view{
       column, now.current.of_column(baseline, static_cast<int>(index)), now.reference[index], {}, {}};
   view.drift = binned_drift(column.bins, view.reference, view.current, column.scale);
-  view.is_measured =
-      view.drift.bins >= 2 && view.drift.current_rows >= kRowsMin && view.drift.reference_rows >= kRowsMin;
+  view.is_measured = !column.is_withheld && view.drift.bins >= 2 && view.drift.current_rows >= kRowsMin &&
+                     view.drift.reference_rows >= kRowsMin;
   const auto null_bin = static_cast<std::ptrdiff_t>(column.bins.ordinary());
   const std::int64_t numbers =
       std::accumulate(view.current.begin(), view.current.begin() + null_bin, std::int64_t{0});
@@ -131,6 +131,7 @@ ColumnView view_column(const Baseline& baseline, const Compared& now, const std:
 }
 
 std::string verdict_of(const ColumnView& view, bool is_beyond_chance) {
+  if (view.column.is_withheld) return "withheld";
   if (!view.is_measured) return "too_few";
   if (!is_beyond_chance) return "same";
   return view.usual.is_known() && excess_of(view.drift) <= view.usual.highest() ? "usual" : "moved";
@@ -159,6 +160,7 @@ void audit_column(const ColumnView& view, std::vector<AuditItem>& items) {
   const ColumnBins& bins = view.column.bins;
   const std::int64_t rows = total(view.current);
   const std::int64_t rows_before = total(view.reference);
+  if (view.column.is_withheld) return;
   if (view.column.kind == ColumnKind::unusualness || rows == 0 || rows_before == 0) return;
   const auto add = [&](const char* what, std::int64_t hits, std::int64_t before) {
     if (hits == 0) return;

@@ -134,6 +134,7 @@ ExpectedPerformance expect_binary(const Baseline& baseline, std::span<const std:
 
 Figure expect_error(const Baseline& baseline, std::span<const std::uint32_t> bins, std::int64_t rows) {
   if (rows < 1 || bins.empty()) return nothing("no answers");
+  if (baseline.is_any_withheld()) return nothing("columns that it is made of are kept out of the log");
   const auto all = static_cast<double>(rows);
   double value = baseline.error_mean;
   for (std::size_t i = 0; i < baseline.error_parts.size(); ++i)

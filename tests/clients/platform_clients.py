@@ -6,7 +6,12 @@ error.
 """
 
 import asyncio
+import json
+import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 
 import google.api_core.exceptions
 import google.auth.credentials
@@ -16,7 +21,7 @@ import kserve
 from google.cloud.aiplatform_v1.services.prediction_service import PredictionServiceClient
 from google.cloud.aiplatform_v1.services.prediction_service.transports import rest
 from google.protobuf import json_format, struct_pb2
-from scored_world import ROWS, ScoredWorld, main
+from scored_world import GRPC_LINE, ROWS, ScoredWorld, main
 
 
 def kserve_request(model="late", columns=None, request_id=None):
@@ -96,6 +101,64 @@ class Platforms(ScoredWorld):
                 self.kserve_grpc(lambda client, request=request: client.infer(request))
             self.assertEqual(caught.exception.code(), code)
             self.assertIn(words, caught.exception.details())
+
+    # While people have to sign in, gRPC asks for what HTTP asks for.
+
+    def kserve_as(self, address, token):
+        """What a stranger, or who has the token, gets over gRPC."""
+
+        async def ask():
+            client = kserve.InferenceGRPCClient(address, retries=2)
+            try:
+                self.assertTrue(await client.is_server_live(), "whoever asks")
+                headers = (("authorization", f"Bearer {token}"),) if token else None
+                return predictions_of(await client.infer(kserve_request(), headers=headers))
+            except grpc.RpcError as refused:
+                return refused.code(), refused.details()
+            finally:
+                await client.close()
+
+        return asyncio.run(ask())
+
+    def test_grpc_asks_who_it_is(self):
+        with tempfile.TemporaryDirectory() as name:
+            folder = pathlib.Path(name)
+            shutil.copytree(self.folder.name, folder, dirs_exist_ok=True)
+            server = subprocess.Popen(
+                [self.program, "serve", "--port", "0", "--grpc-port", "0", "--auth", "--clock", "manual"],
+                cwd=folder,
+                stdout=subprocess.PIPE,
+                text=True,
+            )
+            while not (line := server.stdout.readline()).startswith(GRPC_LINE):
+                self.assertTrue(line, "the server has ended")
+            address = line.split()[-1]
+            for words in (["add", "anna"], ["add", "vera"]):
+                self.trimtab(folder, "user", *words)
+            self.trimtab(folder, "role", "grant", "vera", "viewer", "--in", "flights")
+            tokens = {
+                who: json.loads(self.trimtab(folder, "user", "token", who, "--json"))["token"]
+                for who in ("anna", "vera")
+            }
+            code, words = self.kserve_as(address, "")
+            self.assertEqual(code, grpc.StatusCode.UNAUTHENTICATED)
+            self.assertIn("is for people who are signed in", words)
+            code, words = self.kserve_as(address, "none of this server's")
+            self.assertEqual(code, grpc.StatusCode.UNAUTHENTICATED)
+            code, words = self.kserve_as(address, tokens["anna"])
+            self.assertEqual(code, grpc.StatusCode.PERMISSION_DENIED)
+            self.assertIn("is no viewer of", words)
+            self.assertEqual(self.kserve_as(address, tokens["vera"]), self.expected)
+            server.terminate()
+            self.assertEqual(server.wait(timeout=30), 0)
+            server.stdout.close()
+
+    def trimtab(self, folder, *words):
+        done = subprocess.run(
+            [self.program, *words], cwd=folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
 
     # Vertex AI's client, over its REST transport: plain HTTP by the transport's own url_scheme.
 

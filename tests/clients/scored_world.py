@@ -14,7 +14,7 @@ sys.path.insert(0, str(ROOT / "tests/faults"))
 import run as faults
 from journey import main
 
-__all__ = ["PREDICT_LINE", "ROWS", "ScoredWorld", "main"]
+__all__ = ["GRPC_LINE", "PREDICT_LINE", "ROWS", "ScoredWorld", "main"]
 
 ROWS = [
     {

@@ -28,6 +28,7 @@ import urllib.request
 import healing_faults
 import lifecycle
 import record_faults
+import scoring
 import slow_clients
 from demands import Failed, demand, demand_whole, run
 
@@ -515,6 +516,11 @@ def test_record_broken_disk(program):
     record_faults.test_record_broken_disk(program, max(4, RECORD_KILLS // 4), SEED)
 
 
+def test_score_goes_on(program):
+    """A batch scoring that is killed goes on where it was."""
+    scoring.test_score_goes_on(program, make_project)
+
+
 TESTS = [
     test_record_kills,
     test_record_disk_faults,
@@ -530,6 +536,7 @@ TESTS = [
     test_kills,
     *lifecycle.TESTS,
     *healing_faults.TESTS,
+    test_score_goes_on,
 ]
 
 

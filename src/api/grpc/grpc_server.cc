@@ -5,10 +5,12 @@
 #include <grpcpp/grpcpp.h>
 #include <open_inference.grpc.pb.h>
 #include <utility>
+#include <variant>
 #include <vector>
 
 #include "api/predict/inference.h"
 #include "api/predict/oip_tensors.h"
+#include "http/route.h"
 
 namespace trimtab::api {
 namespace {
@@ -16,8 +18,8 @@ namespace {
 using inference::ModelInferRequest;
 using inference::ModelInferResponse;
 
-grpc::StatusCode code_of(ErrorCode code) {
-  switch (base::error_row(code).http_status) {
+grpc::StatusCode code_of(int http_status) {
+  switch (http_status) {
     case 404:
       return grpc::StatusCode::NOT_FOUND;
     case 409:
@@ -42,7 +44,8 @@ grpc::StatusCode code_of(ErrorCode code) {
 }
 
 grpc::Status refusal(const Error& error) {
-  return {code_of(error.code), error.hint.empty() ? error.message : error.message + " (" + error.hint + ")"};
+  return {code_of(base::error_row(error.code).http_status),
+          error.hint.empty() ? error.message : error.message + " (" + error.hint + ")"};
 }
 grpc::Status worded(const Status& status) { return status ? grpc::Status::OK : refusal(status.error()); }
 
@@ -161,9 +164,82 @@ Status describe(const ServerRooms& rooms, const inference::ModelMetadataRequest&
   return {};
 }
 
+// Lets in whom the HTTP routes of the same calls would let in, by their own rules.
+class CallGuard {
+ public:
+  explicit CallGuard(const GrpcOptions& options) : doorkeeper_(options.doorkeeper) {
+    if (!doorkeeper_) return;
+    CHECK(options.access != nullptr);
+    routes_ = with_access({look_alike("GET", "/v2"), look_alike("GET", "/v2/models/{name}"),
+                           look_alike("POST", "/v2/models/{name}/infer")},
+                          *options.access);
+  }
+
+  grpc::Status look(const grpc::ServerContext& call) const { return admit(call, 0, ""); }
+  grpc::Status look(const grpc::ServerContext& call, const std::string& model) const {
+    return admit(call, 1, model);
+  }
+  grpc::Status infer(const grpc::ServerContext& call, const std::string& model) const {
+    return admit(call, 2, model);
+  }
+
+ private:
+  static http::Route look_alike(const char* method, const char* path) {
+    return {.method = method,
+            .path = path,
+            .summary = "",
+            .permission = http::Permission::open,
+            .handler = [](const http::Request&, const http::ReplyPromise&) -> http::Answer {
+              return http::Reply::text("");
+            }};
+  }
+
+  grpc::Status admit(const grpc::ServerContext& call, std::size_t index, const std::string& model) const {
+    if (!doorkeeper_) return grpc::Status::OK;
+    const http::Route& route = routes_[index];
+    const std::string peer = address_of(call.peer());
+    http::Request request;
+    request.method = route.method;
+    request.path = route.path;
+    request.path_values = {model};
+    request.peer = peer;
+    const auto sent = call.client_metadata().find("authorization");
+    if (sent != call.client_metadata().end())
+      request.headers.emplace_back("authorization",
+                                   std::string_view(sent->second.data(), sent->second.size()));
+    http::Admission admission = doorkeeper_->admit(request, route);
+    if (admission.proof) admission = admission.proof();  // Slow, and this is a thread of gRPC's own.
+    if (admission.refusal) return as_status(*admission.refusal);
+    request.caller = admission.caller;
+    const http::Answer answer = route.handler(request, http::ReplyPromise([](const http::Reply&) {}));
+    const auto* reply = std::get_if<http::Reply>(&answer);
+    CHECK(reply != nullptr);
+    return as_status(*reply);
+  }
+
+  // "ipv4:127.0.0.1:54321" without its kind and port.
+  static std::string address_of(const std::string& peer) {
+    const std::size_t begin = peer.find(':') + 1;
+    const std::size_t end = peer.rfind(':');
+    return end == std::string::npos || end < begin ? peer : peer.substr(begin, end - begin);
+  }
+
+  static grpc::Status as_status(const http::Reply& reply) {
+    if (reply.status == 200) return grpc::Status::OK;
+    const Json body = base::parse_json(reply.body).value_or(Json::object());
+    const std::string hint = body["error"].text_or("hint");
+    const std::string message = body["error"].text_or("message");
+    return {code_of(reply.status), hint.empty() ? message : message + " (" + hint + ")"};
+  }
+
+  std::shared_ptr<http::Doorkeeper> doorkeeper_;
+  std::vector<http::Route> routes_;
+};
+
 class Service final : public inference::GRPCInferenceService::Service {
  public:
-  Service(const ServerRooms& rooms, std::string version) : rooms_(rooms), version_(std::move(version)) {}
+  Service(const ServerRooms& rooms, std::string version, const GrpcOptions& options)
+      : rooms_(rooms), version_(std::move(version)), guard_(options) {}
 
   grpc::Status ServerLive(grpc::ServerContext*, const inference::ServerLiveRequest*,
                           inference::ServerLiveResponse* reply) override {
@@ -175,37 +251,43 @@ class Service final : public inference::GRPCInferenceService::Service {
     reply->set_ready(all_serve(rooms_));
     return grpc::Status::OK;
   }
-  grpc::Status ModelReady(grpc::ServerContext*, const inference::ModelReadyRequest* request,
+  grpc::Status ModelReady(grpc::ServerContext* call, const inference::ModelReadyRequest* request,
                           inference::ModelReadyResponse* reply) override {
+    if (grpc::Status may = guard_.look(*call, request->name()); !may.ok()) return may;
     const Result<heal::Ward*> ward = serving_ward(rooms_, request->name(), request->version());
     if (!ward) return refusal(ward.error());
     reply->set_ready(served_version(**ward).has_value());
     return grpc::Status::OK;
   }
-  grpc::Status ServerMetadata(grpc::ServerContext*, const inference::ServerMetadataRequest*,
+  grpc::Status ServerMetadata(grpc::ServerContext* call, const inference::ServerMetadataRequest*,
                               inference::ServerMetadataResponse* reply) override {
+    if (grpc::Status may = guard_.look(*call); !may.ok()) return may;
     reply->set_name("trimtab");
     reply->set_version(version_);
     return grpc::Status::OK;
   }
-  grpc::Status ModelMetadata(grpc::ServerContext*, const inference::ModelMetadataRequest* request,
+  grpc::Status ModelMetadata(grpc::ServerContext* call, const inference::ModelMetadataRequest* request,
                              inference::ModelMetadataResponse* reply) override {
+    if (grpc::Status may = guard_.look(*call, request->name()); !may.ok()) return may;
     return worded(describe(rooms_, *request, *reply));
   }
-  grpc::Status ModelInfer(grpc::ServerContext*, const ModelInferRequest* request,
+  grpc::Status ModelInfer(grpc::ServerContext* call, const ModelInferRequest* request,
                           ModelInferResponse* reply) override {
+    if (grpc::Status may = guard_.infer(*call, request->model_name()); !may.ok()) return may;
     return worded(infer_tensors(rooms_, *request, *reply));
   }
 
  private:
   const ServerRooms& rooms_;
   std::string version_;
+  CallGuard guard_;
 };
 
 }  // namespace
 
 struct GrpcServer::State {
-  State(const ServerRooms& rooms, const std::string& version) : service(rooms, version) {}
+  State(const ServerRooms& rooms, const std::string& version, const GrpcOptions& options)
+      : service(rooms, version, options) {}
 
   Service service;
   std::unique_ptr<grpc::Server> server;
@@ -217,7 +299,7 @@ GrpcServer::~GrpcServer() { stop(); }
 
 Result<std::unique_ptr<GrpcServer>> GrpcServer::start(const GrpcOptions& options, const ServerRooms& rooms,
                                                       const std::string& version) {
-  auto state = std::make_unique<State>(rooms, version);
+  auto state = std::make_unique<State>(rooms, version, options);
   const std::string address = options.host + ":" + std::to_string(options.port);
   grpc::ServerBuilder builder;
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);  // Else two servers would share the port.

@@ -6,9 +6,11 @@
 #include <memory>
 #include <string>
 
+#include "api/access_rules.h"
 #include "api/server_rooms.h"
 #include "base/clock.h"
 #include "base/result.h"
+#include "http/caller.h"
 
 namespace trimtab::api {
 
@@ -17,6 +19,10 @@ struct GrpcOptions {
   int port = 0;  // 0: any free one.
   std::uint64_t message_bytes_max = 16u << 20;
   int threads_max = 4;
+  // While people have to sign in: the metadata `authorization` is what the header is over HTTP, and who may
+  // use the same call there may use it here. Null: nobody has to.
+  std::shared_ptr<http::Doorkeeper> doorkeeper = nullptr;
+  AccessRooms* access = nullptr;
 };
 
 class GrpcServer {

@@ -1,5 +1,6 @@
 #include "api/native/native_routes.h"
 #include "heal/hand_rollback.h"
+#include "heal/row_view.h"
 #include "heal/watch_view.h"
 #include "http/caller.h"
 #include "registry/endpoints.h"
@@ -88,8 +89,10 @@ Result<Json> watch_json(ServerRooms& rooms, const http::Request& request) {
       TRY(watch::read_watch_query(TRY(request.query_value("window")), TRY(request.query_value("against"))));
   const std::optional<std::string> as_of = TRY(request.query_value("as_of"));
   const TimeUs now = as_of ? TRY(base::parse_time(*as_of)) : rooms.clock.now();
-  Json json =
-      TRY(heal::watch_view(TRY(registry::find_endpoint(rooms.home, name)), ward->watcher(), query, now));
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
+  Json json = TRY(heal::watch_view(facts, ward->watcher(), query, now));
+  if (TRY(request.query_value("rows")) == "true")
+    json.set("row_by_row", TRY(heal::row_view(rooms.home, facts, ward->log(), query, now, ward->kept_out())));
   return json.set("traffic", traffic_json(ward->endpoint().counters()));
 }
 
@@ -185,7 +188,8 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
            }},
       {.method = "GET",
        .path = "/api/v1/endpoints/{name}/watch",
-       .summary = "How columns, answers and errors have moved; ?window=1d&against=baseline|season|previous",
+       .summary = "How columns, answers and errors have moved; ?window=1d&against=baseline|season|previous&"
+                  "rows=true",
        .permission = Permission::open,
        .reply_schema = any,
        .handler = [&rooms](const Request& request,

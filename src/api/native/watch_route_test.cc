@@ -52,6 +52,26 @@ TEST(WatchRoute, LooksBackFromWhereItIsAsked) {
   EXPECT_EQ(world.get(std::string(kWatch) + "?as_of=2013-03-01").body["window"].int_or("rows"), 0);
 }
 
+TEST(WatchRoute, RowByRowAClassifierTellsWindowsApart) {
+  ServedProject world;
+  ask_for(world, 0, 400);
+  world.clock().advance_to(kStart + 2 * base::kHourUs);
+  ask_for(world, 5000, 400);
+  ASSERT_TRUE(world.ward().log().flush());
+  const Json seen = world.get(std::string(kWatch) + "?window=1h&rows=true").body["row_by_row"];
+  EXPECT_EQ(seen["classifier"].text_or("reason"),
+            "the rows of training are not kept one by one: ask against previous or season");
+  const Json none =
+      world.get(std::string(kWatch) + "?window=30m&against=previous&rows=true").body["row_by_row"];
+  EXPECT_EQ(none["classifier"].text_or("reason"), "no rows on one side");
+  const Json told =
+      world.get(std::string(kWatch) + "?window=1h&against=previous&rows=true").body["row_by_row"];
+  EXPECT_EQ(told["classifier"].text_or("verdict"), "apart") << told.dump();
+  EXPECT_EQ(told["classifier"]["told_by"].as_array()[0].text_or("column"), "x");
+  EXPECT_EQ(told["attributions"].text_or("reason"), "the learner 'baseline' has none");
+  EXPECT_TRUE(world.get(std::string(kWatch) + "?window=1h").body["row_by_row"].is_null());
+}
+
 TEST(WatchRoute, SaysWhatIsWrong) {
   ServedProject world;
   EXPECT_EQ(world.get("/api/v1/endpoints/lat/watch").refusal(),

@@ -32,6 +32,7 @@ Result<std::string_view> rows_as_json(const heal::Ward& ward, const serve::Reque
     made = TRY(csv_as_json(request.body, {columns, nulls_of(ward)}));
     return std::string_view(made);
   }
+  // Parquet has become JSON before it comes here.
   const std::vector<std::string>& known = row_media_types();
   if (std::find(known.begin(), known.end(), type) == known.end()) {
     return fail(ErrorCode::unsupported, "a body of type '" + type + "' is not taken here",
@@ -44,8 +45,10 @@ Result<std::string_view> rows_as_json(const heal::Ward& ward, const serve::Reque
 }  // namespace
 
 const std::vector<std::string>& row_media_types() {
-  static const std::vector<std::string> types = {"application/json", "text/csv", "application/jsonlines",
-                                                 "application/x-jsonlines", "application/x-ndjson"};
+  static const std::vector<std::string> types = {"application/json",      "text/csv",
+                                                 "application/jsonlines", "application/x-jsonlines",
+                                                 "application/x-ndjson",  "application/vnd.apache.parquet",
+                                                 "application/x-parquet"};
   return types;
 }
 

@@ -3,6 +3,8 @@
 #include <memory>
 
 #include "api/predict/inference.h"
+#include "api/predict/parquet_rows.h"
+#include "http/percent.h"
 
 namespace trimtab::api {
 namespace {
@@ -22,6 +24,15 @@ struct KeptRequest {
     view.headers.assign(headers.begin(), headers.end());
   }
   KeptRequest(const KeptRequest&) = delete;
+
+  // The same rows as JSON.
+  void become(std::string json) {
+    body = std::move(json);
+    view.body = body;
+    std::erase_if(headers,
+                  [](const auto& header) { return http::equal_without_case(header.first, "content-type"); });
+    view.headers.assign(headers.begin(), headers.end());
+  }
 
   std::string method, path, query, body;
   std::vector<std::pair<std::string, std::string>> headers;
@@ -50,6 +61,13 @@ Error too_late(TimeUs waited) {
           "send it again, later or with more patience", std::nullopt, nullptr};
 }
 
+Status read_parquet_body(const ServerRooms& rooms, KeptRequest& request) {
+  if (rooms.parquet_bodies == nullptr)
+    return fail(ErrorCode::unsupported, "Parquet bodies are not taken here", "send JSON or CSV");
+  request.become(TRY(rooms.parquet_bodies->as_json(request.body)));
+  return {};
+}
+
 Error too_many() {
   return {ErrorCode::busy, "too many long requests for predictions are waiting",
           "send it again a little later", std::nullopt, nullptr};
@@ -61,15 +79,19 @@ http::Handler predict_handler(const ServerRooms& rooms,
                               std::function<http::Reply(const http::Request&)> answer, Refuser refuse) {
   return [&rooms, answer = std::move(answer), refuse](const http::Request& request,
                                                       http::ReplyPromise promise) -> http::Answer {
-    if (request.body.size() < kLongBytes) return answer(request);
+    const bool is_parquet = is_parquet_body(request);
+    if (request.body.size() < kLongBytes && !is_parquet) return answer(request);
     const Result<std::optional<TimeUs>> patience = patience_of(rooms, request);
     if (!patience) return refuse(patience.error());
-    auto kept = std::make_shared<const KeptRequest>(request);
+    auto kept = std::make_shared<KeptRequest>(request);
     const TimeUs arrived = base::steady_now();
-    const bool is_taken =
-        rooms.long_requests->submit([kept, arrived, patience = *patience, answer, refuse, promise]() mutable {
+    const bool is_taken = rooms.long_requests->submit(
+        [&rooms, kept, is_parquet, arrived, patience = *patience, answer, refuse, promise]() mutable {
           const TimeUs waited = base::steady_now() - arrived;
-          promise.send(patience && waited > *patience ? refuse(too_late(waited)) : answer(kept->view));
+          if (patience && waited > *patience) return promise.send(refuse(too_late(waited)));
+          if (const Status read = is_parquet ? read_parquet_body(rooms, *kept) : Status(); !read)
+            return promise.send(refuse(read.error()));
+          promise.send(answer(kept->view));
         });
     if (!is_taken) return refuse(too_many());
     return http::Pending{};

@@ -66,6 +66,29 @@ std::string drift_table(const std::vector<TableLine>& lines, std::size_t first_n
   return text;
 }
 
+std::string rows_text(const Json& row_by_row) {
+  if (row_by_row.is_null()) return "";
+  std::string text = "Row by row\n  a classifier tells the rows apart: ";
+  const Json& told = row_by_row["classifier"];
+  const Json& auc = told["auc"];
+  const std::string why = told.is_null() ? "" : told.text_or("reason", auc.text_or("reason"));
+  if (auc["value"].is_null()) {
+    text += "? (" + why + ")\n";
+  } else {
+    text += "auc " + number_text("%.4f", auc.double_or("value")) + ", by chance up to " +
+            number_text("%.4f", told.double_or("floor")) + ": " + told.text_or("verdict");
+    for (const Json& column : told["told_by"].as_array())
+      text += ", " + column.text_or("column") + " " + percent_text(column.double_or("share"));
+    text += "\n";
+  }
+  const Json& drift = row_by_row["attributions"];
+  if (drift.is_null()) return text;
+  text += "  what answers are made of: ";
+  if (drift["ndcg"].is_null()) return text + "? (" + drift.text_or("reason") + ")\n";
+  return text + "ndcg " + number_text("%.4f", drift.double_or("ndcg")) + ", by chance down to " +
+         number_text("%.4f", drift.double_or("floor")) + ": " + drift.text_or("verdict") + "\n";
+}
+
 std::string columns_text(const Json& report) {
   std::vector<TableLine> lines = {{"column", "PSI", "by chance", "floor", "usual", "W1", "verdict", ""}};
   for (const Json& column : report["columns"].as_array()) {

@@ -18,5 +18,7 @@ std::string drift_table(const std::vector<TableLine>& lines, std::size_t first_n
                         std::size_t end_number);
 // Every column with its verdict, and what came in that the reference did not know.
 std::string columns_text(const Json& report);
+// What the rows themselves say (heal/row_view.h); "" of null.
+std::string rows_text(const Json& row_by_row);
 
 }  // namespace trimtab::app

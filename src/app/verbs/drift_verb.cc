@@ -13,9 +13,10 @@ Status drift_verb(const Arguments& arguments) {
   table::EngineOptions options;
   options.folders_allowed = {reference.parent_path().string(), current.parent_path().string()};
   const std::unique_ptr<table::Engine> engine = TRY(table::Engine::open(options));
-  const Json report = TRY(flow::compare_files(*engine, reference, current));
+  const Json report = TRY(flow::compare_files(*engine, reference, current, arguments.row_by_row));
   const std::string text = report["rows"].dump() + " rows, against the " + report["reference_rows"].dump() +
-                           " of " + arguments.files[0] + "\n" + columns_text(report);
+                           " of " + arguments.files[0] + "\n" + columns_text(report) +
+                           rows_text(report["row_by_row"]);
   print_report(arguments, text, report);
   return {};
 }

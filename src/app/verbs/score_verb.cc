@@ -1,7 +1,11 @@
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
+#include <fcntl.h>
 #include <filesystem>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <utility>
 
 #include "app/progress.h"
@@ -9,42 +13,80 @@
 #include "app/verbs/workbench.h"
 #include "app/wiring.h"
 #include "base/file.h"
-#include "base/id.h"
+#include "base/hash.h"
 #include "flow/score.h"
 #include "flow/scored_rows.h"
 #include "flow/scoring_kit.h"
 #include "flow/worker.h"
+#include "model/booster.h"
 #include "project/load.h"
+#include "table/engine.h"
 
 namespace trimtab::app {
 namespace {
 
 namespace fs = std::filesystem;
 
-// A folder beside the output, on its file system, in which the file grows until it is whole.
+// A folder beside the output, on its file system, in which the file grows until it is whole. It is named by
+// the output: a scoring that was interrupted, even by a kill, goes on in it when the same is asked for again.
 class Workspace {
  public:
-  static Result<Workspace> make(const fs::path& output) {
-    const fs::path folder = output.parent_path() / (".trimtab-score-" + base::random_id());
+  // `key`: everything that the output's bytes follow from; what was begun with another is thrown away.
+  // Errors: not_found (no such folder), conflict (somebody else writes that output), storage_*.
+  static Result<Workspace> make(const fs::path& output, const std::string& key) {
     std::error_code failed;
     if (!fs::is_directory(output.parent_path(), failed)) {
       return fail(ErrorCode::not_found, "there is no folder '" + output.parent_path().string() + "'",
                   "make it, or name another file with -o");
     }
-    TRY(base::make_folders(folder));
-    return Workspace(folder);
-  }
-  Workspace(Workspace&& other) noexcept : folder_(std::exchange(other.folder_, {})) {}
-  Workspace& operator=(Workspace&&) = delete;
-  ~Workspace() {
-    if (!folder_.empty()) (void)base::remove_tree(folder_);
+    const std::string name = base::sha256(output.filename().string()).substr(0, 16);
+    Workspace made(output.parent_path() / (".trimtab-score-" + name));
+    TRY(base::make_folders(made.folder_));
+    TRY(made.lock(output));
+    const fs::path key_file = made.folder_ / "key";
+    const Result<std::string> begun_with = base::read_file(key_file, 4096);
+    if (begun_with && *begun_with == key) return made;
+    TRY(base::remove_tree(made.folder_ / "parts"));
+    TRY(base::write_file_durably(key_file, key));
+    return made;
   }
   const fs::path& folder() const { return folder_; }
+  // Nothing in it is of use any longer.
+  void remove() { (void)base::remove_tree(folder_); }
 
  private:
   explicit Workspace(fs::path folder) : folder_(std::move(folder)) {}
+
+  Status lock(const fs::path& output) {
+    const fs::path file = folder_ / "lock";
+    lock_ = base::Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!lock_) return fail(base::errno_error(errno, "cannot open '" + file.string() + "'"));
+    if (::flock(lock_.get(), LOCK_EX | LOCK_NB) == 0) return {};
+    return fail(ErrorCode::conflict, "'" + output.string() + "' is being written by another `trimtab score`",
+                "wait for it, or name another file with -o");
+  }
+
   fs::path folder_;
+  base::Descriptor lock_;
 };
+
+// Everything that the bytes of the output follow from: how and with what is scored, and what the files are.
+std::string key_of(const flow::ScoringKit& kit, const std::vector<std::string>& files,
+                   const fs::path& output) {
+  Json inputs = Json::array();
+  for (const std::string& file : files) {
+    struct stat facts{};
+    (void)::stat(file.c_str(), &facts);
+    Json one = Json::object({{"path", file}, {"bytes", static_cast<std::int64_t>(facts.st_size)}});
+    one.set("inode", static_cast<std::int64_t>(facts.st_ino));
+    one.set("seconds", static_cast<std::int64_t>(facts.st_mtim.tv_sec));
+    inputs.push(one.set("nanoseconds", static_cast<std::int64_t>(facts.st_mtim.tv_nsec)));
+  }
+  Json json = Json::object({{"kit", kit.to_json()}, {"files", std::move(inputs)}});
+  json.set("output", output.string()).set("program", TRIMTAB_VERSION);
+  json.set("engine", table::engine_version()).set("booster", model::booster_version());
+  return base::sha256(json.dump());
+}
 
 Result<std::vector<std::string>> find_inputs(const std::vector<std::string>& names) {
   std::vector<std::string> files;
@@ -91,7 +133,7 @@ std::map<std::string, std::vector<std::string>> inputs_of(const flow::ScoringKit
   return inputs;
 }
 
-// Set by ctrl-C: the step is stopped and what it had written is removed.
+// Set by ctrl-C: the step is stopped; asked for again, it goes on.
 std::atomic<bool> interrupted{false};
 static_assert(std::atomic<bool>::is_always_lock_free);
 
@@ -138,16 +180,27 @@ Status score_verb(const Arguments& arguments) {
   const fs::path home = fs::absolute(home_folder(arguments, project)).lexically_normal();
   const flow::ScoringKit kit = TRY(kit_for(arguments, project, home.string()));
   listen_for_interrupts();
-  const Workspace workspace = TRY(Workspace::make(output));
+  Workspace workspace = TRY(Workspace::make(output, key_of(kit, files, output)));
   const std::string name = "scored" + output.extension().string();
-  const Json values = TRY(run_step(arguments, kit, home, files, workspace.folder(), name));
+  const Result<Json> scored = run_step(arguments, kit, home, files, workspace.folder(), name);
+  if (!scored) {
+    // What was interrupted is gone on with; what was refused would be refused again.
+    if (scored.error().code == ErrorCode::invalid) workspace.remove();
+    return fail(scored.error());
+  }
+  const Json& values = *scored;
   TRY(base::move_file_durably(workspace.folder() / name, output));
+  workspace.remove();
   const std::string version = kit.model + " version " + std::to_string(kit.version);
   const std::string shown = output.lexically_proximate(fs::current_path()).string();
   const std::int64_t rows = values.int_or("rows");
   Json json = Json::object({{"output", output.string()}, {"model", kit.model}, {"version", kit.version}});
-  json.set("rows", rows).set("files", values["files"]);
-  print_report(arguments, shown + ": " + std::to_string(rows) + " rows scored by " + version + "\n", json);
+  const std::int64_t resumed = values.int_or("resumed_rows");
+  json.set("rows", rows).set("resumed_rows", resumed).set("files", values["files"]);
+  const std::string before =
+      resumed == 0 ? "" : ", " + std::to_string(resumed) + " of them before it was interrupted";
+  print_report(arguments, shown + ": " + std::to_string(rows) + " rows scored by " + version + before + "\n",
+               json);
   return {};
 }
 

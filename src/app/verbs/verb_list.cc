@@ -49,7 +49,7 @@ const std::vector<Verb>& verbs_of_making() {
        "them,\n"
        "and a verdict. Needs no project, model or server; memory does not grow with the files.\n"
        "Example: trimtab drift march.parquet april.parquet",
-       {"two_files", "json"},
+       {"two_files", "row_by_row", "json"},
        drift_verb},
       {"score",
        "predict for the rows of files",
@@ -98,7 +98,7 @@ const std::vector<Verb>& verbs_of_keeping() {
        "probably does, and how it did where the truth is known. Informs; healing decides. See "
        "docs/watching.md.\n"
        "Example: trimtab watch late --window 1d --against season --project examples/flights",
-       {"endpoint", "window", "as_of", "project_option", "home", "json"},
+       {"endpoint", "window", "row_by_row", "as_of", "project_option", "home", "json"},
        watch_verb},
       {"history",
        "show what a model's aliases, stages and champions have been",

@@ -1,6 +1,7 @@
 #include "app/verbs/drift_text.h"
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
+#include "heal/row_view.h"
 #include "heal/watch_view.h"
 #include "project/load.h"
 
@@ -70,7 +71,8 @@ std::string to_text(const Json& report) {
             traffic["latency_us_p99"].dump() + " µs";
   }
   if (text.back() != '\n') text += "\n";
-  return text + columns_text(report) + expected_text(report) + realised_text(report);
+  return text + columns_text(report) + rows_text(report["row_by_row"]) + expected_text(report) +
+         realised_text(report);
 }
 
 std::string query_text(const Arguments& arguments) {
@@ -81,6 +83,7 @@ std::string query_text(const Arguments& arguments) {
   add("window", arguments.window);
   add("against", arguments.against);
   if (arguments.as_of) add("as_of", base::format_time(*arguments.as_of));
+  if (arguments.row_by_row) add("rows", "true");
   return query;
 }
 
@@ -93,8 +96,17 @@ Result<Json> look_here(const Arguments& arguments) {
   const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(*bench->home, arguments.name));
   const TimeUs now = arguments.as_of.value_or(bench->clock.now());
-  const std::unique_ptr<watch::Watcher> watcher = TRY(heal::watcher_from_log(*bench->home, facts, now));
-  return heal::watch_view(facts, *watcher, query, now);
+  const project::Endpoint* declared = bench->project.find_endpoint(arguments.name);
+  const std::unique_ptr<serve::Privacy> privacy =
+      TRY(heal::open_privacy(declared != nullptr ? declared->log : project::LogRule(), *bench->home));
+  const std::unique_ptr<watch::Watcher> watcher =
+      TRY(heal::watcher_from_log(*bench->home, facts, now, {*bench->engine, privacy.get()}));
+  Json report = TRY(heal::watch_view(facts, *watcher, query, now));
+  if (!arguments.row_by_row) return report;
+  const std::unique_ptr<serve::PredictionLog> log =
+      TRY(serve::PredictionLog::open(bench->home->log_folder() / facts.name));
+  return report.set("row_by_row", TRY(heal::row_view(*bench->home, facts, *log, query, now,
+                                                     {*bench->engine, privacy.get()})));
 }
 
 }  // namespace
