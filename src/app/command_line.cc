@@ -314,9 +314,9 @@ const Options& options_of_record() {
 }
 
 const AddOption& option(const std::string& name) {
-  for (const Options* options : {&options_of_place(), &options_of_serving(), &options_of_work(),
-                                 &options_of_healing(), &options_of_watching(), &options_of_people(),
-                                 &options_of_record()}) {
+  for (const Options* options :
+       {&options_of_place(), &options_of_serving(), &options_of_work(), &options_of_healing(),
+        &options_of_watching(), &options_of_people(), &options_of_record()}) {
     if (const auto found = options->find(name); found != options->end()) return found->second;
   }
   CHECK(false);

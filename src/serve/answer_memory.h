@@ -20,8 +20,8 @@ struct RememberedAnswer {
   std::int64_t version = 0;
 };
 
-// Ids are held as 128 bits under two seeds of this process, which nobody can aim at: they take half the memory
-// that their texts would, and two different ones do not meet. Thread-safe.
+// Ids are held as 128 bits under two seeds of this process, which nobody can aim at: they take half the
+// memory that their texts would, and two different ones do not meet. Thread-safe.
 class AnswerMemory {
  public:
   explicit AnswerMemory(std::size_t answers_max) : answers_max_(answers_max) {}
