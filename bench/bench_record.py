@@ -28,6 +28,9 @@ PEER_PORT = 5908
 API = "/api/2.0/mlflow/"
 RUNS, POINTS, CURVE_POINTS = 10_000, 20, 100_000
 STARTS = 3
+# With 64 connections the peer may take seconds for its first answers, and goes on with those that nobody waits for.
+PEER_SECONDS_MORE, SETTLE_S_MAX = 7, 20
+HISTORY_MS_MAX = 60_000  # Of the peer's; no further round begins after it.
 ARTIFACT_BYTES = 1_000_000_000
 GREAT_RUNS, GREAT_POINTS = 100_000, 100
 
@@ -67,10 +70,7 @@ class Ours:
         return http.client.HTTPConnection(host, int(port), timeout=300)
 
     def cpu_seconds(self):
-        """That the server has used so far."""
-        fields = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1]
-        user, system = fields.split()[11:13]
-        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+        return cpu_seconds(self.process.pid)
 
     def seed(self, runs, points, curve=0):
         """A home with so many runs, their metrics sealed; the server is up afterwards."""
@@ -126,7 +126,11 @@ class Peer:
         if self.process:
             os.killpg(self.process.pid, signal.SIGCONT)
             os.killpg(self.process.pid, signal.SIGTERM)
-            self.process.wait()
+            try:
+                self.process.wait(timeout=10)
+            except subprocess.TimeoutExpired:  # It still answers those who are gone.
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
             self.process = None
 
     def pause(self, paused):
@@ -134,8 +138,22 @@ class Peer:
 
     def megabytes(self):
         """Of all its processes, what they share counted once."""
-        group = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self.owns(pid)]
-        return sum(memory(pid, "Pss", "smaps_rollup") for pid in group)
+        return sum(memory(pid, "Pss", "smaps_rollup") for pid in self.group())
+
+    def cpu_seconds(self):
+        return sum(cpu_seconds(pid) for pid in self.group())
+
+    def settle(self):
+        """Waits until it has done what it was asked for by clients that are gone; at most a while."""
+        end = time.monotonic() + SETTLE_S_MAX
+        while time.monotonic() < end:
+            used = self.cpu_seconds()
+            time.sleep(1)
+            if self.cpu_seconds() - used < 0.05:
+                return
+
+    def group(self):
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self.owns(pid)]
 
     def owns(self, pid):
         try:
@@ -168,6 +186,14 @@ def memory(pid, name, file="status"):
     return 0
 
 
+def cpu_seconds(pid):
+    """That a process has used so far."""
+    with contextlib.suppress(OSError):
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0
+
+
 class Works:
     """Pieces of work for wrk; no point is sent twice."""
 
@@ -180,8 +206,10 @@ class Works:
             self.lists[count].write_text("\n".join(record_seed.run_ids(count)) + "\n", encoding="ascii")
 
     def load(self, server, work, connections=64, runs=64):
-        """The peer is given more time: with 64 connections it may take a second to answer one."""
+        """The peer is given more time."""
         self.stamp += 100_000_000
+        seconds = self.seconds if isinstance(server, Ours) else self.seconds + PEER_SECONDS_MORE
+        used = server.cpu_seconds()
         seen = wrk(
             server.url,
             HERE / "record.lua",
@@ -190,9 +218,13 @@ class Works:
             self.lists[runs],
             record_seed.EXPERIMENT,
             connections=connections,
-            seconds=self.seconds if isinstance(server, Ours) else self.seconds + 3,
+            seconds=seconds,
         )
-        print(f"  {server.name}, {work}: {seen.per_second:,.1f}/s, p50 {seen.p50_ms:.2f} ms", file=sys.stderr)
+        cpu_ms = (server.cpu_seconds() - used) * 1000 / (seen.per_second * seconds)
+        print(
+            f"  {server.name}, {work}: {seen.per_second:,.1f}/s, p50 {seen.p50_ms:.2f} ms, {cpu_ms:.3f} ms of a core each",
+            file=sys.stderr,
+        )
         if seen.refused:
             print(f"  {server.name}, {work}: refused {seen.refused} requests", file=sys.stderr)
             if isinstance(server, Ours):
@@ -226,6 +258,7 @@ def measure_rates(works, ours, peer, rounds):
             if work == AGAINST_A_CONSTANT[-1]:
                 constant.append(works.load(ours, "constant").per_second)
             peer.pause(False)
+            peer.settle()
             rows[work].theirs.append(works.load(peer, work, connections, runs).per_second)
     for work in AGAINST_A_CONSTANT:
         bar = OF_A_CONSTANT * statistics.median(constant) / statistics.median(rows[work].theirs)
@@ -263,6 +296,8 @@ def measure_history(ours, peer, rounds):
         row.ours.append(statistics.median(read_history(ours.url) for _ in range(5)))
         peer.pause(False)
         row.theirs.append(read_history(peer.url))
+        if sum(row.theirs) > HISTORY_MS_MAX:
+            break
     return row
 
 
@@ -389,7 +424,7 @@ def run(program, rounds, quick=False):
             ours.seed(RUNS, POINTS, CURVE_POINTS)
             peer.pause(False)
             print(f"  {PEER}: {peer.durability()}; ours: WAL, FULL, answered after fsync", file=sys.stderr)
-            rows = measure_rates(works, ours, peer, rounds)
+            rows = measure_rates(works, ours, peer, min(rounds, 2))
             rows.append(measure_history(ours, peer, rounds))
             hostile = measure_hostile(ours)
         finally:
