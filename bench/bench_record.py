@@ -29,7 +29,7 @@ API = "/api/2.0/mlflow/"
 RUNS, POINTS, CURVE_POINTS = 10_000, 20, 100_000
 STARTS = 3
 # With 64 connections the peer may take seconds for its first answers, and goes on with those that nobody waits for.
-PEER_SECONDS_MORE, SETTLE_S_MAX = 7, 20
+PEER_SECONDS_MORE, SETTLE_S_MAX, SETTLED_S = 7, 20, 3
 HISTORY_MS_MAX = 60_000  # Of the peer's; no further round begins after it.
 ARTIFACT_BYTES = 1_000_000_000
 GREAT_RUNS, GREAT_POINTS = 100_000, 100
@@ -144,13 +144,21 @@ class Peer:
         return sum(cpu_seconds(pid) for pid in self.group())
 
     def settle(self):
-        """Waits until it has done what it was asked for by clients that are gone; at most a while."""
+        """Waits until it answers someone who comes alone; after a while it is started anew.
+
+        Clients that are gone leave requests behind that wait for its database, up to half a minute each.
+        """
         end = time.monotonic() + SETTLE_S_MAX
         while time.monotonic() < end:
-            used = self.cpu_seconds()
-            time.sleep(1)
-            if self.cpu_seconds() - used < 0.05:
-                return
+            connection = http.client.HTTPConnection("127.0.0.1", PEER_PORT, timeout=SETTLED_S)
+            with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+                connection.request("GET", f"{API}runs/get?run_id={record_seed.run_ids(1)[0]}")
+                if connection.getresponse().status == 200:
+                    return
+            time.sleep(0.2)
+        print(f"  {PEER} answers nobody after {SETTLE_S_MAX} s: it is started anew", file=sys.stderr)
+        self.stop()
+        self.start()
 
     def group(self):
         return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if self.owns(pid)]
@@ -295,6 +303,7 @@ def measure_history(ours, peer, rounds):
         peer.pause(True)
         row.ours.append(statistics.median(read_history(ours.url) for _ in range(5)))
         peer.pause(False)
+        peer.settle()
         row.theirs.append(read_history(peer.url))
         if sum(row.theirs) > HISTORY_MS_MAX:
             break
