@@ -205,9 +205,12 @@ Result<Json> compare_files(table::Engine& engine, const std::filesystem::path& r
   Json report = watch::report_columns(baseline, compared, {});
   report.set("reference_rows", before.rows).set("rows", compared.current.rows);
   if (!row_by_row) return report;
+  std::vector<int> categorical;
+  for (std::size_t i = 0; i < features.size(); ++i) {
+    if (features[i].type == ColumnType::text) categorical.push_back(static_cast<int>(i));
+  }
   const watch::DomainVerdict told =
-      TRY(watch::tell_apart({sample_before.values, sample_now.values, names_of(features),
-                             model::FeatureEncoder(features).categorical()}));
+      TRY(watch::tell_apart({sample_before.values, sample_now.values, names_of(features), categorical}));
   return report.set("row_by_row", Json::object({{"classifier", told.to_json()}}));
 }
 

@@ -12,7 +12,7 @@ import time
 
 from lifecycle import SEED, demand, run
 
-FILES = 240
+FILES = 120
 KILLS = 3
 
 
