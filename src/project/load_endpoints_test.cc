@@ -86,15 +86,15 @@ const DiagnosticCase kLoadEndpointsCases[] = {
      "27:27: error: 'poison_budget' is a number ('-1'), a number of batches like '3 batches' is wanted"},
     {27, "    heal: {poison_budget: 5000 batches}",
      "27:27: error: 'poison_budget' is 5000, a number of batches from 0 to 1000 is wanted"},
-    {27, "    heal: {notify: []}", "27:20: error: 'notify' is a list, a mapping is wanted"},
+    {27, "    heal: {notify: []}", "27:20: error: 'notify' is an empty list, a mapping is wanted"},
     {27, "    heal: {notify: {webhook: \"ftp://x\"}}",
      "27:30: error: 'webhook' is 'ftp://x', an https address or env:NAME is wanted"},
     {27, "    heal: {notify: {secret_env: KEY}}",
      "27:33: error: 'secret_env' signs a webhook, and none is named"},
     {27, "    heal: {notify: {email: ops}}",
-     "27:28: error: 'email' is 'ops', an address like ops@example.com is wanted\n"
-     "27:20: error: 'email' and 'smtp' go together\n"
-     "   hint: name who gets the mail, and the relay that takes it as host:port"},
+     "error: 2 errors\n27:20: error: 'email' and 'smtp' go together\n   hint: name who gets the mail, and the "
+     "relay that takes it as host:port\n27:28: error: 'email' is 'ops', an address like ops@example.com is "
+     "wanted"},
     {27, "    heal: {notify: {email: ops@example.com, smtp: mail}}",
      "27:51: error: 'smtp' is 'mail', a relay like mail.example.com:25 is wanted"},
 };

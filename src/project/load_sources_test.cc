@@ -15,7 +15,7 @@ const DiagnosticCase kLoadSourcesCases[] = {
      "4:26: error: unknown key 'tz' in source 's'\n   hint: its keys are: read, nulls, time_zone, columns, "
      "time, bad_rows"},
     {4, "  s: {read: s.csv, time: at, bad_rows: 120%}",
-     "4:40: error: 'bad_rows' is '120%', a share from 0 to 1 is wanted"},
+     "4:40: error: 'bad_rows' is 120%, a share from 0 to 1 is wanted"},
     {4, "  s: {read: s.csv, time: at, bad_rows: [a]}",
      "4:40: error: 'bad_rows' is a list, a share like 0.2 or 20% is wanted"},
     {4, "  s: {read: [a], time: at}", "4:13: error: 'read' is a list, text is wanted"},
