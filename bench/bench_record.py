@@ -28,7 +28,8 @@ PEER_PORT = 5908
 API = "/api/2.0/mlflow/"
 RUNS, POINTS, CURVE_POINTS = 10_000, 20, 100_000
 STARTS = 3
-# With 64 connections the peer may take seconds for its first answers, and goes on with those that nobody waits for.
+# With 64 connections the peer may take seconds for its first answers, and goes on with what nobody waits
+# for any longer.
 PEER_SECONDS_MORE, SETTLE_S_MAX, SETTLED_S = 7, 20, 3
 HISTORY_MS_MAX = 60_000  # Of the peer's; no further round begins after it.
 ARTIFACT_BYTES = 1_000_000_000
@@ -230,7 +231,8 @@ class Works:
         )
         cpu_ms = (server.cpu_seconds() - used) * 1000 / (seen.per_second * seconds)
         print(
-            f"  {server.name}, {work}: {seen.per_second:,.1f}/s, p50 {seen.p50_ms:.2f} ms, {cpu_ms:.3f} ms of a core each",
+            f"  {server.name}, {work}: {seen.per_second:,.1f}/s, p50 {seen.p50_ms:.2f} ms,"
+            f" {cpu_ms:.3f} ms of a core each",
             file=sys.stderr,
         )
         if seen.refused:
