@@ -97,7 +97,7 @@ TEST_F(Score, DeclaredColumnsAreComputedAndJoinsAreLookedUp) {
       write("in/a.csv", "a,b,place,share\n30,30,south,\n10,10,south,NA\n1,1,north,0\n1,2,,0.5\n");
   const Result<Json> done = score({file});
   ASSERT_TRUE(done) << base::render(done.error());
-  EXPECT_EQ(done->dump(), R"({"rows":4,"files":1})");
+  EXPECT_EQ(done->dump(), R"({"rows":4,"resumed_rows":0,"files":1})");
   EXPECT_EQ(sides(), "high low high low ");
 }
 
@@ -124,7 +124,7 @@ TEST_F(Score, ManyRowsOfSeveralFilesKeepTheirOrderAndMakeTheSameBytes) {
   for (int row = 0; row < 5000; ++row) first += std::to_string(row % 100) + ",0,south,0\n";
   const auto one = write("in/1.csv", first);
   const auto two = write("in/2.csv", "share,place,b,a\n0,south,0,99\n");
-  EXPECT_EQ(score({one, two})->dump(), R"({"rows":5001,"files":2})");
+  EXPECT_EQ(score({one, two})->dump(), R"({"rows":5001,"resumed_rows":0,"files":2})");
   const std::string bytes = bytes_of(output("scored.csv"));
   EXPECT_NE(bytes.find("\n99,0,south,0.0,0.9"), std::string::npos);
   EXPECT_EQ(sides().substr(0, 20), "low low low low low ");
@@ -147,7 +147,8 @@ TEST_F(Score, ParquetComesInAndGoesOut) {
 }
 
 TEST_F(Score, NoRowsMakeAHeader) {
-  EXPECT_EQ(score({write("in/a.csv", "a,b,place,share\n")})->dump(), R"({"rows":0,"files":1})");
+  EXPECT_EQ(score({write("in/a.csv", "a,b,place,share\n")})->dump(),
+            R"({"rows":0,"resumed_rows":0,"files":1})");
   EXPECT_EQ(bytes_of(output("scored.csv")), "a,b,place,share,prediction\n");
 }
 
