@@ -92,7 +92,8 @@ const DiagnosticCase kLoadEndpointsCases[] = {
     {27, "    heal: {notify: {secret_env: KEY}}",
      "27:33: error: 'secret_env' signs a webhook, and none is named"},
     {27, "    heal: {notify: {email: ops}}",
-     "error: 2 errors\n27:20: error: 'email' and 'smtp' go together\n   hint: name who gets the mail, and the "
+     "error: 2 errors\n27:20: error: 'email' and 'smtp' go together\n   hint: name who gets the mail, and "
+     "the "
      "relay that takes it as host:port\n27:28: error: 'email' is 'ops', an address like ops@example.com is "
      "wanted"},
     {27, "    heal: {notify: {email: ops@example.com, smtp: mail}}",
