@@ -158,7 +158,7 @@ class Scenario:
                 text = path.read_text(encoding="utf-8")
                 if old not in text:
                     raise Mismatch(f"'{old}' is not in {name}")
-                path.write_text(text.replace(old, new), encoding="utf-8")
+                path.write_text(text.replace(old, new.replace("\\n", "\n")), encoding="utf-8")
             elif word == "example":
                 example_slice(world, int(rest.partition("days=")[2]))
             elif word == "run":
