@@ -65,7 +65,7 @@ TEST(WatchRoute, RowByRowAClassifierTellsWindowsApart) {
       world.get(std::string(kWatch) + "?window=30m&against=previous&rows=true").body["row_by_row"];
   EXPECT_EQ(none["classifier"].text_or("reason"), "no rows on one side");
   const Json told =
-      world.get(std::string(kWatch) + "?window=1h&against=previous&rows=true").body["row_by_row"];
+      world.get(std::string(kWatch) + "?window=90m&against=previous&rows=true").body["row_by_row"];
   EXPECT_EQ(told["classifier"].text_or("verdict"), "apart") << told.dump();
   EXPECT_EQ(told["classifier"]["told_by"].as_array()[0].text_or("column"), "x");
   EXPECT_EQ(told["attributions"].text_or("reason"), "the learner 'baseline' has none");
