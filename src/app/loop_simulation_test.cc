@@ -218,7 +218,10 @@ class Life {
       return blame("another version answers than the champion");
     PolicyState& policy = patient_->policy();
     if (std::ssize(policy.retrains) > fate_.options.heal.retrains_max) return blame("the budget is exceeded");
-    if (policy.failed_heals > heal::kFailedHealsMax) return blame("a failed heal was counted twice");
+    const std::int64_t failures = count(
+        "SELECT count(*) FROM incident_event WHERE kind = 'outcome' AND "
+        "json_extract(detail_json, '$.result') IN ('refused', 'failed', 'rolled back')");
+    if (policy.failed_heals > failures) return blame("a failed heal was counted twice");
     int open = 0;
     std::vector<TimeUs> retrains;
     for (const heal::Incident& incident : incidents()) {

@@ -117,8 +117,10 @@ Result<Json> train_artifact(const table::OperationRun& run) {
   model::Artifact artifact;
   artifact.recipe = TRY(model::Recipe::from_json(run.params["recipe"]));
   artifact.binary = run.params.bool_or("binary");
+  train::Weighing weighing;
+  if (run.params.find("since") != nullptr) weighing.since = run.params.int_or("since");
   const train::FrameData data =
-      TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features));
+      TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features, weighing));
   const auto on_progress = [&run](std::int64_t done, std::int64_t total) {
     return run.progress(done, total, "rounds");
   };
@@ -299,6 +301,17 @@ Status demand_same(const std::vector<double>& raw, const std::vector<double>& fr
   return {};
 }
 
+// By how much the champion's losses lie above the candidate's, on the same rows.
+Json gain_json(const std::vector<double>& truth, const std::vector<double>& champion,
+               const std::vector<double>& candidate) {
+  std::vector<double> of_champion, of_candidate;
+  judge::row_losses(truth, champion, of_champion);
+  judge::row_losses(truth, candidate, of_candidate);
+  const judge::PairedDifference gain = judge::paired_difference(of_champion, of_candidate);
+  Json json = Json::object({{"rows", gain.rows}, {"mean", gain.mean}});
+  return json.set("standard_error", std::isfinite(gain.standard_error) ? gain.standard_error : 0);
+}
+
 }  // namespace
 
 Json judge_params(const project::Model& model, const table::Schema& source, double quarantined) {
@@ -341,6 +354,7 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
     RawScorer champion = TRY(RawScorer::make(run, "champion"));
     champion_scores = TRY(score_raw(run, champion, test));
     judged.champion = champion_scores;
+    report.set("gain", gain_json(test.truth, champion_scores, scores));
     report.set("champion_metrics", measures_json(judged.binary, test.truth, champion_scores));
   }
   Json verdicts = Json::array();

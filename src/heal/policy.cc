@@ -12,6 +12,7 @@
 
 #include "heal/naive_policy.h"
 #include "judge/metrics.h"
+#include "model/level.h"
 
 namespace trimtab::heal {
 namespace {
@@ -19,12 +20,16 @@ namespace {
 constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
 constexpr double kProbeRidge = 20;
-// A week of days: fewer cannot tell a real gain from luck. Tried: no more than half of the batches since the
-// change, so that a candidate always learns from some of them; on the flights of 2013 it was worse (log loss
-// 0.550 against 0.547 from April to July).
-constexpr std::size_t kTestBatches = 7;
-constexpr int kBackoffBatches = 2;  // Doubled with each failed heal.
-constexpr const char* kCallsAPerson = "two heals in a row have failed: this needs a person";
+// A candidate is judged on the newest batches, as many as can show what the evidence promises, a week of days
+// at most: the others since the change are for learning. Where a change is small, that is all seven.
+constexpr int kTestBatches = 7;
+constexpr double kTestLog = 4.6;      // ln 100
+constexpr int kBackoffBatches = 2;    // Doubled with each failed heal, …
+constexpr int kBackoffDoublings = 3;  // … so many times.
+// Evidence that rises again so soon after a promotion is about the same change, which is not yet learnt
+// whole.
+constexpr std::int64_t kSameChangeBatches = 20;
+constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
@@ -78,11 +83,17 @@ std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const
   return losses_of(now, score);
 }
 
+bool is_left_out(const PolicyState& state, const watch::LabelledBatch& batch) {
+  return std::any_of(state.left_out.begin(), state.left_out.end(), [&batch](const auto& span) {
+    return batch.number >= span.from && batch.number < span.until;
+  });
+}
+
 // The newest batches that the present champion answered: only there is it known what it says.
 std::vector<const watch::LabelledBatch*> batches_of_champion(const PolicyState& state, std::int64_t version) {
   std::vector<const watch::LabelledBatch*> batches;
   for (const watch::LabelledBatch& batch : state.recent) {
-    if (batch.served_version == version) batches.push_back(&batch);
+    if (batch.served_version == version && !is_left_out(state, batch)) batches.push_back(&batch);
   }
   return batches;
 }
@@ -116,6 +127,16 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
   if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
 }
 
+// A version's scores; while answers follow the level, moved to that of the batch, as answers would have been:
+// a day on which all lies high then speaks for nobody.
+std::vector<double> as_answered(const PolicyState& state, const watch::LabelledBatch& batch,
+                                std::vector<double> scores) {
+  if (!state.levels.followed) return scores;
+  const double level = fit_level(scores, batch.truth);
+  for (double& score : scores) score = model::at_level(score, level);
+  return scores;
+}
+
 // During probation: would the former champion have done better? Says which version that is.
 std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::LabelledBatch& batch,
                                              Json& evidence) {
@@ -123,12 +144,13 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
     if (role != model::Role::previous || version == batch.served_version) continue;
     const auto scored = batch.scores.find(version);
     if (scored == batch.scores.end()) continue;
-    const std::vector<double>& scores = scored->second;
+    const std::vector<double> scores = as_answered(state, batch, scored->second);
+    const std::vector<double> answers = as_answered(state, batch, batch.plain);
     std::vector<double> difference;
     double served = 0, previous = 0;
     for (std::size_t row = 0; row < scores.size(); ++row) {
-      if (std::isnan(scores[row]) || std::isnan(batch.plain[row])) continue;
-      const double of_served = std::pow(batch.plain[row] - batch.truth[row], 2);
+      if (std::isnan(scores[row]) || std::isnan(answers[row])) continue;
+      const double of_served = std::pow(answers[row] - batch.truth[row], 2);
       const double of_previous = std::pow(scores[row] - batch.truth[row], 2);
       served += of_served;
       previous += of_previous;
@@ -146,8 +168,25 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
 
 }  // namespace
 
+Json spans_json(const std::vector<features::TimeSpan>& spans) {
+  Json json = Json::array();
+  for (const features::TimeSpan& span : spans) {
+    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
+  }
+  return json;
+}
+
+std::vector<features::TimeSpan> spans_from(const Json& json) {
+  std::vector<features::TimeSpan> spans;
+  if (!json.is_array()) return spans;
+  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
+  return spans;
+}
+
 TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch) {
-  const std::size_t before = std::min(kTestBatches - 1, state.recent.size());
+  int count = 1;
+  while (count < kTestBatches && state.learnable.sum_of_newest(count) < kTestLog) ++count;
+  const std::size_t before = std::min(static_cast<std::size_t>(count - 1), state.recent.size());
   return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
 }
 
@@ -160,6 +199,10 @@ Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, s
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
   verdict.test_from = test_start(state, batch);
+  const bool goes_on = state.changed_since > 0 && state.batches_since_promotion < kSameChangeBatches;
+  if (!goes_on) state.changed_since = state.learnable.since() + 1;
+  verdict.since = state.changed_since;
+  verdict.left_out = state.left_out;
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
@@ -180,7 +223,6 @@ Verdict hold(std::string hypothesis, Json evidence, std::string expected) {
 std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& state, Treatment treatment) {
   if (options.heal.mode == project::HealMode::off) return "heal.mode is off";
   if (const auto held = options.held.find(treatment); held != options.held.end()) return held->second;
-  if (state.failed_heals >= kFailedHealsMax) return kCallsAPerson;
   return {};
 }
 
@@ -236,6 +278,16 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
   return verdict;
 }
 
+// Evidence that rose to an alarm and then went away again was no change that lasted: wrong labels, or a world
+// that was back before anything was learnt. Nobody learns from those batches.
+void leave_out_if_over(PolicyState& state, bool alarmed, TimeUs until) {
+  if (!alarmed || state.learnable.alarms()) return;
+  state.left_out.push_back({state.learnable.since() + 1, until});
+  if (state.left_out.size() > kLeftOutMax) state.left_out.erase(state.left_out.begin());
+  state.failed_heals = 0;
+  state.not_before.reset();
+}
+
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                        TimeUs now) {
   Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
@@ -245,8 +297,13 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   }
   const int budget = options.heal.poison_budget;
   Json about_level = evidence;
-  if (options.binary) state.levels.learn(batch, budget, about_level);
-  if (options.binary) gather_evidence(state, batch, evidence);
+  if (options.binary) {
+    const auto ahead = static_cast<int>((now - batch.number) / std::max<TimeUs>(1, state.batch_length));
+    state.levels.learn(batch, budget, ahead, about_level);
+    const bool alarmed = state.learnable.alarms();
+    gather_evidence(state, batch, evidence);
+    leave_out_if_over(state, alarmed, batch.number);
+  }
   Verdict of_level;
   if (state.levels.should_follow(budget) || state.levels.should_leave()) {
     of_level = level_verdict(options, state, std::move(about_level));
@@ -296,6 +353,7 @@ Json Verdict::to_json() const {
   json.set("evidence", evidence).set("expected", expected);
   if (train_from > 0) json.set("train_from", time_text(train_from));
   if (test_from > 0) json.set("test_from", time_text(test_from));
+  if (since > 0) json.set("since", time_text(since));
   if (back_to) json.set("back_to", *back_to);
   return json;
 }
@@ -312,8 +370,7 @@ void count_batch(PolicyState& state) {
   ++state.batches_since_promotion;
   if (!state.on_trial || state.batches_since_promotion < kProbationBatches) return;
   state.on_trial = false;
-  // Who has been called is told by a person that all is well, not by time.
-  if (state.failed_heals < kFailedHealsMax) state.failed_heals = 0;
+  state.failed_heals = 0;
 }
 
 }  // namespace
@@ -348,8 +405,8 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
 void note_refusal(PolicyState& state, TimeUs now) {
   ++state.failed_heals;
   state.treating = false;
-  state.not_before =
-      now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, 6)) * state.batch_length;
+  state.not_before = now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, kBackoffDoublings)) *
+                               state.batch_length;
 }
 
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
@@ -388,7 +445,8 @@ Json PolicyState::to_json() const {
   for (const TimeUs time : retrains) times.push(time);
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
   json.set("not_before", not_before ? Json(*not_before) : Json());
-  json.set("naive", naive);
+  json.set("naive", naive).set("changed_since", changed_since);
+  json.set("left_out", spans_json(left_out));
   return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
 }
 
@@ -410,6 +468,8 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.batch_length = json.int_or("batch_length", base::kDayUs);
   state.not_before = optional("not_before");
   state.last_periodic = optional("last_periodic");
+  state.changed_since = json.int_or("changed_since");
+  state.left_out = spans_from(json["left_out"]);
   if (json["naive"].is_object()) state.naive = json["naive"];
   return state;
 }

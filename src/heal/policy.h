@@ -48,7 +48,8 @@ struct Verdict {
   TimeUs train_from = 0;                     // Of `retrain`: older rows are not learnt from,
   TimeUs test_from = 0;                      // rows from here on are for judging,
   std::vector<features::TimeSpan> left_out;  // and these are for neither.
-  bool gated = true;                         // Only a policy to compare with promotes without its gates.
+  TimeUs since = 0;   // Older rows are of another world and weigh less; 0: all the same.
+  bool gated = true;  // Only a policy to compare with promotes without its gates.
 
   Json to_json() const;
 };
@@ -62,11 +63,13 @@ struct PolicyState {
       recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
   std::int64_t batches_since_promotion = 0;
-  std::vector<TimeUs> retrains;      // Times within the budget's window.
-  int failed_heals = 0;              // In a row; at kFailedHealsMax the loop stops and calls a person.
-  bool treating = false;             // A treatment is in the journal and has no outcome yet.
-  bool on_trial = false;             // The champion was promoted by the loop and is on probation.
-  std::optional<TimeUs> not_before;  // Backoff after a failed heal.
+  std::vector<TimeUs> retrains;              // Times within the budget's window.
+  TimeUs changed_since = 0;                  // The change that is being learnt: no older than this.
+  std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on.
+  int failed_heals = 0;                      // In a row; at kFailedHealsMax a person is called.
+  bool treating = false;                     // A treatment is in the journal and has no outcome yet.
+  bool on_trial = false;                     // The champion was promoted by the loop and is on probation.
+  std::optional<TimeUs> not_before;          // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
   Json naive = Json::object();         // What a policy to compare with remembers beside.
   TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.
@@ -75,8 +78,14 @@ struct PolicyState {
   static PolicyState from_json(const Json& json);
 };
 inline constexpr std::size_t kRecentBatches = 14;
+// From so many failed heals in a row on a person is called. The loop goes on trying, more and more rarely: if
+// it stopped, a world that keeps changing would be left to nobody.
 inline constexpr int kFailedHealsMax = 2;
 inline constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
+
+// [{"from","until"}]
+Json spans_json(const std::vector<features::TimeSpan>& spans);
+std::vector<features::TimeSpan> spans_from(const Json& json);
 
 // Where the test of a candidate begins that is judged on the newest batches, `batch` among them.
 TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch);

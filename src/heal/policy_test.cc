@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "heal/stream_test.h"
+#include "model/level.h"
 
 namespace trimtab::heal {
 namespace {
@@ -120,13 +121,63 @@ TEST_F(Policy, AfterTwoFailedHealsAPersonIsCalled) {
   EXPECT_EQ(health_of(state_), "degraded");
   note_refusal(state_, now_);
   EXPECT_EQ(health_of(state_), "needs_attention");
-  day_ += 20;
-  const Verdict verdict = next_day(Concept::second);
-  EXPECT_EQ(verdict.treatment, Treatment::hold);
-  EXPECT_EQ(verdict.expected, "two heals in a row have failed: this needs a person");
+  for (int i = 0; i < 3; ++i) EXPECT_EQ(next_day(Concept::second).treatment, Treatment::hold) << i;
+  EXPECT_EQ(next_day(Concept::second).treatment, Treatment::retrain) << "it goes on trying, ever more rarely";
+  state_.treating = false;
+  EXPECT_EQ(health_of(state_), "needs_attention");
   note_champion(state_, 2);
   EXPECT_EQ(health_of(state_), "healthy");
   EXPECT_EQ(state_.served_version, 2);
+}
+
+TEST_F(Policy, ACandidateIsJudgedOnAsManyBatchesAsCanShowTheGain) {
+  pass(15);
+  const Verdict verdict = until_verdict();
+  ASSERT_EQ(verdict.treatment, Treatment::retrain);
+  EXPECT_GE(verdict.test_from, (day_ - 3) * base::kDayUs) << "a large change shows in a day or two";
+  EXPECT_LT(verdict.since, verdict.test_from) << "and the others since the change are learnt from";
+  PolicyState calm;
+  for (int day = 0; day < 14; ++day) calm.recent.push_back(stream_.day(day, Concept::first));
+  EXPECT_EQ(test_start(calm, stream_.day(14, Concept::first)), 8 * base::kDayUs) << "else it takes a week";
+}
+
+TEST_F(Policy, EvidenceThatRisesAgainAfterAPromotionIsAboutTheSameChange) {
+  pass(15);
+  const TimeUs since = until_verdict().since;
+  ASSERT_GT(since, 0);
+  note_promotion(state_, 2, now_);
+  Verdict verdict;
+  for (int i = 0; i < 30 && verdict.treatment == Treatment::none; ++i) {
+    verdict = next(stream_.day(day_++, Concept::second, 2, Concept::first));
+  }
+  ASSERT_EQ(verdict.treatment, Treatment::retrain);
+  EXPECT_EQ(verdict.since, since) << "what the first candidate had too few rows of is not old";
+  EXPECT_EQ(PolicyState::from_json(state_.to_json()).changed_since, since);
+}
+
+TEST_F(Policy, WhatSpokeForAChangeAndThenNoLongerIsNeverLearntFrom) {
+  options_.heal.poison_budget = 12;
+  pass(15);
+  const TimeUs first = day_ * base::kDayUs;
+  for (int i = 0; i < 12 && !state_.learnable.alarms(); ++i) next_day(Concept::second);
+  ASSERT_TRUE(state_.learnable.alarms());
+  for (int i = 0; i < 40 && state_.learnable.alarms(); ++i) next_day(Concept::first);
+  ASSERT_EQ(state_.left_out.size(), 1u);
+  EXPECT_LE(state_.left_out[0].from, first);
+  EXPECT_GT(state_.left_out[0].until, first + 3 * base::kDayUs);
+  EXPECT_EQ(PolicyState::from_json(state_.to_json()).left_out, state_.left_out);
+}
+
+TEST_F(Policy, WhileAnswersFollowTheLevelADayThatLiesHighSpeaksForNobody) {
+  state_.levels.followed = true;
+  note_promotion(state_, 2, now_);
+  for (int i = 0; i < 6; ++i) {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::first, 2);
+    Stream::add_previous(batch, 1, Concept::first);
+    for (double& score : batch.scores[2]) score = model::at_level(score, 1.5);
+    batch.plain = batch.scores[2];
+    EXPECT_EQ(next(std::move(batch)).treatment, Treatment::none) << i;
+  }
 }
 
 TEST_F(Policy, TheBudgetOfRetrainsHolds) {

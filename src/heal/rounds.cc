@@ -10,6 +10,7 @@
 #include "heal/bulletin.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
+#include "judge/gates.h"
 #include "judge/metrics.h"
 #include "registry/endpoints.h"
 #include "registry/pushes.h"
@@ -70,21 +71,6 @@ bool is_said(const Incident& incident, const Verdict& verdict) {
          last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
 }
 
-Json spans_json(const std::vector<features::TimeSpan>& spans) {
-  Json json = Json::array();
-  for (const features::TimeSpan& span : spans) {
-    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
-  }
-  return json;
-}
-
-std::vector<features::TimeSpan> spans_from(const Json& json) {
-  std::vector<features::TimeSpan> spans;
-  if (!json.is_array()) return spans;
-  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
-  return spans;
-}
-
 Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
                   TimeUs now, TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
@@ -95,6 +81,7 @@ Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch
   if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
   if (verdict.train_from > 0) treatment.set("train_from", verdict.train_from);
   if (!verdict.left_out.empty()) treatment.set("left_out", spans_json(verdict.left_out));
+  if (verdict.since > 0) treatment.set("since", verdict.since);
   if (!verdict.gated) treatment.set("gated", false);
   const bool trains = verdict.treatment == Treatment::retrain;
   return treatment.set("available_at", trains ? now + train_takes : now);
@@ -193,7 +180,8 @@ Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
                                const std::string& reason) -> Result<Trained> {
     flow::ProgressListener silent;
     const flow::Candidate candidate = TRY(pipeline.train(request, silent));
-    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics};
+    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics,
+                   candidate.gain};
   };
 }
 
@@ -323,6 +311,7 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (treatment.int_or("test_from") > 0) request.test_from = treatment.int_or("test_from");
   if (treatment.int_or("train_from") > 0) request.train_from = treatment.int_or("train_from");
   request.left_out = spans_from(treatment["left_out"]);
+  if (treatment.int_or("since") > 0) request.since = treatment.int_or("since");
   if (facts.serving_version) {
     request.champion_manifest =
         TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
@@ -332,7 +321,13 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (!TRY(is_still_open(home_, incident.id))) return {};
   if (!trained) return give_up(ward, incident, trained.error());
   registry::NewVersion& version = trained->version;
-  if (!treatment.bool_or("gated", true)) version.gates_passed = true;
+  if (!treatment.bool_or("gated", true)) {
+    version.gates_passed = true;
+  } else if (treatment.int_or("since") > 0 && trained->gain.rows > 1) {
+    const judge::GateResult gate = judge::gain_gate(trained->gain);
+    version.gates.push(gate.to_json());
+    version.gates_passed = version.gates_passed && gate.verdict == judge::Verdict::pass;
+  }
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
   Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}});
   outcome.set("metrics", trained->metrics);

@@ -24,7 +24,7 @@ class RoundsTest : public testing::Test {
     requests_.push_back(request);
     reasons_.push_back(reason);
     if (training_error_) return fail(*training_error_);
-    return Trained{version_with(step_key_, passes_), Json::object({{"auc", 0.7}})};
+    return Trained{version_with(step_key_, passes_), Json::object({{"auc", 0.7}}), gain_};
   }
   Verdict verdict_of(Treatment treatment) {
     Verdict verdict;
@@ -95,6 +95,7 @@ class RoundsTest : public testing::Test {
   std::vector<flow::TrainingRequest> requests_;
   std::vector<std::string> reasons_;
   bool passes_ = true;
+  judge::PairedDifference gain_;
   std::string step_key_ = "a better version";
   std::optional<Error> training_error_;
 };
@@ -138,6 +139,18 @@ TEST_F(RoundsTest, APolicyToCompareWithLearnsFromAWindowAndPromotesWhatComes) {
   EXPECT_EQ(requests_[0].left_out, verdict.left_out);
   EXPECT_EQ(outcome().text_or("result"), "promoted");
   EXPECT_EQ(facts().serving_version, 2);
+}
+
+TEST_F(RoundsTest, WhatIsLearntSinceAChangeMustBeBetterByMoreThanChance) {
+  gain_ = {.rows = 500, .mean = 0.01, .standard_error = 0.01};
+  Verdict verdict = verdict_of(Treatment::retrain);
+  verdict.since = kStart - 5 * base::kDayUs;
+  ASSERT_TRUE(reach(verdict));
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(requests_[0].since, verdict.since);
+  EXPECT_EQ(outcome().text_or("result"), "refused");
+  EXPECT_NE(outcome()["gates"].dump().find("better than the champion"), std::string::npos);
 }
 
 TEST_F(RoundsTest, ARefusedCandidateIsKeptAndDoesNotAnswer) {

@@ -23,6 +23,7 @@ std::vector<std::string> columns_read(const std::vector<model::Feature>& feature
   for (const model::Feature& feature : features) names.push_back(feature.name);
   names.emplace_back(kTargetColumn);
   names.emplace_back(kPartColumn);
+  names.emplace_back(kTimeColumn);
   return names;
 }
 
@@ -37,6 +38,7 @@ Status check_schema(const table::Schema& frame, const std::vector<model::Feature
   }
   wanted.add({kTargetColumn, ColumnType::real});
   wanted.add({kPartColumn, ColumnType::text});
+  wanted.add({kTimeColumn, ColumnType::time});
   for (const table::Column& column : wanted.columns()) {
     const std::optional<int> found = frame.find(column.name);
     if (!found) return fail(ErrorCode::invalid, "the training frame has no column '" + column.name + "'");
@@ -52,7 +54,8 @@ Status check_schema(const table::Schema& frame, const std::vector<model::Feature
 // Deals the rows of a frame out to the two parts.
 class FrameReader {
  public:
-  explicit FrameReader(const std::vector<model::Feature>& features) : encoder_(features) {
+  FrameReader(const std::vector<model::Feature>& features, const Weighing& weighing)
+      : encoder_(features), weighing_(weighing) {
     for (TrainingData* part : {&data_.train, &data_.test}) {
       part->width = encoder_.width();
       part->categorical = encoder_.categorical();
@@ -65,7 +68,7 @@ class FrameReader {
     encoded_.resize(static_cast<std::size_t>(rows.rows()) * width);
     encoder_.encode(rows, encoded_.data());
     const int target = encoder_.width();
-    const int part = target + 1;
+    const int part = target + 1, time = target + 2;
     for (int row = 0; row < rows.rows(); ++row) {
       if (rows.is_null(target, row) || rows.is_null(part, row)) {
         return fail(ErrorCode::invalid, "a row of the training frame has no target or no part");
@@ -80,6 +83,9 @@ class FrameReader {
           encoded_.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(row) * width);
       to->values.insert(to->values.end(), first, first + static_cast<std::ptrdiff_t>(width));
       to->targets.push_back(static_cast<float>(rows.real(target, row)));
+      if (!weighing_.since || to == &data_.test) continue;
+      const bool is_old = rows.is_null(time, row) || rows.time(time, row) < *weighing_.since;
+      to->weights.push_back(static_cast<float>(is_old ? weighing_.before : 1));
     }
     return {};
   }
@@ -92,6 +98,7 @@ class FrameReader {
   }
 
   model::FeatureEncoder encoder_;
+  Weighing weighing_;
   FrameData data_;
   std::vector<double> encoded_;
 };
@@ -137,9 +144,9 @@ std::string mean_as_text(const std::vector<float>& targets) {
 }  // namespace
 
 Result<FrameData> read_frame(table::Engine& engine, const std::filesystem::path& frame,
-                             const std::vector<model::Feature>& features) {
+                             const std::vector<model::Feature>& features, const Weighing& weighing) {
   TRY(check_schema(TRY(table::parquet_schema(engine, frame)), features));
-  FrameReader reader(features);
+  FrameReader reader(features, weighing);
   TRY(table::read_parquet(engine, {frame}, columns_read(features),
                           [&](const Batch& rows) { return reader.take(rows); }));
   return reader.finish();

@@ -4,9 +4,11 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "model/artifact.h"
 #include "model/booster.h"
@@ -25,9 +27,15 @@ struct FrameData {
   model::TrainingData test;
 };
 
+// The world has changed: what came before says less about what comes.
+struct Weighing {
+  std::optional<TimeUs> since;
+  double before = 0.1;  // The weight of a training row from before, where one from after weighs 1.
+};
+
 // Reads a frame and encodes its features. Errors: invalid, storage_broken.
 Result<FrameData> read_frame(table::Engine& engine, const std::filesystem::path& frame,
-                             const std::vector<model::Feature>& features);
+                             const std::vector<model::Feature>& features, const Weighing& weighing = {});
 
 struct TrainReport {
   std::string learner;

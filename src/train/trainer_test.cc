@@ -97,6 +97,17 @@ TEST_F(TrainerTest, ReadsAFrameIntoItsTwoParts) {
   EXPECT_EQ(data->test.values[2], 0);
 }
 
+TEST_F(TrainerTest, RowsFromBeforeAChangeWeighLess) {
+  const std::filesystem::path path = frame(kFrame, {{"a", 0.5, true, 1, "2013-01-01", "train", 0},
+                                                    {"b", -2, nullptr, 0, "2013-01-03", "train", 1},
+                                                    {"b", -2, nullptr, 0, "2013-01-04", "test", 2}});
+  const Weighing weighing{.since = *base::parse_time("2013-01-02"), .before = 0.25};
+  const FrameData data = read_frame(*engine_, path, kFeatures, weighing).value();
+  EXPECT_EQ(data.train.weights, (std::vector<float>{0.25F, 1}));
+  EXPECT_TRUE(data.test.weights.empty()) << "what is judged is judged as it is";
+  EXPECT_TRUE(read_frame(*engine_, path, kFeatures)->train.weights.empty());
+}
+
 TEST_F(TrainerTest, KeepsTheOrderOfManyRows) {
   std::vector<std::vector<Json>> cells;
   for (int row = 0; row < 5000; ++row) {
