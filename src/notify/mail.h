@@ -19,8 +19,8 @@ bool is_mail(std::string_view url);
 std::string mail_text(const Delivery& delivery, const std::string& sender, const std::string& receiver,
                       TimeUs now);
 
-// Blocks for at most `patience`. Errors: invalid (the address, the egress policy, a relay that refuses for
-// good), busy (no connection, a relay that refuses for now), deadline.
+// Blocks for at most `patience`. Errors: invalid (the address, the egress policy, a 5xx of the relay), busy
+// (no connection, a 4xx of the relay: worth another attempt), deadline.
 Status send_mail(const store::Home& home, const Delivery& delivery, TimeUs now, TimeUs patience);
 
 }  // namespace trimtab::notify

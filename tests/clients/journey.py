@@ -43,17 +43,22 @@ class EmptyRecord(unittest.TestCase):
         cls.folder.cleanup()
 
 
-def main(journey):
-    """Runs the tests of one class, as tests/clients/run.py asks; returns the exit code."""
+def main(journey, module=None):
+    """Runs the tests of a class, or of a module whose worlds `journey` serves, as tests/clients/run.py asks.
+
+    Returns the exit code.
+    """
     parser = argparse.ArgumentParser()
     parser.add_argument("--program", required=True)
     parser.add_argument("--json")
     parser.add_argument("test", nargs="*")
     options = parser.parse_args()
     journey.program = os.path.abspath(options.program)
-    suite = unittest.TestSuite(journey(name) for name in options.test)
-    if not options.test:
-        suite = unittest.defaultTestLoader.loadTestsFromTestCase(journey)
+    load = unittest.defaultTestLoader
+    if options.test:
+        suite = load.loadTestsFromNames(options.test, module or journey)
+    else:
+        suite = load.loadTestsFromModule(module) if module else load.loadTestsFromTestCase(journey)
     result = unittest.TextTestRunner(verbosity=1).run(suite)
     failed = len(result.failures) + len(result.errors)
     if options.json:

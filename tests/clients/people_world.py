@@ -1,16 +1,16 @@
 """What the journeys of people share: a server that knows them, and how a journey is run."""
 
-import argparse
 import base64
 import contextlib
 import http.client
 import json
-import os
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
+
+import journey
 
 GOOD = "correct horse battery staple"
 OTHER = "seven gray whales near reykjavik"
@@ -104,19 +104,4 @@ class WithServer(unittest.TestCase):
 
 def main(module):
     """Runs the tests of a module, as tests/clients/run.py asks; returns the exit code."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--program", required=True)
-    parser.add_argument("--json")
-    parser.add_argument("test", nargs="*")
-    options = parser.parse_args()
-    Server.program = os.path.abspath(options.program)
-    load = unittest.defaultTestLoader
-    suite = unittest.TestSuite(
-        load.loadTestsFromName(name, sys.modules[module]) for name in options.test
-    ) if options.test else load.loadTestsFromModule(sys.modules[module])  # fmt: skip
-    result = unittest.TextTestRunner(verbosity=1).run(suite)
-    failed = len(result.failures) + len(result.errors)
-    if options.json:
-        totals = {"passed": result.testsRun - failed, "failed": failed}
-        pathlib.Path(options.json).write_text(json.dumps(totals), encoding="utf-8")
-    return 1 if failed else 0
+    return journey.main(Server, sys.modules[module])
