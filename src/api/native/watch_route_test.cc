@@ -57,6 +57,7 @@ TEST(WatchRoute, RowByRowAClassifierTellsWindowsApart) {
   ask_for(world, 0, 400);
   world.clock().advance_to(kStart + 2 * base::kHourUs);
   ask_for(world, 5000, 400);
+  world.ward().endpoint().settle();  // Two versions score: rows are logged when both have.
   ASSERT_TRUE(world.ward().log().flush());
   const Json seen = world.get(std::string(kWatch) + "?window=1h&rows=true").body["row_by_row"];
   EXPECT_EQ(seen["classifier"].text_or("reason"),
