@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`./dev fuzz [TARGET…] [--seconds N]`: random bytes, grown from the corpus, for readers of strangers' bytes.
+"""`./dev fuzz [TARGET…] [--seconds N] [--seed N]`: random bytes, grown from the corpus, for readers of strangers' bytes.
 
 Without --seconds: a minute each for what stands open to the network on every server, a few seconds for the
 rest. Fails when an input crashes a reader, trips a sanitizer or a CHECK, leaks, or hangs; the input stays in
@@ -31,12 +31,13 @@ LENGTHS = {
     "expressions": 512,
 }
 TARGETS = [*LENGTHS, "project"]
+PROGRESS = re.compile(r"#\d+\s")  # A line about the search, which says nothing of the finding.
 SECONDS = {"http": 60, "json": 60, "filter": 60}
 SECONDS_OTHERS = 5
 HANGS_S = 20  # So long that a machine with much else to do is no finding.
 
 
-def fuzz(target, seconds):
+def fuzz(target, seconds, seed):
     """(went well, what it says)"""
     with tempfile.TemporaryDirectory() as name:
         seeds = pathlib.Path(name) / "seeds"
@@ -44,8 +45,9 @@ def fuzz(target, seconds):
         if target == "project":
             for file in ROOT.glob("examples/*/trimtab.yaml"):
                 shutil.copy(file, seeds / file.parent.name)
-        command = [BUILT / f"tests/fuzz_{target}", f"-max_total_time={seconds}", f"-timeout={HANGS_S}"]
-        command += [f"-max_len={LENGTHS.get(target, 8192)}", f"-dict={HERE / target}.dict"]
+        command = [BUILT / f"tests/fuzz_{target}", f"-max_total_time={seconds}", f"-seed={seed}"]
+        command += [f"-max_len={LENGTHS.get(target, 8192)}", f"-timeout={HANGS_S}"]
+        command += [f"-dict={HERE / target}.dict"]
         command += [
             "-rss_limit_mb=1024",
             "-print_final_stats=1",
@@ -61,7 +63,8 @@ def fuzz(target, seconds):
             check=False,
         )
     if done.returncode != 0:
-        return False, "\n".join(done.stderr.splitlines()[-60:])
+        said = [line for line in done.stderr.splitlines() if not PROGRESS.match(line)]
+        return False, "\n".join(said[-40:])
     runs = re.search(r"stat::number_of_executed_units: (\d+)", done.stderr)
     grown = re.search(r"stat::new_units_added:\s+(\d+)", done.stderr)
     return True, f"{int(runs[1]):,} inputs, {grown[1]} of them led somewhere new"
@@ -71,6 +74,8 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev fuzz", description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", help=", ".join(TARGETS))
     parser.add_argument("--seconds", type=int, help="for each target")
+    # Always the same, so that a test run which finds something finds it again; another one to look further.
+    parser.add_argument("--seed", type=int, default=1, help="0: a random one")
     parser.add_argument("--program", help="not used; every suite is given it")
     parser.add_argument("--json", help="write {passed, failed} to this file")
     options = parser.parse_args()
@@ -82,7 +87,8 @@ def main():
     with concurrent.futures.ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         targets = options.targets or TARGETS
         seconds = [options.seconds or SECONDS.get(target, SECONDS_OTHERS) for target in targets]
-        for target, (is_fine, words) in zip(targets, pool.map(fuzz, targets, seconds)):
+        done = pool.map(lambda target, time: fuzz(target, time, options.seed), targets, seconds)
+        for target, (is_fine, words) in zip(targets, done):
             passed, failed = passed + is_fine, failed + (not is_fine)
             print(f"{'ok  ' if is_fine else 'FAIL'} {target}: {words}", flush=True)
     if options.json:

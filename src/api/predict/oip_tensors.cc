@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <unordered_set>
 
 #include "base/json_view.h"
 
@@ -182,7 +183,7 @@ class InputReader {
 
   Status add(JsonView input) {
     const Tensor tensor = TRY(read_tensor(input));
-    begin(tensor);
+    TRY(begin(tensor));
     const auto size = parameter(input, "binary_data_size");
     if (!size) {
       TRY(append_values(out_, tensor, input.find("data").value_or(JsonView())));
@@ -194,27 +195,28 @@ class InputReader {
   }
   Status add(const OipTensor& input) {
     const Tensor tensor = TRY(read_tensor(input));
-    begin(tensor);
+    TRY(begin(tensor));
     TRY(append_binary(out_, tensor, input.bytes));
     out_ += ']';
     return {};
   }
   Result<std::string> finish(const std::string& id) {
-    if (count_ == 0) return fail(malformed("the request has no inputs"));
+    if (names_.empty()) return fail(malformed("the request has no inputs"));
     if (!binary_.empty()) {
       return fail(malformed(std::to_string(binary_.size()) + " bytes behind the last tensor are nobody's"));
     }
-    if (!id.empty() && !has_ids_ && rows_ <= table::kBatchRowsMax) add_ids(id);
+    if (!id.empty() && !names_.contains(serve::kIdColumn) && rows_ <= table::kBatchRowsMax) add_ids(id);
     return out_ + "}}";
   }
 
  private:
-  void begin(const Tensor& tensor) {
-    out_ += count_++ == 0 ? R"({"inputs":{)" : ",";
+  Status begin(const Tensor& tensor) {
+    if (!names_.insert(tensor.name).second) return fail(tensor_error(tensor.name, "is sent twice"));
+    out_ += names_.size() == 1 ? R"({"inputs":{)" : ",";
     base::append_json_string(out_, tensor.name);
     out_ += ":[";
-    rows_ = count_ == 1 ? tensor.rows : rows_;
-    has_ids_ = has_ids_ || tensor.name == serve::kIdColumn;
+    rows_ = names_.size() == 1 ? tensor.rows : rows_;
+    return {};
   }
   Result<std::string_view> take(const Tensor& tensor, JsonView size) {
     const bool is_size = size.kind() == JsonView::Kind::integer && size.as_int() >= 0;
@@ -238,9 +240,8 @@ class InputReader {
 
   std::string_view binary_;  // What no tensor has taken yet.
   std::string out_;
-  std::size_t count_ = 0;
+  std::unordered_set<std::string_view> names_;  // Of the tensors so far.
   std::size_t rows_ = 0;
-  bool has_ids_ = false;
 };
 
 bool is_true(std::optional<JsonView> value) {

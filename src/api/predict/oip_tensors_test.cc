@@ -102,6 +102,9 @@ TEST(OipTensors, WhatIsWrongIsSaid) {
        "the tensor 'x' has 5 bytes, which are not 1 values of BYTES"},
       {binary_of("INT8", 9, 9), "1", "the tensor 'x' has a binary_data_size of 9; 1 bytes are left"},
       {binary_of("INT8", 1, 1), "12", "1 bytes behind the last tensor are nobody's"},
+      {R"({"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[1]},)"
+       R"({"name":"x","datatype":"INT8","shape":[1],"data":[2]}]})",
+       "", "the tensor 'x' is sent twice"},
   };
   for (const BadRequest& bad : cases) EXPECT_EQ(rows_of(bad.json, bad.binary), bad.refusal) << bad.json;
 }
