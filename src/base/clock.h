@@ -13,6 +13,7 @@ namespace trimtab::base {
 // Microseconds since 1970-01-01T00:00:00Z.
 using TimeUs = std::int64_t;
 
+inline constexpr TimeUs kMillisecondUs = 1000;
 inline constexpr TimeUs kSecondUs = 1'000'000;
 inline constexpr TimeUs kMinuteUs = 60 * kSecondUs;
 inline constexpr TimeUs kHourUs = 60 * kMinuteUs;

@@ -10,7 +10,7 @@ using enum ErrorCode;
 
 // Exit codes: 1 the work was done and the answer is no; 2 the input is wrong; 3 the world is in the way
 // (try again, or free the disk); 70 is the sysexits.h number for an internal error.
-constexpr std::array kTable = {
+constexpr std::array kErrorRows = {
     ErrorRow{invalid, "invalid", 400, "INVALID_PARAMETER_VALUE", 2},
     ErrorRow{malformed, "malformed", 400, "BAD_REQUEST", 2},
     ErrorRow{too_large, "too_large", 413, "INVALID_PARAMETER_VALUE", 2},
@@ -35,8 +35,8 @@ constexpr std::array kTable = {
 
 }  // namespace
 
-std::span<const ErrorRow> error_table() { return kTable; }
+std::span<const ErrorRow> error_table() { return kErrorRows; }
 
-const ErrorRow& error_row(ErrorCode code) { return kTable[static_cast<std::size_t>(code)]; }
+const ErrorRow& error_row(ErrorCode code) { return kErrorRows[static_cast<std::size_t>(code)]; }
 
 }  // namespace trimtab::base

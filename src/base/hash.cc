@@ -14,7 +14,7 @@ namespace trimtab::base {
 namespace {
 
 constexpr std::size_t kDigestBytes = 32;
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kHashedBytes = 256 * 1024;
 
 // Looked up once: OpenSSL 3 would otherwise search its providers at every use, which costs more than hashing
 // a short text. Lives as long as the program.
@@ -62,7 +62,7 @@ Result<std::string> sha256_file(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!file) return fail(errno_error(errno, "cannot open '" + path.string() + "'"));
   Sha256 hash;
-  std::vector<char> buffer(kReadBytes);
+  std::vector<char> buffer(kHashedBytes);
   while (true) {
     const ssize_t got = ::read(file.get(), buffer.data(), buffer.size());
     if (got == 0) return hash.finish();

@@ -20,18 +20,24 @@ class Json {
   using Member = std::pair<std::string, Json>;
   using Object = std::vector<Member>;  // In insertion order; names are unique when made by parse or set.
 
-  Json() = default;  // null
-  Json(std::nullptr_t) {}
-  Json(bool value) : value_(value) {}
-  Json(int value) : value_(static_cast<std::int64_t>(value)) {}
-  Json(std::int64_t value) : value_(value) {}
-  Json(std::uint64_t value) : value_(static_cast<std::int64_t>(value)) {}
-  Json(double value) : value_(value) {}
-  Json(std::string value) : value_(std::move(value)) {}
-  Json(std::string_view value) : value_(std::string(value)) {}
-  Json(const char* value) : value_(std::string(value)) {}
-  Json(Array value) : value_(std::move(value)) {}
-  Json(Object value) : value_(std::move(value)) {}
+  // Not inline, and so not compiled again in every file that holds a Json.
+  Json();  // null
+  Json(std::nullptr_t);
+  Json(bool value);
+  Json(int value);
+  Json(std::int64_t value);
+  Json(std::uint64_t value);
+  Json(double value);
+  Json(std::string value);
+  Json(std::string_view value);
+  Json(const char* value);
+  Json(Array value);
+  Json(Object value);
+  Json(const Json& other);
+  Json(Json&& other) noexcept;
+  Json& operator=(const Json& other);
+  Json& operator=(Json&& other) noexcept;
+  ~Json();
   static Json array() { return Json(Array{}); }
   static Json object(std::initializer_list<Member> members = {}) { return Json(Object(members)); }
 
@@ -66,7 +72,7 @@ class Json {
   Json& set(std::string name, Json value);  // Replaces a member of that name; returns *this.
   Json& push(Json value);                   // Appends to an array; returns *this.
 
-  bool operator==(const Json&) const = default;
+  bool operator==(const Json& other) const;
 
   // Compact, or indented by `indent` blanks a level. Doubles are the shortest text that reads back the same;
   // NaN and infinities, which JSON lacks, are written as the strings "NaN", "Infinity", "-Infinity".

@@ -18,7 +18,7 @@ namespace {
 using project::Check;
 using table::ColumnType;
 
-constexpr std::size_t kSampleRows = 5;
+constexpr std::size_t kSampledFailures = 5;
 constexpr const char* kReasonsColumn = "__reasons";
 
 std::string_view engine_type_name(ColumnType type) {
@@ -241,7 +241,7 @@ Result<RowFindings> find_failing_rows(const table::OperationRun& run, const RowC
           for (int row = 0; row < rows.rows(); ++row) {
             if (passed->is_null(column, row) || passed->boolean(column, row)) continue;
             failures[i].rows.push_back(findings.rows + row);
-            if (failures[i].rows.size() <= kSampleRows)
+            if (failures[i].rows.size() <= kSampledFailures)
               failures[i].sample.push(row_object(rows, failures[i].shown, row));
           }
         }

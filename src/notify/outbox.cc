@@ -22,7 +22,7 @@ constexpr std::string_view kColumns =
     "d.secret), d.event, d.body, d.created_us, d.due_us, d.attempts, d.last_error FROM delivery d LEFT JOIN "
     "webhook w ON w.id = d.webhook_id";
 
-Delivery read_row(const Statement& row) {
+Delivery read_delivery(const Statement& row) {
   Delivery delivery;
   delivery.sequence = row.integer(0);
   delivery.id = row.text(1);
@@ -96,7 +96,7 @@ Result<std::vector<Delivery>> due_deliveries(store::Home& home, TimeUs now, std:
   TRY(home.database().read([&](Connection& connection) -> Status {
     Statement row = connection.prepare(kSql);
     row.with(now, count_max);
-    while (TRY(row.step())) due.push_back(read_row(row));
+    while (TRY(row.step())) due.push_back(read_delivery(row));
     return {};
   }));
   return due;
@@ -138,7 +138,7 @@ Result<std::vector<Delivery>> list_deliveries(store::Home& home, std::int64_t co
   TRY(home.database().read([&](Connection& connection) -> Status {
     Statement row = connection.prepare(kSql);
     row.with(count_max);
-    while (TRY(row.step())) all.push_back(read_row(row));
+    while (TRY(row.step())) all.push_back(read_delivery(row));
     return {};
   }));
   return all;

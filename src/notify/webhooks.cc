@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "notify/egress.h"
 #include "store/audit.h"
 
@@ -13,12 +14,13 @@ using store::Statement;
 
 namespace {
 
-constexpr std::int64_t kUsPerMs = 1000;
 constexpr std::size_t kNameMax = 63;
 constexpr std::string_view kSelect =
     "SELECT id, name, description, url, secret, is_active, created_ms, updated_ms FROM webhook";
 
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
+tl::unexpected<Error> invalid_webhook(std::string message) {
+  return fail(ErrorCode::invalid, std::move(message));
+}
 
 Status check_name(const std::string& name) {
   const auto is_edge = [](char c) {
@@ -29,7 +31,7 @@ Status check_name(const std::string& name) {
                          return is_edge(c) || c == '.' || c == '_' || c == '-';
                        });
   if (is_fine) return {};
-  return invalid(
+  return invalid_webhook(
       "Webhook name '" + name +
       "' is invalid. It must start and end with a letter or digit, be less than 63 characters long, "
       "and contain only letters, digits, dots (.), underscores (_), and hyphens (-).");
@@ -51,15 +53,15 @@ Status check_event(const std::string& event) {
   for (const Event& one : known) {
     if (one.entity == entity) actions += (actions.empty() ? "'" : ", '") + one.action + "'";
   }
-  return invalid("Invalid action '" + (dot == std::string::npos ? "" : event.substr(dot + 1)) +
-                 "' for entity '" + entity + "'. Valid actions are: [" + actions + "]");
+  return invalid_webhook("Invalid action '" + (dot == std::string::npos ? "" : event.substr(dot + 1)) +
+                         "' for entity '" + entity + "'. Valid actions are: [" + actions + "]");
 }
 
 Status check_webhook(const store::Home& home, const Webhook& webhook) {
   TRY(check_name(webhook.name));
   TRY(check_url(home, webhook.url));
   if (webhook.events.empty())
-    return invalid("Webhook events must be a non-empty list of WebhookEvent objects: [].");
+    return invalid_webhook("Webhook events must be a non-empty list of WebhookEvent objects: [].");
   for (const std::string& event : webhook.events) TRY(check_event(event));
   return {};
 }
@@ -72,7 +74,7 @@ Result<std::vector<std::string>> select_events(Connection& connection, const std
   return events;
 }
 
-Webhook read_row(const Statement& row) {
+Webhook read_webhook(const Statement& row) {
   Webhook webhook;
   webhook.id = row.text(0);
   webhook.name = row.text(1);
@@ -91,7 +93,7 @@ Result<Webhook> select_webhook(Connection& connection, const std::string& id) {
   {
     Statement row = connection.prepare(kSql);
     if (!TRY(row.with(id).step())) return fail(ErrorCode::not_found, "Webhook with ID " + id + " not found.");
-    webhook = read_row(row);
+    webhook = read_webhook(row);
   }
   webhook.events = TRY(select_events(connection, id));
   return webhook;
@@ -181,7 +183,7 @@ void create_webhook(store::Home& home, const base::Clock& clock, Webhook webhook
   if (const Status valid = check_webhook(home, webhook); !valid) return done(fail(valid.error()));
   const TimeUs now = clock.now();
   webhook.id = random_uuid();
-  webhook.created_ms = webhook.updated_ms = now / kUsPerMs;
+  webhook.created_ms = webhook.updated_ms = now / base::kMillisecondUs;
   write_and_tell(home, "webhook.create", now, std::move(done),
                  [webhook = std::move(webhook)](Connection&) -> Result<Webhook> { return webhook; });
 }
@@ -204,7 +206,7 @@ void change_webhook(store::Home& home, const base::Clock& clock, std::string id,
                      webhook.url = *change.url;
                      TRY(check_url(home, webhook.url));
                    }
-                   webhook.updated_ms = now / kUsPerMs;
+                   webhook.updated_ms = now / base::kMillisecondUs;
                    return webhook;
                  });
 }
@@ -238,7 +240,7 @@ Result<std::vector<Webhook>> list_webhooks(store::Home& home, std::int64_t count
     {
       Statement row = connection.prepare(kSql);
       row.with(count_max, offset);
-      while (TRY(row.step())) webhooks.push_back(read_row(row));
+      while (TRY(row.step())) webhooks.push_back(read_webhook(row));
     }
     for (Webhook& webhook : webhooks) webhook.events = TRY(select_events(connection, webhook.id));
     return {};

@@ -13,8 +13,8 @@ constexpr std::string_view kTimePattern = "^[0-9]{4}-[0-9]{2}-[0-9]{2}";
 
 Json type(std::string_view name) { return Json::object({{"type", name}}); }
 Json pattern(std::string_view text) { return type("string").set("pattern", text); }
-Json list_of(Json items) { return type("array").set("items", std::move(items)); }
-Json not_empty_list_of(Json items) { return list_of(std::move(items)).set("minItems", 1); }
+Json list_schema(Json items) { return type("array").set("items", std::move(items)); }
+Json not_empty_list_of(Json items) { return list_schema(std::move(items)).set("minItems", 1); }
 Json mapping_to(Json values) { return type("object").set("additionalProperties", std::move(values)); }
 Json any_of(Json::Array choices) { return Json::object({{"anyOf", Json(std::move(choices))}}); }
 
@@ -54,7 +54,7 @@ Json learner_of(const KeyTable& table) {
 Json of_column_values(Form form) {
   if (form == Form::text_operations) {
     const Json operation = one_word_of(kTextOperations);
-    return mapping_to(any_of({operation, list_of(operation)}));
+    return mapping_to(any_of({operation, list_schema(operation)}));
   }
   if (form == Form::types) return mapping_to(one_word_of(kColumnTypes));
   return mapping_to(scalar());
@@ -62,10 +62,10 @@ Json of_column_values(Form form) {
 
 Json of_check_values(Form form) {
   // Options may stand among the columns, hence the looser types.
-  if (form == Form::values_by_column) return mapping_to(any_of({list_of(scalar()), scalar()}));
+  if (form == Form::values_by_column) return mapping_to(any_of({list_schema(scalar()), scalar()}));
   if (form == Form::patterns_by_column) return mapping_to(scalar());
   const Json end = Json::object({{"type", Json(Json::Array{"number", "null"})}});
-  return mapping_to(any_of({list_of(end).set("minItems", 2).set("maxItems", 2), scalar()}));
+  return mapping_to(any_of({list_schema(end).set("minItems", 2).set("maxItems", 2), scalar()}));
 }
 
 // Of values that are one word, or a list of words.
@@ -77,7 +77,7 @@ std::optional<Json> of_word(const Key& key) {
     case Form::name:
       return pattern(kNamePattern);
     case Form::texts:
-      return any_of({scalar(), list_of(scalar())});
+      return any_of({scalar(), list_schema(scalar())});
     case Form::columns:
       return any_of({scalar(), not_empty_list_of(scalar())});
     case Form::whole:
@@ -100,7 +100,7 @@ std::optional<Json> of_word(const Key& key) {
     case Form::batch:
       return any_of({pattern(kDurationPattern), pattern("^[0-9]+ +rows?$")});
     case Form::gates:
-      return list_of(type("string"));
+      return list_schema(type("string"));
     case Form::health_limit:
       return pattern("^ *[<>]= *.+$");
     case Form::retrains:
@@ -130,16 +130,16 @@ Json schema_of_form(const Key& key) {
     case Form::sections:
       return mapping_to(schema_of(*key.keys)).set("propertyNames", Json::object({{"pattern", kNamePattern}}));
     case Form::steps:
-      return list_of(step_of(*key.keys, false));
+      return list_schema(step_of(*key.keys, false));
     case Form::checks:
-      return list_of(step_of(*key.keys, true));
+      return list_schema(step_of(*key.keys, true));
     case Form::text_operations:
     case Form::constants:
     case Form::types:
     case Form::renames:
       return of_column_values(key.form);
     case Form::join_keys:
-      return any_of({mapping_to(scalar()), scalar(), list_of(scalar())});
+      return any_of({mapping_to(scalar()), scalar(), list_schema(scalar())});
     case Form::values_by_column:
     case Form::ranges_by_column:
     case Form::patterns_by_column:

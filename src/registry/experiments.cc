@@ -4,6 +4,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "registry/record_watch.h"
 #include "registry/run_rows.h"
@@ -15,8 +16,6 @@ namespace {
 
 using store::Connection;
 using store::Statement;
-
-constexpr std::int64_t kUsPerMs = 1000;
 
 tl::unexpected<Error> no_experiment(std::int64_t id) {
   return fail(ErrorCode::not_found, "No Experiment with id=" + std::to_string(id) + " exists");
@@ -60,7 +59,7 @@ Status expect_free_name(Connection& connection, const std::string& name) {
 
 Status touch(Connection& connection, std::int64_t id, TimeUs now) {
   return connection.prepare("UPDATE experiment SET updated_ms = ? WHERE id = ?")
-      .with(now / kUsPerMs, id)
+      .with(now / base::kMillisecondUs, id)
       .run();
 }
 
@@ -81,7 +80,7 @@ Result<std::int64_t> insert(Connection& connection, TimeUs now, const std::strin
   TRY(connection
           .prepare("INSERT INTO experiment (id, name, created_ms, updated_ms, artifact_location) "
                    "VALUES (?, ?, ?, ?, ?)")
-          .with(id, name, now / kUsPerMs, now / kUsPerMs, root)
+          .with(id, name, now / base::kMillisecondUs, now / base::kMillisecondUs, root)
           .run());
   return id;
 }
@@ -97,7 +96,7 @@ Status mark(Connection& connection, const Change& change, std::int64_t id, bool 
       "?1");
   runs.bind(0, stage).bind(2, id);
   if (deleted) {
-    runs.bind(1, change.now / kUsPerMs);
+    runs.bind(1, change.now / base::kMillisecondUs);
   } else {
     runs.bind_null(1);
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "registry/logged_model_rows.h"
 #include "registry/model_rows.h"
@@ -18,12 +19,11 @@ using store::Statement;
 
 namespace {
 
-constexpr std::int64_t kUsPerMs = 1000;
 constexpr std::array<std::string_view, 4> kStatusNames = {"LOGGED_MODEL_STATUS_UNSPECIFIED",
                                                           "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY",
                                                           "LOGGED_MODEL_UPLOAD_FAILED"};
 
-std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / kUsPerMs; }
+std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / base::kMillisecondUs; }
 
 tl::unexpected<Error> no_model(const std::string& id) {
   return fail(ErrorCode::not_found, "Logged model with ID '" + id + "' not found.");

@@ -21,7 +21,9 @@ namespace {
 
 using Clauses = std::vector<Clause>;
 
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
+tl::unexpected<Error> invalid_search(std::string message) {
+  return fail(ErrorCode::invalid, std::move(message));
+}
 
 bool is_tag(const Clause& clause) { return clause.entity == "tag" || clause.entity == "tags"; }
 
@@ -54,48 +56,50 @@ bool has(const std::vector<std::string>& list, const std::string& text) {
 
 Status check_tag_clause(const Clause& clause) {
   if (clause.kind != Clause::Kind::text) {
-    return invalid("Expected a quoted string value for tag (e.g. 'my-value'). Got value " + clause.written);
+    return invalid_search("Expected a quoted string value for tag (e.g. 'my-value'). Got value " +
+                          clause.written);
   }
   const std::string& operation = clause.operation;
   if (operation == "=" || operation == "!=" || operation == "LIKE" || operation == "ILIKE") return {};
-  return invalid("Invalid comparator for tag: " + operation);
+  return invalid_search("Invalid comparator for tag: " + operation);
 }
 
 // A number may be quoted.
 Status check_number_clause(Clause& clause) {
   if (!is_number_operation(clause.operation)) {
-    return invalid("Invalid comparator for attribute " + clause.key + ": " + clause.operation);
+    return invalid_search("Invalid comparator for attribute " + clause.key + ": " + clause.operation);
   }
   if (clause.kind == Clause::Kind::text) {
     const Result<std::int64_t> number = parse_version(clause.text);
     if (!number) {
-      return invalid("Invalid value for numeric attribute '" + clause.key + "': " + python_repr(clause.text));
+      return invalid_search("Invalid value for numeric attribute '" + clause.key +
+                            "': " + python_repr(clause.text));
     }
     clause.number = static_cast<double>(*number);
   } else if (clause.kind != Clause::Kind::whole_number) {
-    return invalid("Invalid value for numeric attribute '" + clause.key + "': " + clause.written);
+    return invalid_search("Invalid value for numeric attribute '" + clause.key + "': " + clause.written);
   }
   return {};
 }
 
 Status check_text_clause(const Clause& clause, const Grammar& grammar) {
   if (clause.kind == Clause::Kind::texts && !has(grammar.list_keys, clause.key)) {
-    return invalid("Only " + grammar.shown_list_keys +
-                   " attributes support comparison with a list of quoted string values.");
+    return invalid_search("Only " + grammar.shown_list_keys +
+                          " attributes support comparison with a list of quoted string values.");
   }
   if (clause.kind == Clause::Kind::whole_number || clause.kind == Clause::Kind::number) {
     if (grammar.has_numbers) {
-      return invalid(
+      return invalid_search(
           "Only the '{'version_number', 'creation_timestamp', 'last_updated_timestamp'}' attributes support "
           "comparison with numeric values.");
     }
-    return invalid(
+    return invalid_search(
         "Expected a quoted string value or a list of quoted string values for attributes. Got value " +
         clause.written);
   }
   const bool takes_list = clause.operation == "IN" || clause.operation == "NOT IN";
   const bool fits = is_text_operation(clause.operation) && takes_list == (clause.kind == Clause::Kind::texts);
-  return fits ? Status() : invalid("Invalid comparator for attribute: " + clause.operation);
+  return fits ? Status() : invalid_search("Invalid comparator for attribute: " + clause.operation);
 }
 
 Result<Clauses> read_filter(const std::string& filter, const Grammar& grammar) {
@@ -106,12 +110,12 @@ Result<Clauses> read_filter(const std::string& filter, const Grammar& grammar) {
       continue;
     }
     if (!clause.entity.empty() && clause.entity != "attribute") {
-      return invalid("Invalid entity type '" + clause.entity +
-                     "'. Valid entity types are ('attribute', 'tag', 'tags')");
+      return invalid_search("Invalid entity type '" + clause.entity +
+                            "'. Valid entity types are ('attribute', 'tag', 'tags')");
     }
     if (!has(grammar.keys, clause.key)) {
-      return invalid("Invalid attribute key '" + clause.key + "' specified. Valid keys are '" +
-                     grammar.shown_keys + "'");
+      return invalid_search("Invalid attribute key '" + clause.key + "' specified. Valid keys are '" +
+                            grammar.shown_keys + "'");
     }
     const bool is_number = clause.key == "version_number";
     TRY(is_number ? check_number_clause(clause) : check_text_clause(clause, grammar));
@@ -160,11 +164,11 @@ Result<std::vector<OrderBy>> read_order(const std::vector<std::string>& order_by
     if (!has(keys, part.key)) {
       std::string message = complaint;
       message.replace(message.find('#'), 1, part.key);
-      return invalid(message);
+      return invalid_search(message);
     }
     if (part.key == "timestamp") part.key = "last_updated_timestamp";
     if (!seen.insert(part.key).second)
-      return invalid("`order_by` contains duplicate fields: " + python_repr(text));
+      return invalid_search("`order_by` contains duplicate fields: " + python_repr(text));
     order.push_back(std::move(part));
   }
   return order;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "registry/model_events.h"
 #include "registry/model_rows.h"
 #include "registry/model_rules.h"
@@ -15,9 +16,7 @@ using store::Statement;
 
 namespace {
 
-constexpr std::int64_t kUsPerMs = 1000;
-
-std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / kUsPerMs; }
+std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / base::kMillisecondUs; }
 
 std::string object_of(const std::string& model, std::int64_t version) {
   return "model/" + model + "/" + std::to_string(version);

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "base/clock.h"
 #include "registry/artifact_path.h"
 #include "registry/metric_batch.h"
 #include "registry/record_watch.h"
@@ -17,7 +18,6 @@ namespace {
 using store::Connection;
 using store::Statement;
 
-constexpr std::int64_t kUsPerMs = 1000;
 constexpr std::size_t kAtOnce = 100;
 
 struct DeletedRun {
@@ -360,7 +360,7 @@ class Purger {
 
 Result<PurgeReport> purge_deleted(store::Home& home, const base::Clock& clock, TimeUs deleted_before,
                                   const std::string& actor, bool dry_run) {
-  const std::int64_t before_ms = deleted_before / kUsPerMs;
+  const std::int64_t before_ms = deleted_before / base::kMillisecondUs;
   PurgeReport report;
   Plan plan;
   TRY(home.database().read([&](Connection& connection) -> Status {
@@ -379,7 +379,7 @@ Result<std::vector<std::string>> ended_runs(store::Home& home, TimeUs ended_befo
         "SELECT id FROM run WHERE lifecycle_stage = 'active' AND status NOT IN ('RUNNING', 'SCHEDULED') AND "
         "end_ms <= "
         "? ORDER BY number");
-    row.with(ended_before / kUsPerMs);
+    row.with(ended_before / base::kMillisecondUs);
     while (TRY(row.step())) {
       if (!needed.contains(run_root(row.text(0)))) ids.push_back(row.text(0));
     }

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
@@ -18,8 +19,6 @@
 
 namespace trimtab::registry {
 namespace {
-
-constexpr std::int64_t kUsPerMs = 1000;
 
 VersionFacts read_version(const store::Statement& row) {
   VersionFacts facts;
@@ -241,7 +240,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
   const TimeUs now = clock.now();
   VersionFacts made;
   TRY(write_and_tell(home, [&](store::Connection& connection) -> Status {
-    TRY(own_model(connection, version.project, version.model, now / kUsPerMs));
+    TRY(own_model(connection, version.project, version.model, now / base::kMillisecondUs));
     if (auto known = TRY(select_by_step(connection, version.model, version.step_key))) {
       made = std::move(*known);
       return {};
@@ -251,7 +250,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
     made.step_key = version.step_key;
     made.manifest_sha256 = manifest->second.sha256;
     made.gates = version.gates_passed ? "passed" : "refused";
-    made.created_ms = now / kUsPerMs;
+    made.created_ms = now / base::kMillisecondUs;
     made.is_new = true;
     TRY(write_version(connection, made, version));
     Json detail = Json::object();

@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "registry/book_state.h"
 #include "registry/run_rows.h"
@@ -15,7 +16,6 @@ namespace {
 
 using store::Connection;
 
-constexpr std::int64_t kUsPerMs = 1000;
 constexpr TimeUs kShortestUs = 10 * base::kSecondUs;
 
 bool is_over(RunStatus status) { return status != RunStatus::running && status != RunStatus::scheduled; }
@@ -26,7 +26,7 @@ struct EndLease {
     const Result<RunKey> held = find_active_run(connection, run_id);
     if (!held || is_over(held->status)) return {};  // Ended, deleted or removed meanwhile.
     TRY(connection.prepare("UPDATE run SET status = 'FAILED', end_ms = ? WHERE number = ?")
-            .with(last_beat / kUsPerMs, held->number)
+            .with(last_beat / base::kMillisecondUs, held->number)
             .run());
     tag = {std::string(kLeaseEndedTag), base::format_time(now)};
     TRY(put_tag(connection, held->number, tag));
@@ -40,7 +40,7 @@ struct EndLease {
     const std::optional<std::uint32_t> place = run == 0 ? std::nullopt : book.place(run);
     if (!place) return;
     book.columns.set_status(*place, RunStatus::failed);
-    book.columns.set_end(*place, last_beat / kUsPerMs);
+    book.columns.set_end(*place, last_beat / base::kMillisecondUs);
     book.columns.set_tag(*place, tag.key, tag.value);
     book.leases.erase(run);
     book.seal_when_long(*place);

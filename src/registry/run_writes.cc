@@ -5,6 +5,7 @@
 #include <memory>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/id.h"
 #include "base/json.h"
 #include "registry/book_state.h"
@@ -17,8 +18,6 @@ namespace trimtab::registry {
 namespace {
 
 using store::Connection;
-
-constexpr std::int64_t kUsPerMs = 1000;
 
 // The name that a run is given by its tags; nothing when they name none.
 const KeyValue* find_name_tag(const std::vector<KeyValue>& tags) {
@@ -298,7 +297,7 @@ void RunBook::set_deleted(std::string run_id, bool deleted, Done done) {
   auto change = std::make_shared<DeleteRun<State>>();
   change->run_id = std::move(run_id);
   change->deleted = deleted;
-  change->now_ms = state_->clock.now() / kUsPerMs;
+  change->now_ms = state_->clock.now() / base::kMillisecondUs;
   state_->write(std::move(change), std::move(done));
 }
 

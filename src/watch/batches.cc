@@ -45,7 +45,7 @@ struct OpenBatch {
   std::int64_t served_by(const Row& row) const { return scores_of(row).front().version; }
 };
 
-struct ClosedBatch {
+struct ClosedIds {
   std::vector<const std::string*> ids;
 };
 
@@ -148,7 +148,7 @@ struct Batches::State {
   mutable std::mutex mutex;
   std::map<std::int64_t, OpenBatch> open;
   std::unordered_map<std::string, Place> index;  // Of the rows in `open` and in `closed`.
-  std::deque<ClosedBatch> closed;
+  std::deque<ClosedIds> closed;
   std::int64_t closed_until =
       std::numeric_limits<std::int64_t>::min();     // Batches before this time are closed.
   std::unordered_map<std::string, double> waiting;  // Labels without their prediction,
@@ -213,7 +213,7 @@ LabelledBatch Batches::State::close_oldest() {
   const auto oldest = open.begin();
   const std::int64_t number = oldest->first;
   LabelledBatch out = labelled(oldest->second, number, number + rule.duration);
-  ClosedBatch& ids = closed.emplace_back();
+  ClosedIds& ids = closed.emplace_back();
   for (const Row& row : oldest->second.rows) {
     ids.ids.push_back(row.id);
     index.at(*row.id).row = kClosed;

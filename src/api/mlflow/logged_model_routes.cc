@@ -142,7 +142,7 @@ Result<http::Answer> search(RecordRooms& rooms, Parameters parameters, Request, 
   return http::Reply::json(json);
 }
 
-constexpr RouteRow kRows[] = {
+constexpr RouteRow kLoggedModelRows[] = {
     {"POST", "/mlflow/logged-models", "Begins a logged model", create},
     {"GET", "/mlflow/logged-models/{model_id}", "A logged model", get},
     {"PATCH", "/mlflow/logged-models/{model_id}", "Says that a logged model is ready, or failed", finalize},
@@ -156,6 +156,8 @@ constexpr RouteRow kRows[] = {
 
 }  // namespace
 
-std::vector<http::Route> logged_model_routes(RecordRooms& rooms) { return routes_of(rooms, kRows); }
+std::vector<http::Route> logged_model_routes(RecordRooms& rooms) {
+  return routes_of(rooms, kLoggedModelRows);
+}
 
 }  // namespace trimtab::api

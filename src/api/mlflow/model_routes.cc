@@ -15,7 +15,7 @@ using registry::RegisteredModel;
 constexpr std::int64_t kModelsMax = 1000;
 constexpr std::int64_t kVersionsMax = 200'000;
 
-registry::Written<RegisteredModel> send_model(http::ReplyPromise promise) {
+registry::Written<RegisteredModel> send_registered_model(http::ReplyPromise promise) {
   return [promise](const Result<RegisteredModel>& model) mutable {
     if (!model) return promise.send(mlflow_error(model.error()));
     promise.send(http::Reply::json(Json::object({{"registered_model", registered_model_json(*model)}})));
@@ -37,7 +37,8 @@ Result<http::Answer> create_model(RecordRooms& rooms, Parameters parameters, Req
   model.name = TRY(parameters.text("name"));
   model.tags = TRY(parameters.key_values("tags"));
   model.description = TRY(parameters.find_text("description")).value_or("");
-  registry::create_model(writer(rooms, parameters), std::move(model), send_model(std::move(promise)));
+  registry::create_model(writer(rooms, parameters), std::move(model),
+                         send_registered_model(std::move(promise)));
   return http::Pending{};
 }
 
@@ -51,7 +52,7 @@ Result<http::Answer> update_model(RecordRooms& rooms, Parameters parameters, Req
   std::string name = TRY(parameters.text("name"));
   std::string description = TRY(parameters.find_text("description")).value_or("");
   registry::describe_model(writer(rooms, parameters), std::move(name), std::move(description),
-                           send_model(std::move(promise)));
+                           send_registered_model(std::move(promise)));
   return http::Pending{};
 }
 
@@ -60,7 +61,7 @@ Result<http::Answer> rename_model(RecordRooms& rooms, Parameters parameters, Req
   std::string name = TRY(parameters.text("name"));
   std::string new_name = TRY(parameters.text("new_name"));
   registry::rename_model(writer(rooms, parameters), std::move(name), std::move(new_name),
-                         send_model(std::move(promise)));
+                         send_registered_model(std::move(promise)));
   return http::Pending{};
 }
 
@@ -251,7 +252,7 @@ Result<http::Answer> delete_version_tag(RecordRooms& rooms, Parameters parameter
   return http::Pending{};
 }
 
-constexpr RouteRow kRows[] = {
+constexpr RouteRow kModelRows[] = {
     {"POST", "/mlflow/registered-models/create", "Registers a model's name", create_model},
     {"GET", "/mlflow/registered-models/get", "A registered model", get_model},
     {"PATCH", "/mlflow/registered-models/update", "Describes a registered model", update_model},
@@ -278,6 +279,6 @@ constexpr RouteRow kRows[] = {
 
 }  // namespace
 
-std::vector<http::Route> model_routes(RecordRooms& rooms) { return routes_of(rooms, kRows); }
+std::vector<http::Route> model_routes(RecordRooms& rooms) { return routes_of(rooms, kModelRows); }
 
 }  // namespace trimtab::api

@@ -5,6 +5,7 @@
 #include <cmath>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/id.h"
 
 namespace trimtab::api {
@@ -14,7 +15,6 @@ using registry::Assessment;
 using registry::KeyValue;
 using registry::Trace;
 
-constexpr std::int64_t kUsPerMs = 1000;
 constexpr std::array<std::string_view, 4> kStates = {"STATE_UNSPECIFIED", "OK", "ERROR", "IN_PROGRESS"};
 
 Json map_json(const std::vector<KeyValue>& pairs) {
@@ -65,7 +65,7 @@ Result<std::string> read_state(const MlflowParameters& info) {
 }  // namespace
 
 std::string time_text(std::int64_t ms) {
-  std::string text = base::format_time(ms * kUsPerMs);
+  std::string text = base::format_time(ms * base::kMillisecondUs);
   // Three decimals or none.
   const std::size_t dot = text.find('.');
   if (dot != std::string::npos)
@@ -122,7 +122,7 @@ Result<Trace> read_trace_info(const MlflowParameters& info, TimeUs now) {
   if (const std::optional<std::string> time = TRY(info.find_text("request_time"))) {
     const Result<TimeUs> parsed = base::parse_time(*time);
     if (!parsed) return fail(info.wrong_type("request_time", *time));
-    trace.request_ms = *parsed / kUsPerMs;
+    trace.request_ms = *parsed / base::kMillisecondUs;
   }
   trace.duration_ms = TRY(read_duration(info));
   trace.state = TRY(read_state(info));
@@ -149,7 +149,7 @@ Result<Assessment> read_assessment(const Json& json, const std::string& trace_id
   Json& body = assessment.body = json;
   body.set("assessment_id", assessment.id).set("trace_id", trace_id);
   for (const char* time : {"create_time", "last_update_time"}) {
-    if (body.text_or(time).empty()) body.set(time, time_text(now / kUsPerMs));
+    if (body.text_or(time).empty()) body.set(time, time_text(now / base::kMillisecondUs));
   }
   if (body.find("source") == nullptr) {
     body.set("source", Json::object({{"source_type", "CODE"}, {"source_id", "default"}}));

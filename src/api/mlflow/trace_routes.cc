@@ -4,6 +4,7 @@
 
 #include "api/mlflow/route_rows.h"
 #include "api/mlflow/trace_json.h"
+#include "base/clock.h"
 #include "base/id.h"
 #include "registry/traces.h"
 
@@ -12,7 +13,6 @@ namespace {
 
 using registry::Trace;
 
-constexpr std::int64_t kUsPerMs = 1000;
 constexpr std::int64_t kSearchMax = 500;
 constexpr std::int64_t kSearched = 100;
 
@@ -43,7 +43,7 @@ Result<http::Answer> get_info(RecordRooms& rooms, Parameters, Request request, h
 }
 
 // A trace whose spans have not come yet is found only by who wants what there is.
-Result<http::Answer> get(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
+Result<http::Answer> get_trace(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise) {
   const std::string id = TRY(parameters.text("trace_id"));
   const bool allow_partial = TRY(parameters.flag("allow_partial"));
   const std::vector<Trace> found = TRY(registry::find_traces(rooms.home, {id}, {}));
@@ -121,7 +121,8 @@ Result<http::Answer> search_v2(RecordRooms& rooms, Parameters parameters, Reques
   return answer_search(rooms, parameters, std::move(search), trace_info_v2_json);
 }
 
-Result<http::Answer> remove(RecordRooms& rooms, Parameters parameters, Request, http::ReplyPromise promise) {
+Result<http::Answer> remove_trace(RecordRooms& rooms, Parameters parameters, Request,
+                                  http::ReplyPromise promise) {
   registry::TraceDeletion deletion;
   deletion.experiment_id = TRY(parameters.experiment_id("experiment_id"));
   deletion.request_ms_max = TRY(parameters.find_integer("max_timestamp_millis"));
@@ -283,7 +284,8 @@ Result<http::Answer> update_assessment(RecordRooms& rooms, Parameters parameters
     if (is_named && given->json().find(name) != nullptr) change.set(name, given->json()[name]);
   }
   registry::update_assessment(rooms.home, request.path_values[0], request.path_values[1], std::move(change),
-                              time_text(rooms.clock.now() / kUsPerMs), send_assessment(std::move(promise)));
+                              time_text(rooms.clock.now() / base::kMillisecondUs),
+                              send_assessment(std::move(promise)));
   return http::Pending{};
 }
 
@@ -294,13 +296,13 @@ Result<http::Answer> delete_assessment(RecordRooms& rooms, Parameters, Request r
   return http::Pending{};
 }
 
-constexpr RouteRow kRows[] = {
+constexpr RouteRow kTraceRows[] = {
     {"POST", "/mlflow/traces", "Keeps what is known of a trace", start},
-    {"GET", "/mlflow/traces/get", "A trace with its spans", get},
+    {"GET", "/mlflow/traces/get", "A trace with its spans", get_trace},
     {"GET", "/mlflow/traces/batchGet", "Traces with their spans", get_batch},
     {"POST", "/mlflow/traces/batchGetInfos", "Traces without their spans", get_batch_infos},
     {"POST", "/mlflow/traces/search", "Traces that a filter matches, in an order", search},
-    {"POST", "/mlflow/traces/delete-traces", "Deletes traces", remove},
+    {"POST", "/mlflow/traces/delete-traces", "Deletes traces", remove_trace},
     {"GET", "/mlflow/traces/{trace_id}", "A trace without its spans", get_info},
     {"PATCH", "/mlflow/traces/{trace_id}/tags", "Sets a tag of a trace", set_tag},
     {"DELETE", "/mlflow/traces/{trace_id}/tags", "Removes a tag of a trace", delete_tag},
@@ -319,7 +321,7 @@ constexpr RouteRow kOldRows[] = {
     {"GET", "/mlflow/traces/{request_id}/info", "A trace, for clients before MLflow 3", get_info_v2},
     {"PATCH", "/mlflow/traces/{request_id}/tags", "Sets a tag of a trace", set_tag},
     {"DELETE", "/mlflow/traces/{request_id}/tags", "Removes a tag of a trace", delete_tag},
-    {"POST", "/mlflow/traces/delete-traces", "Deletes traces", remove},
+    {"POST", "/mlflow/traces/delete-traces", "Deletes traces", remove_trace},
     {"POST", "/mlflow/traces/link-to-run", "Adds traces to a run", link_to_run},
     {"POST", "/mlflow/traces/link-prompts", "Notes the prompts that a trace used", link_prompts},
 };
@@ -327,7 +329,7 @@ constexpr RouteRow kOldRows[] = {
 }  // namespace
 
 std::vector<http::Route> trace_routes(RecordRooms& rooms) {
-  std::vector<http::Route> routes = routes_of(rooms, kRows, {"3.0"});
+  std::vector<http::Route> routes = routes_of(rooms, kTraceRows, {"3.0"});
   const std::vector<http::Route> old = routes_of(rooms, kOldRows, {"2.0"});
   routes.insert(routes.end(), old.begin(), old.end());
   return routes;

@@ -188,7 +188,7 @@ struct Row {
   Body body;
 };
 
-constexpr Row kRows[] = {
+constexpr Row kUserRows[] = {
     {"POST", "/mlflow/users/create", "Adds a person", "2.0", create},
     {"GET", "/mlflow/users/get", "A person", "2.0", get},
     {"GET", "/mlflow/users/current", "Who asks", "2.0", current},
@@ -215,7 +215,7 @@ Result<std::string> resource_scope(const MlflowParameters& parameters) {
 
 std::vector<http::Route> user_routes(PeopleRooms& rooms) {
   RouteList routes;
-  for (const Row& row : kRows) {
+  for (const Row& row : kUserRows) {
     const MlflowHandler handler = [&rooms, body = row.body](Parameters parameters, Request request,
                                                             http::ReplyPromise promise) {
       return body(rooms, parameters, request, std::move(promise));

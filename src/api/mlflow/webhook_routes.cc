@@ -149,7 +149,7 @@ Result<http::Answer> test(RecordRooms& rooms, Parameters parameters, Request req
   return fail(ErrorCode::invalid, "Invalid action for entity: there is no event '" + name + "'");
 }
 
-constexpr RouteRow kRows[] = {
+constexpr RouteRow kWebhookRows[] = {
     {"POST", "/mlflow/webhooks", "Registers a webhook", create},
     {"GET", "/mlflow/webhooks", "The webhooks, newest first", list},
     {"GET", "/mlflow/webhooks/{webhook_id}", "A webhook", get},
@@ -160,6 +160,6 @@ constexpr RouteRow kRows[] = {
 
 }  // namespace
 
-std::vector<http::Route> webhook_routes(RecordRooms& rooms) { return routes_of(rooms, kRows); }
+std::vector<http::Route> webhook_routes(RecordRooms& rooms) { return routes_of(rooms, kWebhookRows); }
 
 }  // namespace trimtab::api

@@ -67,10 +67,6 @@ Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
   return json;
 }
 
-http::Reply reply(const Result<Json>& json) {
-  return json ? http::Reply::json(*json) : http::error_reply(json.error());
-}
-
 Result<Json> list_json(ServerRooms& rooms) {
   Json list = Json::array();
   for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home)))
@@ -149,7 +145,7 @@ http::Answer roll_back(ServerRooms& rooms, const http::Request& request, http::R
     return report.to_json();
   };
   const bool is_taken =
-      rooms.long_work->submit([carry_out, promise]() mutable { promise.send(reply(carry_out())); });
+      rooms.long_work->submit([carry_out, promise]() mutable { promise.send(native_reply(carry_out())); });
   if (is_taken) return http::Pending{};
   return http::error_reply(Error{ErrorCode::busy, "too many long requests are waiting",
                                  "send it again a little later", std::nullopt, nullptr});
@@ -167,7 +163,8 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
        .summary = "All endpoints with their champions and health",
        .permission = Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](const Request&, const http::ReplyPromise&) { return reply(list_json(rooms)); }},
+       .handler = [&rooms](const Request&,
+                           const http::ReplyPromise&) { return native_reply(list_json(rooms)); }},
       {.method = "GET",
        .path = "/api/v1/endpoints/{name}",
        .summary = "One endpoint: champion, challenger, health, traffic and labelled performance",
@@ -175,7 +172,7 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
        .reply_schema = any,
        .handler =
            [&rooms](const Request& request, const http::ReplyPromise&) {
-             return reply(endpoint_json(rooms, request.path_values[0]));
+             return native_reply(endpoint_json(rooms, request.path_values[0]));
            }},
       {.method = "GET",
        .path = "/api/v1/endpoints/{name}/schema",
@@ -184,7 +181,7 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
        .reply_schema = any,
        .handler =
            [&rooms](const Request& request, const http::ReplyPromise&) {
-             return reply(schema_json(rooms, request.path_values[0]));
+             return native_reply(schema_json(rooms, request.path_values[0]));
            }},
       {.method = "GET",
        .path = "/api/v1/endpoints/{name}/watch",
@@ -193,7 +190,7 @@ std::vector<http::Route> endpoint_routes(ServerRooms& rooms) {
        .permission = Permission::open,
        .reply_schema = any,
        .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(watch_json(rooms, request)); }},
+                           const http::ReplyPromise&) { return native_reply(watch_json(rooms, request)); }},
       {.method = "POST",
        .path = "/api/v1/endpoints/{name}/labels",
        .summary = "The truth about predictions, by their ids",

@@ -9,10 +9,6 @@
 namespace trimtab::api {
 namespace {
 
-http::Answer reply(const Result<Json>& json) {
-  return json ? http::Reply::json(*json) : http::error_reply(json.error());
-}
-
 Result<Json> incidents_json(ServerRooms& rooms, const http::Request& request) {
   const std::optional<std::string> endpoint = TRY(request.query_value("endpoint"));
   Json list = Json::array();
@@ -90,15 +86,17 @@ std::vector<http::Route> incident_routes(ServerRooms& rooms) {
        .summary = "Incidents with their journals, newest first",
        .permission = Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(incidents_json(rooms, request)); }},
+       .handler = [&rooms](
+                      const Request& request,
+                      const http::ReplyPromise&) { return native_reply(incidents_json(rooms, request)); }},
       {.method = "GET",
        .path = "/api/v1/incidents/{id}",
        .summary = "One incident with its journal; a plan that waits for approval has its number",
        .permission = Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(incident_json(rooms, request)); }},
+       .handler = [&rooms](
+                      const Request& request,
+                      const http::ReplyPromise&) { return native_reply(incident_json(rooms, request)); }},
       {.method = "POST",
        .path = "/api/v1/incidents/{id}/approve",
        .summary = "Has the plan of an incident carried out that waits for approval",

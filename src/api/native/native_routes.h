@@ -18,6 +18,9 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms);  // clock, apply,
 std::vector<http::Route> upkeep_routes(ServerRooms& rooms);  // gc, backup
 std::vector<http::Route> record_routes(RecordRooms& rooms);  // histories of models, heartbeats of runs
 
+// What was asked for, or the refusal.
+http::Reply native_reply(const Result<Json>& json);
+
 // /healthz, /readyz, /version, /openapi.json over all routes given.
 std::vector<http::Route> service_routes(const std::vector<http::Route>& described,
                                         const std::string& version);

@@ -5,10 +5,6 @@
 namespace trimtab::api {
 namespace {
 
-http::Reply reply(const Result<Json>& json) {
-  return json ? http::Reply::json(*json) : http::error_reply(json.error());
-}
-
 Result<Json> audit_json(ServerRooms& rooms) {
   Json list = Json::array();
   TRY(rooms.home.database().read([&](store::Connection& connection) {
@@ -99,7 +95,7 @@ Result<Json> scoring_json(ServerRooms& rooms, const std::string& target) {
 http::Answer profile(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise) {
   const bool is_taken = rooms.long_work->submit(
       [&rooms, name = request.path_values[0], promise = std::move(promise)]() mutable {
-        promise.send(reply(rooms.profile(name)));
+        promise.send(native_reply(rooms.profile(name)));
       });
   if (is_taken) return http::Pending{};
   return http::error_reply(Error{ErrorCode::busy, "too many long requests are waiting",
@@ -107,6 +103,10 @@ http::Answer profile(ServerRooms& rooms, const http::Request& request, http::Rep
 }
 
 }  // namespace
+
+http::Reply native_reply(const Result<Json>& json) {
+  return json ? http::Reply::json(*json) : http::error_reply(json.error());
+}
 
 std::vector<http::Route> operation_routes(ServerRooms& rooms) {
   const Json any = Json::object({{"type", "object"}});
@@ -118,7 +118,8 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
        .summary = "The newest 1,000 rows of the audit chain",
        .permission = Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](const Request&, const http::ReplyPromise&) { return reply(audit_json(rooms)); }},
+       .handler = [&rooms](const Request&,
+                           const http::ReplyPromise&) { return native_reply(audit_json(rooms)); }},
       {.method = "POST",
        .path = "/api/v1/clock",
        .summary = "Moves a manual clock; answers when all that is due by then has been decided",
@@ -143,7 +144,7 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
        .request_schema = any,
        .reply_schema = any,
        .handler = [&rooms](const Request& request,
-                           const http::ReplyPromise&) { return reply(plan_json(rooms, request)); }},
+                           const http::ReplyPromise&) { return native_reply(plan_json(rooms, request)); }},
       {.method = "GET",
        .path = "/api/v1/tables/{name}/profile",
        .summary = "What is known of each column of a table or source",
@@ -159,7 +160,7 @@ std::vector<http::Route> operation_routes(ServerRooms& rooms) {
        .reply_schema = any,
        .handler =
            [&rooms](const Request& request, const http::ReplyPromise&) {
-             return reply(scoring_json(rooms, request.path_values[0]));
+             return native_reply(scoring_json(rooms, request.path_values[0]));
            }},
   };
 }

@@ -262,7 +262,7 @@ struct Row {
   Order order;
 };
 
-constexpr Row kRows[] = {
+constexpr Row kPeopleRows[] = {
     {"GET", "/api/v1/people", "People, groups, roles and tokens", list},
     {"POST", "/api/v1/people", "Adds a person; without a password one is made and told once", add_person},
     {"DELETE", "/api/v1/people/{name}", "Removes a person with roles, tokens and sessions", remove_person},
@@ -281,7 +281,7 @@ constexpr Row kRows[] = {
 
 std::vector<http::Route> people_routes(PeopleRooms& rooms) {
   std::vector<http::Route> routes;
-  for (const Row& row : kRows) {
+  for (const Row& row : kPeopleRows) {
     http::Route route{.method = row.method, .path = row.path, .summary = row.summary};
     route.permission = http::Permission::token;
     route.reply_schema = Json::object({{"type", "object"}});

@@ -14,10 +14,6 @@ Result<Json> heartbeat(RecordRooms& rooms, const std::string& run_id) {
   return Json::object();
 }
 
-http::Answer reply(const Result<Json>& json) {
-  return json ? http::Reply::json(*json) : http::error_reply(json.error());
-}
-
 }  // namespace
 
 std::vector<http::Route> record_routes(RecordRooms& rooms) {
@@ -28,9 +24,10 @@ std::vector<http::Route> record_routes(RecordRooms& rooms) {
        .summary = "Every alias, stage and champion of a model: when, by whom, why; also of deleted versions",
        .permission = http::Permission::open,
        .reply_schema = any,
-       .handler = [&rooms](
-                      const http::Request& request,
-                      const http::ReplyPromise&) { return reply(history(rooms, request.path_values[0])); }},
+       .handler =
+           [&rooms](const http::Request& request, const http::ReplyPromise&) {
+             return native_reply(history(rooms, request.path_values[0]));
+           }},
       {.method = "POST",
        .path = "/api/v1/runs/{run_id}/heartbeat",
        .summary = "A sign of life of a run that has the tag trimtab.lease",
@@ -38,9 +35,10 @@ std::vector<http::Route> record_routes(RecordRooms& rooms) {
        .placement = http::Placement::io,
        .request_schema = any,
        .reply_schema = any,
-       .handler = [&rooms](
-                      const http::Request& request,
-                      const http::ReplyPromise&) { return reply(heartbeat(rooms, request.path_values[0])); }},
+       .handler =
+           [&rooms](const http::Request& request, const http::ReplyPromise&) {
+             return native_reply(heartbeat(rooms, request.path_values[0]));
+           }},
   };
 }
 

@@ -52,7 +52,7 @@ Status check_target(const heal::Ward& ward, const http::Request& request) {
               std::string("its one variant is '") + kVariant + "'");
 }
 
-Result<http::Reply> invoke(const ServerRooms& rooms, const http::Request& request) {
+Result<http::Reply> answer_invocation(const ServerRooms& rooms, const http::Request& request) {
   heal::Ward& ward = *TRY(rooms.ward(request.path_values[0]));
   TRY(check_target(ward, request));
   ReplyShape shape = reply_shape(request.header("Accept"));
@@ -74,7 +74,7 @@ std::vector<http::Route> invocation_routes(ServerRooms& rooms) {
            .handler = predict_handler(
                rooms,
                [&rooms](const http::Request& request) {
-                 Result<http::Reply> reply = invoke(rooms, request);
+                 Result<http::Reply> reply = answer_invocation(rooms, request);
                  if (reply) return std::move(*reply);
                  return is_aws_caller(request) ? aws_refusal(reply.error())
                                                : http::error_reply(reply.error());

@@ -23,7 +23,7 @@ using store::Statement;
 constexpr std::size_t kMetricsAtOnce = 1'000;
 constexpr std::size_t kPairsAtOnce = 100;
 constexpr std::int64_t kRunsAtOnce = 1'000;
-constexpr std::size_t kRunsBetweenWords = 200;
+constexpr std::size_t kExportedBetweenWords = 200;
 
 Json pair_json(const KeyValue& pair) { return Json::object({{"key", pair.key}, {"value", pair.value}}); }
 
@@ -128,7 +128,7 @@ class Exporter {
       const registry::RunPage page = TRY(runs_.search(search));
       for (const registry::RunFacts& run : page.runs) {
         TRY(send_run(run, there));
-        if (++sent % kRunsBetweenWords == 0) {
+        if (++sent % kExportedBetweenWords == 0) {
           say_("experiment '" + experiment.name + "': " + std::to_string(sent) + " runs");
         }
       }

@@ -16,7 +16,7 @@ namespace {
 
 using store::Connection;
 
-constexpr std::size_t kRunsBetweenWords = 500;
+constexpr std::size_t kImportedBetweenWords = 500;
 constexpr std::size_t kFilesAtOnce = 200;
 
 class Importer {
@@ -74,7 +74,7 @@ class Importer {
   Status bring_runs(const registry::ImportedExperiment& experiment, std::int64_t id) {
     const std::vector<std::string> ids = TRY(record_.run_ids(experiment.id));
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (i > 0 && i % kRunsBetweenWords == 0) {
+      if (i > 0 && i % kImportedBetweenWords == 0) {
         say_("experiment '" + experiment.name + "': " + std::to_string(i) + " of " +
              std::to_string(ids.size()) + " runs");
       }

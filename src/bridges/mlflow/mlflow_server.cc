@@ -10,7 +10,7 @@ namespace {
 constexpr TimeUs kTimeoutUs = 10 * base::kMinuteUs;
 constexpr int kDepthMax = 256;
 constexpr const char* kApi = "/api/2.0/mlflow";
-constexpr const char* kProxy = "/api/2.0/mlflow-artifacts/artifacts";
+constexpr const char* kArtifactsPath = "/api/2.0/mlflow-artifacts/artifacts";
 
 tl::unexpected<Error> no_address(const std::string& uri) {
   return fail(
@@ -111,20 +111,21 @@ Result<Json> MlflowServer::remove(const std::string& path, const Json& body) {
 }
 
 Result<Json> MlflowServer::list_artifacts(const std::string& path) {
-  return ask("GET", kProxy + query_text({{"path", path}}), "");
+  return ask("GET", kArtifactsPath + query_text({{"path", path}}), "");
 }
 
 Result<std::string> MlflowServer::get_artifact(const std::string& path) {
   const Result<http::ClientReply> reply =
-      client_.send("GET", std::string(kProxy) + "/" + percent_encoded(path, true));
+      client_.send("GET", std::string(kArtifactsPath) + "/" + percent_encoded(path, true));
   if (!reply) return fail(base::wrap(reply.error(), "'" + path + "' cannot be fetched from " + uri_));
   if (reply->status >= 400) return fail(refusal(uri_, reply->status, reply->body));
   return reply->body;
 }
 
 Status MlflowServer::put_artifact(const std::string& path, const std::string& bytes) {
-  const Result<http::ClientReply> reply = client_.send(
-      "PUT", std::string(kProxy) + "/" + percent_encoded(path, true), bytes, "application/octet-stream");
+  const Result<http::ClientReply> reply =
+      client_.send("PUT", std::string(kArtifactsPath) + "/" + percent_encoded(path, true), bytes,
+                   "application/octet-stream");
   if (!reply) return fail(base::wrap(reply.error(), "'" + path + "' cannot be sent to " + uri_));
   if (reply->status >= 400) return fail(refusal(uri_, reply->status, reply->body));
   return {};
