@@ -1,10 +1,9 @@
 #!/usr/bin/env python3
-"""`./dev fuzz [TARGET…] [--seconds N] [--seed N]`: random bytes, grown from the corpus, for readers of strangers'
-bytes.
+"""`./dev fuzz [TARGET…] [--seconds N] [--seed N]`: random bytes for the readers of strangers' bytes.
 
-Without --seconds: a minute each for what stands open to the network on every server, a few seconds for the
-rest. Fails when an input crashes a reader, trips a sanitizer or a CHECK, leaks, or hangs; the input stays in
-build/fuzz/findings. What is worth keeping goes to tests/fuzz/corpus/TARGET by hand.
+They grow from the corpus. Without --seconds: a minute each for what stands open to the network on every
+server, a few seconds for the rest. Fails when an input crashes a reader, trips a sanitizer or a CHECK, leaks,
+or hangs; the input stays in build/fuzz/findings. What is worth keeping goes to tests/fuzz/corpus/TARGET by hand.
 """
 
 import argparse
