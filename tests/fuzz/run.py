@@ -3,7 +3,7 @@
 
 They grow from the corpus. Without --seconds: a minute each for what stands open to the network on every
 server, a few seconds for the rest. Fails when an input crashes a reader, trips a sanitizer or a CHECK, leaks,
-or hangs; the input stays in build/fuzz/findings. What is worth keeping goes to tests/fuzz/corpus/TARGET by hand.
+or hangs; the input stays in build/fuzz/findings. What is worth keeping goes to the corpus by hand.
 """
 
 import argparse
