@@ -100,25 +100,72 @@ def scratch(cache):
     return tempfile.TemporaryDirectory(dir=cache / "tmp", ignore_cleanup_errors=True)
 
 
-def venv(cache, name, requirements=""):
-    """A private Python environment with these requirements; returns its python.
+def lock_of(requirements):
+    return requirements.with_suffix(".lock")
 
-    Requirements that begin with `# complete` name every package, and get no others.
+
+def this_python():
+    return f"CPython {sys.version_info.major}.{sys.version_info.minor} {sys.platform} {os.uname().machine}"
+
+
+def locked(requirements):
+    """What to install for a file of requirements: all packages, by version and hash.
+
+    A lock is of one kind of Python; another kind gets what the requirements name, and no hashes.
     """
+    written = requirements.read_text(encoding="utf-8")
+    text = lock_of(requirements).read_text(encoding="utf-8")
+    digest = hashlib.sha256(written.encode()).hexdigest()
+    if f"# of sha256 {digest}\n" not in text:
+        raise Failure(f"{requirements} was changed: run cmake/dependencies.py lock {requirements}")
+    if f"# for {this_python()}\n" in text:
+        return text
+    say(f"{lock_of(requirements).name} is for another Python than {this_python()}: its hashes are not used")
+    return written
+
+
+def write_lock(cache, requirements):
+    """Asks the package index what the requirements need today and writes it down."""
+    written = requirements.read_bytes()
+    with scratch(cache) as temporary:
+        report = pathlib.Path(temporary) / "report.json"
+        ask = [venv(cache, "pip"), "-m", "pip", "install", "--disable-pip-version-check", "-q", "--dry-run"]
+        ask += ["--ignore-installed", "--report", report, "-r", requirements]
+        if written.startswith(b"# complete"):
+            ask.append("--no-deps")
+        run(ask)
+        found = json.loads(report.read_text(encoding="utf-8"))["install"]
+    lines = []
+    for package in found:
+        name, version = package["metadata"]["name"], package["metadata"]["version"]
+        digest = package["download_info"]["archive_info"]["hashes"]["sha256"]
+        lines.append(f"{name}=={version} \\\n  --hash=sha256:{digest}\n")
+    head = "# Every package, by version and hash; made by cmake/dependencies.py lock.\n"
+    head += f"# for {this_python()}\n"
+    head += f"# of sha256 {hashlib.sha256(written).hexdigest()}\n"
+    text = head + "".join(sorted(lines, key=str.lower))
+    write_if_changed(lock_of(requirements), text)
+
+
+def venv(cache, name, packages=""):
+    """A private Python environment with the packages of a lock or of requirements; returns its python."""
     folder = cache / "venv" / name
-    key = hashlib.sha256((sys.version + requirements).encode()).hexdigest()
+    key = hashlib.sha256((sys.version + packages).encode()).hexdigest()
     marker = folder / "complete"
     if not marker.exists() or marker.read_text(encoding="utf-8") != key:
         say(f"making the Python environment '{name}'")
         shutil.rmtree(folder, ignore_errors=True)
         run([sys.executable, "-m", "venv", folder])
-        if requirements:
-            listed = folder / "requirements.txt"
-            listed.write_text(requirements, encoding="utf-8")
+        if packages:
+            listed = folder / "packages.lock"
+            listed.write_text(packages, encoding="utf-8")
             install = [folder / "bin/python", "-m", "pip", "install", "--disable-pip-version-check", "-q"]
-            if requirements.startswith("# complete"):
+            if "--hash=" in packages:
+                install += ["--no-deps", "--require-hashes"]
+            elif packages.startswith("# complete"):
                 install.append("--no-deps")
-            retry(f"the Python packages of '{name}'", lambda: run([*install, "-r", listed]))
+            install += ["-r", listed]
+            retry(f"the Python packages of '{name}'", lambda: run(install))
         marker.write_text(key, encoding="utf-8")
     return folder / "bin/python"
 
@@ -274,6 +321,7 @@ def main():
     verbs.add_parser("build", help="fetch and build what the C++ build links").add_argument("cmake_file")
     verbs.add_parser("list", help="say which archives are here")
     verbs.add_parser("source", help="print the folder of one unpacked archive").add_argument("name")
+    verbs.add_parser("lock", help="write down what they need today").add_argument("requirements")
     python = verbs.add_parser("venv", help="print the python of a private environment")
     python.add_argument("name")
     python.add_argument("requirements")
@@ -288,11 +336,12 @@ def main():
         try:
             if options.verb == "build":
                 fetch_for_build(cache, options.cmake_file)
+            elif options.verb == "lock":
+                write_lock(cache, pathlib.Path(options.requirements))
             elif options.verb == "source":
                 print(unpack(cache, pin(options.name)))
             else:
-                requirements = pathlib.Path(options.requirements).read_text(encoding="utf-8")
-                print(venv(cache, options.name, requirements))
+                print(venv(cache, options.name, locked(pathlib.Path(options.requirements))))
         except Failure as failure:
             sys.exit(f"error: {failure}")
     return None
