@@ -37,40 +37,6 @@ Result<std::int64_t> free_experiment_id(Connection& connection, std::int64_t wan
   return next_experiment_id(connection);
 }
 
-Status write_datasets(Connection& connection, std::int64_t experiment_id, std::int64_t run,
-                      const std::vector<DatasetInput>& datasets) {
-  for (const DatasetInput& input : datasets) {
-    TRY(connection
-            .prepare("INSERT INTO logged_dataset (experiment_id, name, digest, source_type, source, schema, "
-                     "profile) "
-                     "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-            .with(experiment_id, input.name, input.digest, input.source_type, input.source, input.schema,
-                  input.profile)
-            .run());
-    Json tags = Json::array();
-    for (const KeyValue& tag : input.tags) tags.push(Json(Json::Array{tag.key, tag.value}));
-    TRY(connection
-            .prepare(
-                "INSERT INTO run_dataset (run, dataset, tags_json) SELECT ?, number, ? FROM logged_dataset "
-                "WHERE experiment_id = ? AND name = ? AND digest = ? ON CONFLICT DO NOTHING")
-            .with(run, tags.dump(), experiment_id, input.name, input.digest)
-            .run());
-  }
-  return {};
-}
-
-Status write_links(Connection& connection, std::int64_t run, const char* direction,
-                   const std::vector<ModelLink>& links) {
-  for (const ModelLink& link : links) {
-    TRY(connection
-            .prepare("INSERT INTO run_model (run, direction, model_id, step) VALUES (?, ?, ?, ?) "
-                     "ON CONFLICT DO NOTHING")
-            .with(run, direction, link.model_id, link.step)
-            .run());
-  }
-  return {};
-}
-
 Status mark_deleted(Connection& connection, std::int64_t run, std::int64_t deleted_ms) {
   return connection.prepare("UPDATE run SET lifecycle_stage = 'deleted', deleted_ms = ? WHERE number = ?")
       .with(deleted_ms, run)
@@ -134,9 +100,11 @@ Result<bool> place_run(Connection& connection, std::int64_t experiment_id, const
   for (const KeyValue& tag : run.tags) TRY(put_tag(connection, number, tag));
   TRY(put_tag(connection, number, {std::string(kRunNameTag), info.name}));
   TRY(write_sealed(connection, number, make_batch(run.points)));
-  TRY(write_datasets(connection, experiment_id, number, run.datasets));
-  TRY(write_links(connection, number, "input", run.model_inputs));
-  TRY(write_links(connection, number, "output", run.model_outputs));
+  for (const DatasetInput& input : run.datasets) {
+    TRY(add_dataset(connection, experiment_id, number, input));
+  }
+  for (const ModelLink& link : run.model_inputs) TRY(add_model_link(connection, number, "input", link));
+  for (const ModelLink& link : run.model_outputs) TRY(add_model_link(connection, number, "output", link));
   if (info.is_deleted) TRY(mark_deleted(connection, number, run.deleted_ms));
   return true;
 }

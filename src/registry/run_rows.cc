@@ -98,6 +98,35 @@ Result<std::optional<std::string>> put_param(Connection& connection, std::int64_
   return std::optional(std::move(value));
 }
 
+Result<bool> add_dataset(Connection& connection, std::int64_t experiment_id, std::int64_t run,
+                         const DatasetInput& input) {
+  TRY(connection
+          .prepare("INSERT INTO logged_dataset (experiment_id, name, digest, source_type, source, schema, "
+                   "profile) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
+          .with(experiment_id, input.name, input.digest, input.source_type, input.source, input.schema,
+                input.profile)
+          .run());
+  Json tags = Json::array();
+  for (const KeyValue& tag : input.tags) tags.push(Json(Json::Array{tag.key, tag.value}));
+  TRY(connection
+          .prepare(
+              "INSERT INTO run_dataset (run, dataset, tags_json) SELECT ?, number, ? FROM "
+              "logged_dataset WHERE experiment_id = ? AND name = ? AND digest = ? ON CONFLICT DO NOTHING")
+          .with(run, tags.dump(), experiment_id, input.name, input.digest)
+          .run());
+  return connection.changes() > 0;
+}
+
+Result<bool> add_model_link(Connection& connection, std::int64_t run, const char* direction,
+                            const ModelLink& link) {
+  TRY(connection
+          .prepare("INSERT INTO run_model (run, direction, model_id, step) VALUES (?, ?, ?, ?) "
+                   "ON CONFLICT DO NOTHING")
+          .with(run, direction, link.model_id, link.step)
+          .run());
+  return connection.changes() > 0;
+}
+
 Status append_journal(Connection& connection, std::int64_t sequence, std::int64_t run,
                       std::string_view body) {
   Statement insert = connection.prepare("INSERT INTO metric_journal (sequence, run, body) VALUES (?, ?, ?)");

@@ -42,6 +42,13 @@ Status put_tag(store::Connection& connection, std::int64_t run, const KeyValue& 
 // A param that is there with the same value is left alone. Returns the value it has when that is another.
 Result<std::optional<std::string>> put_param(store::Connection& connection, std::int64_t run,
                                              const KeyValue& param);
+// A dataset that the experiment knows keeps what was said of it first; a run that has it keeps its tags.
+// Returns whether it is new to the run.
+Result<bool> add_dataset(store::Connection& connection, std::int64_t experiment_id, std::int64_t run,
+                         const DatasetInput& input);
+// `direction` is "input" or "output". Returns whether it is new to the run.
+Result<bool> add_model_link(store::Connection& connection, std::int64_t run, const char* direction,
+                            const ModelLink& link);
 // `sequence` is greater than that of any row before.
 Status append_journal(store::Connection& connection, std::int64_t sequence, std::int64_t run,
                       std::string_view body);

@@ -314,23 +314,9 @@ struct AddLinks {
     return write_models(connection, "output", outputs);
   }
 
-  // A dataset that the experiment knows keeps what was said of it first; a run that has it keeps its tags.
   Status write_dataset(Connection& connection, const RunKey& state, const DatasetInput& input) {
-    TRY(connection
-            .prepare("INSERT INTO logged_dataset (experiment_id, name, digest, source_type, source, schema, "
-                     "profile) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING")
-            .with(state.experiment_id, input.name, input.digest, input.source_type, input.source,
-                  input.schema, input.profile)
-            .run());
-    Json tags = Json::array();
-    for (const KeyValue& tag : input.tags) tags.push(Json(Json::Array{tag.key, tag.value}));
-    TRY(connection
-            .prepare(
-                "INSERT INTO run_dataset (run, dataset, tags_json) SELECT ?, number, ? FROM "
-                "logged_dataset WHERE experiment_id = ? AND name = ? AND digest = ? ON CONFLICT DO NOTHING")
-            .with(run, tags.dump(), state.experiment_id, input.name, input.digest)
-            .run());
-    if (connection.changes() > 0) added.push_back(TRY(read_dataset(connection, state.experiment_id, input)));
+    if (!TRY(add_dataset(connection, state.experiment_id, run, input))) return {};
+    added.push_back(TRY(read_dataset(connection, state.experiment_id, input)));
     return {};
   }
 
@@ -349,12 +335,7 @@ struct AddLinks {
   Status write_models(Connection& connection, const char* direction, std::vector<ModelLink>& links) {
     std::vector<ModelLink> fresh;
     for (const ModelLink& link : links) {
-      TRY(connection
-              .prepare("INSERT INTO run_model (run, direction, model_id, step) VALUES (?, ?, ?, ?) "
-                       "ON CONFLICT DO NOTHING")
-              .with(run, direction, link.model_id, link.step)
-              .run());
-      if (connection.changes() > 0) fresh.push_back(link);
+      if (TRY(add_model_link(connection, run, direction, link))) fresh.push_back(link);
     }
     links = std::move(fresh);
     return {};

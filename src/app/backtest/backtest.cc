@@ -255,7 +255,7 @@ class Backtest {
         line += " " + choices_[i].name + " " +
                 std::to_string(100 * done[i] / std::max<std::int64_t>(total, 1)) + " %";
       }
-      options_.say(line + ", " + base::format_duration((said - started) / base::kSecondUs * base::kSecondUs));
+      options_.say(line + ", " + std::to_string((said - started) / base::kSecondUs) + " s");
     }
   }
 
