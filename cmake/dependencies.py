@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import pathlib
+import platform
 import shutil
 import subprocess
 import sys
@@ -104,8 +105,19 @@ def lock_of(requirements):
     return requirements.with_suffix(".lock")
 
 
+def read_requirements(file):
+    if not file.is_file():
+        raise Failure(f"there is no file {file}")
+    return file.read_text(encoding="utf-8")
+
+
+def sha256_of_text(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def this_python():
-    return f"CPython {sys.version_info.major}.{sys.version_info.minor} {sys.platform} {os.uname().machine}"
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return f"{platform.python_implementation()} {version} {sys.platform} {os.uname().machine}"
 
 
 def locked(requirements):
@@ -113,25 +125,27 @@ def locked(requirements):
 
     A lock is of one kind of Python; another kind gets what the requirements name, and no hashes.
     """
-    written = requirements.read_text(encoding="utf-8")
-    text = lock_of(requirements).read_text(encoding="utf-8")
-    digest = hashlib.sha256(written.encode()).hexdigest()
-    if f"# of sha256 {digest}\n" not in text:
-        raise Failure(f"{requirements} was changed: run cmake/dependencies.py lock {requirements}")
+    written = read_requirements(requirements)
+    lock = lock_of(requirements)
+    text = lock.read_text(encoding="utf-8") if lock.exists() else ""
+    if f"# of sha256 {sha256_of_text(written)}\n" not in text:
+        raise Failure(
+            f"{lock} is not of this {requirements.name}; run python3 cmake/dependencies.py lock {requirements}"
+        )
     if f"# for {this_python()}\n" in text:
         return text
-    say(f"{lock_of(requirements).name} is for another Python than {this_python()}: its hashes are not used")
+    say(f"{lock.name} is for another Python than {this_python()}: its hashes are not used")
     return written
 
 
 def write_lock(cache, requirements):
     """Asks the package index what the requirements need today and writes it down."""
-    written = requirements.read_bytes()
+    written = read_requirements(requirements)
     with scratch(cache) as temporary:
         report = pathlib.Path(temporary) / "report.json"
         ask = [venv(cache, "pip"), "-m", "pip", "install", "--disable-pip-version-check", "-q", "--dry-run"]
         ask += ["--ignore-installed", "--report", report, "-r", requirements]
-        if written.startswith(b"# complete"):
+        if written.startswith("# complete"):
             ask.append("--no-deps")
         run(ask)
         found = json.loads(report.read_text(encoding="utf-8"))["install"]
@@ -142,7 +156,7 @@ def write_lock(cache, requirements):
         lines.append(f"{name}=={version} \\\n  --hash=sha256:{digest}\n")
     head = "# Every package, by version and hash; made by cmake/dependencies.py lock.\n"
     head += f"# for {this_python()}\n"
-    head += f"# of sha256 {hashlib.sha256(written).hexdigest()}\n"
+    head += f"# of sha256 {sha256_of_text(written)}\n"
     text = head + "".join(sorted(lines, key=str.lower))
     write_if_changed(lock_of(requirements), text)
 
@@ -150,7 +164,7 @@ def write_lock(cache, requirements):
 def venv(cache, name, packages=""):
     """A private Python environment with the packages of a lock or of requirements; returns its python."""
     folder = cache / "venv" / name
-    key = hashlib.sha256((sys.version + packages).encode()).hexdigest()
+    key = sha256_of_text(sys.version + packages)
     marker = folder / "complete"
     if not marker.exists() or marker.read_text(encoding="utf-8") != key:
         say(f"making the Python environment '{name}'")
@@ -262,7 +276,7 @@ def fetch_go(cache, wanted):
 def build_lightgbm(cache, wanted):
     """Compiles LightGBM once per archive, compiler and flags; returns its library and headers."""
     compiler = run(["g++", "--version"]).splitlines()[0]
-    key = hashlib.sha256("\n".join([wanted.hash, compiler, *LIGHTGBM_FLAGS]).encode()).hexdigest()[:12]
+    key = sha256_of_text("\n".join([wanted.hash, compiler, *LIGHTGBM_FLAGS]))[:12]
     folder = cache / "built" / f"lightgbm-{wanted.version}-{key}"
     if folder.exists():
         return folder

@@ -18,7 +18,7 @@ endfunction()
 
 function(make_precompiled kind)
   set(target precompiled_${kind})
-  file(WRITE ${PROJECT_BINARY_DIR}/generated/${target}.cc "")
+  file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/${target}.cc CONTENT "")
   # With no definitions of a room's own: they would make it unusable elsewhere.
   add_library(${target} OBJECT ${PROJECT_BINARY_DIR}/generated/${target}.cc)
   target_precompile_headers(${target} PRIVATE ${ARGN})

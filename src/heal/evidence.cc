@@ -13,8 +13,8 @@ namespace {
 
 constexpr std::array<double, 2> kBets = {0.3, 0.9};
 constexpr std::size_t kIncrementsMax = 4096;  // Of a change that is seen and never healed; the oldest go.
-constexpr int kTiltSteps = 6;
-constexpr double kSmallTilt = 1e-4;  // Far below what a difference of losses can show.
+constexpr int kCorrectionSteps = 6;
+constexpr double kSmallCorrection = 1e-4;  // Far below what a difference of losses can show.
 
 double log_mean_exp(std::span<const double> logs) {
   const double largest = *std::max_element(logs.begin(), logs.end());
@@ -109,7 +109,7 @@ std::vector<double> minimise(const Fit& fit) {
   std::vector<double> beta(fit.size, 0), gradient, hessian, next;
   beta[1] = 1;
   double loss = fit.loss(beta);
-  for (int iteration = 0; iteration < kTiltSteps; ++iteration) {
+  for (int iteration = 0; iteration < kCorrectionSteps; ++iteration) {
     fit.differentiate(beta, gradient, hessian);
     solve(fit.size, hessian, gradient);
     double factor = 1;
@@ -122,8 +122,9 @@ std::vector<double> minimise(const Fit& fit) {
       beta = next;
       break;
     }
-    const bool is_small = std::all_of(gradient.begin(), gradient.end(),
-                                      [&](double step) { return std::abs(step) * factor < kSmallTilt; });
+    const bool is_small = std::all_of(gradient.begin(), gradient.end(), [&](double step) {
+      return std::abs(step) * factor < kSmallCorrection;
+    });
     if (is_small) break;
   }
   return beta;

@@ -16,8 +16,8 @@ namespace {
 
 // Brackets keep out what only a whole SELECT may have: an alias, FROM, ORDER BY. What is an expression
 // between them is the same expression to the binder, which parses it without.
-constexpr std::string_view kAllowedBefore = "SELECT (";
-constexpr std::string_view kAfter = ")";
+constexpr std::string_view kOpening = "SELECT (";
+constexpr std::string_view kClosing = ")";
 constexpr std::string_view kEmptySelect = "SELECT (0)";
 // A tree level takes up to four levels of JSON (a CASE: its object, its checks, a check, the WHEN).
 constexpr int kJsonDepthMax = 4 * (kExpressionDepthMax + 2) + 16;
@@ -35,9 +35,9 @@ tl::unexpected<Error> refuse(const NamedExpression& expression, ExpressionFault 
                     place_in(expression, static_cast<int>(fault.offset)), nullptr});
 }
 
-// A location in kAllowedBefore + text + kAfter as an offset in text.
+// A location in kOpening + text + kClosing as an offset in text.
 std::size_t text_offset(std::int64_t location, std::string_view text) {
-  const std::int64_t offset = location - static_cast<std::int64_t>(kAllowedBefore.size());
+  const std::int64_t offset = location - static_cast<std::int64_t>(kOpening.size());
   return static_cast<std::size_t>(
       std::clamp<std::int64_t>(offset, 0, static_cast<std::int64_t>(text.size())));
 }
@@ -88,13 +88,13 @@ Json take_expression(Json& reply) {
 Result<ExpressionTree> parse(Engine& engine, const NamedExpression& expression) {
   if (std::optional<ExpressionFault> fault = scan_expression(expression.text))
     return refuse(expression, *fault);
-  const std::string whole = std::string(kAllowedBefore) + expression.text + std::string(kAfter);
+  const std::string whole = std::string(kOpening) + expression.text + std::string(kClosing);
   const std::vector<Json> row =
       TRY(engine.query_row("SELECT json_serialize_sql(" + quote_text(whole) +
                            ")::VARCHAR, json_serialize_sql(" + quote_text(kEmptySelect) + ")::VARCHAR"));
   Json reply = TRY(read_reply(expression, row.at(0).as_string()));
   Json empty = TRY(read_reply(expression, row.at(1).as_string()));
-  ExpressionTree tree{take_expression(reply), static_cast<std::int64_t>(kAllowedBefore.size())};
+  ExpressionTree tree{take_expression(reply), static_cast<std::int64_t>(kOpening.size())};
   take_expression(empty);
   if (tree.root.is_null() || reply != empty)
     return refuse(expression, {0, "this is not exactly one expression", ""});

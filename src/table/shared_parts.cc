@@ -78,7 +78,7 @@ Assignment assign(ExpressionPointer expression, int slot, std::vector<int> field
 }
 
 // One value that is computed for every row, maybe more than once.
-struct Shared {
+struct SharedPart {
   ExpressionPointer expression;  // As it was bound.
   int count = 1;
   int slot = kNone;  // Where it is wanted, or is made.
@@ -90,20 +90,21 @@ struct Shared {
 struct SharedParts::State {
   duckdb::ClientContext& context;
   MakeSlot make_slot;
-  std::vector<std::unique_ptr<Shared>> parts;
-  duckdb::expression_map_t<Shared*> by_value;                 // Its keys are the parts' expressions.
-  duckdb::expression_map_t<std::vector<Shared*>> by_instant;  // Calendar parts by the time that they split.
+  std::vector<std::unique_ptr<SharedPart>> parts;
+  duckdb::expression_map_t<SharedPart*> by_value;  // Its keys are the parts' expressions.
+  duckdb::expression_map_t<std::vector<SharedPart*>>
+      by_instant;  // Calendar parts by the time that they split.
 
   State(duckdb::ClientContext& its_context, MakeSlot its_make_slot)
       : context(its_context), make_slot(std::move(its_make_slot)) {}
 
   void count(const Expression& expression, bool always, int slot);
-  Shared* part_of(Expression& expression) const;
-  const std::vector<Shared*>* instant_of(const Shared& part) const;
+  SharedPart* part_of(Expression& expression) const;
+  const std::vector<SharedPart*>* instant_of(const SharedPart& part) const;
   void rewrite(ExpressionPointer& expression, bool always, std::vector<Assignment>& to);
   void rewrite_children(Expression& expression, bool always, std::vector<Assignment>& to);
-  void make(Shared& part, std::vector<Assignment>& to);
-  void make_calendar(const std::vector<Shared*>& fields, std::vector<Assignment>& to);
+  void make(SharedPart& part, std::vector<Assignment>& to);
+  void make_calendar(const std::vector<SharedPart*>& fields, std::vector<Assignment>& to);
 };
 
 Assignment::Assignment(std::unique_ptr<Expression> its_expression, int its_slot, std::vector<int> its_fields)
@@ -116,13 +117,13 @@ SharedParts::SharedParts(duckdb::ClientContext& context, MakeSlot make_slot)
     : state_(std::make_unique<State>(context, std::move(make_slot))) {}
 SharedParts::~SharedParts() = default;
 
-Shared* SharedParts::State::part_of(Expression& expression) const {
+SharedPart* SharedParts::State::part_of(Expression& expression) const {
   const auto found = by_value.find(expression);
   return found == by_value.end() ? nullptr : found->second;
 }
 
 // The calendar parts that are read together with this one, itself included; null when it is alone or none.
-const std::vector<Shared*>* SharedParts::State::instant_of(const Shared& part) const {
+const std::vector<SharedPart*>* SharedParts::State::instant_of(const SharedPart& part) const {
   if (!is_calendar_part(*part.expression)) return nullptr;
   const auto found = by_instant.find(*call_of(*part.expression).children[0]);
   return found == by_instant.end() || found->second.size() < 2 ? nullptr : &found->second;
@@ -130,14 +131,14 @@ const std::vector<Shared*>* SharedParts::State::instant_of(const Shared& part) c
 
 void SharedParts::State::count(const Expression& expression, bool always, int slot) {
   if (is_trivial(expression)) return;
-  if (Shared* known = part_of(const_cast<Expression&>(expression))) {
+  if (SharedPart* known = part_of(const_cast<Expression&>(expression))) {
     // What lies inside of it will not be computed again.
     ++known->count;
     if (known->slot == kNone) known->slot = slot;
     return;
   }
   if (always) {
-    Shared& part = *parts.emplace_back(std::make_unique<Shared>());
+    SharedPart& part = *parts.emplace_back(std::make_unique<SharedPart>());
     part.expression = expression.Copy();
     part.slot = slot;
     by_value.emplace(*part.expression, &part);
@@ -163,7 +164,7 @@ void SharedParts::State::rewrite_children(Expression& expression, bool always, s
 // `always`: it is computed here for every row, so what it shares with later ones may be made here.
 void SharedParts::State::rewrite(ExpressionPointer& expression, bool always, std::vector<Assignment>& to) {
   if (is_trivial(*expression)) return;
-  if (Shared* part = part_of(*expression)) {
+  if (SharedPart* part = part_of(*expression)) {
     const bool is_shared = part->count > 1 || instant_of(*part) != nullptr;
     if (is_shared && always && !part->is_made) make(*part, to);
     if (part->is_made) {
@@ -174,8 +175,8 @@ void SharedParts::State::rewrite(ExpressionPointer& expression, bool always, std
   rewrite_children(*expression, always, to);
 }
 
-void SharedParts::State::make(Shared& part, std::vector<Assignment>& to) {
-  if (const std::vector<Shared*>* fields = instant_of(part)) return make_calendar(*fields, to);
+void SharedParts::State::make(SharedPart& part, std::vector<Assignment>& to) {
+  if (const std::vector<SharedPart*>* fields = instant_of(part)) return make_calendar(*fields, to);
   // The part itself stays as it was bound, because it is the key by which its like is found.
   ExpressionPointer expression = part.expression->Copy();
   rewrite_children(*expression, true, to);
@@ -186,9 +187,9 @@ void SharedParts::State::make(Shared& part, std::vector<Assignment>& to) {
 
 // All fields of one instant with one call of date_part, which reads them as the functions do, one after the
 // other, but splits the instant once.
-void SharedParts::State::make_calendar(const std::vector<Shared*>& fields, std::vector<Assignment>& to) {
+void SharedParts::State::make_calendar(const std::vector<SharedPart*>& fields, std::vector<Assignment>& to) {
   duckdb::vector<duckdb::Value> names;
-  for (const Shared* field : fields) names.emplace_back(call_of(*field->expression).function.name);
+  for (const SharedPart* field : fields) names.emplace_back(call_of(*field->expression).function.name);
   ExpressionPointer instant = call_of(*fields.front()->expression).children[0]->Copy();
   rewrite(instant, true, to);
   duckdb::vector<ExpressionPointer> arguments;
@@ -202,7 +203,7 @@ void SharedParts::State::make_calendar(const std::vector<Shared*>& fields, std::
   CHECK(call && call->return_type.id() == duckdb::LogicalTypeId::STRUCT);
   const int all = make_slot(call->return_type, true);
   std::vector<int> slots;
-  for (Shared* field : fields) {
+  for (SharedPart* field : fields) {
     if (field->slot == kNone) field->slot = make_slot(field->expression->return_type, false);
     field->is_made = true;
     slots.push_back(field->slot);

@@ -105,5 +105,54 @@ class Pins(unittest.TestCase):
         self.assertEqual(dependencies.pin("linux-amd64").kind, "go")
 
 
+class Locks(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.file = pathlib.Path(folder.name) / "requirements.txt"
+        self.lock = self.file.with_suffix(".lock")
+        self.file.write_text("thing==1.0\n", encoding="utf-8")
+
+    def write_lock(self, python):
+        digest = hashlib.sha256(b"thing==1.0\n").hexdigest()
+        head = f"# for {python}\n# of sha256 {digest}\n"
+        self.lock.write_text(head + "thing==1.0 \\\n  --hash=sha256:ab\n", encoding="utf-8")
+
+    def refusal(self):
+        with self.assertRaises(dependencies.Failure) as refused:
+            dependencies.locked(self.file)
+        return str(refused.exception)
+
+    def test_what_is_installed_is_the_lock(self):
+        self.write_lock(dependencies.this_python())
+        self.assertEqual(dependencies.locked(self.file), self.lock.read_text(encoding="utf-8"))
+
+    def test_another_python_gets_what_is_asked_for_and_is_told(self):
+        self.write_lock("PyPy 3.11 linux x86_64")
+        with mock.patch.object(dependencies, "say") as said:
+            self.assertEqual(dependencies.locked(self.file), "thing==1.0\n")
+        words = f"is for another Python than {dependencies.this_python()}: its hashes are not used"
+        said.assert_called_once_with(f"requirements.lock {words}")
+
+    def test_a_lock_of_other_requirements_is_refused(self):
+        words = f"is not of this requirements.txt; run python3 cmake/dependencies.py lock {self.file}"
+        self.assertEqual(self.refusal(), f"{self.lock} {words}")  # There is none.
+        self.write_lock(dependencies.this_python())
+        self.file.write_text("thing==2.0\n", encoding="utf-8")
+        self.assertEqual(self.refusal(), f"{self.lock} {words}")
+
+    def test_requirements_that_are_missing_are_named(self):
+        self.file.unlink()
+        self.assertEqual(self.refusal(), f"there is no file {self.file}")
+
+    def test_every_lock_in_the_tree_is_of_its_requirements(self):
+        files = sorted(ROOT.glob("*/**/*requirements*.txt"))
+        files = [file for file in files if "build" not in file.relative_to(ROOT).parts]
+        self.assertEqual(len(files), 8)
+        for file in files:
+            self.assertIn("--hash=sha256:", dependencies.lock_of(file).read_text(encoding="utf-8"))
+            dependencies.locked(file)
+
+
 if __name__ == "__main__":
     unittest.main()
