@@ -129,9 +129,8 @@ def locked(requirements):
     lock = lock_of(requirements)
     text = lock.read_text(encoding="utf-8") if lock.exists() else ""
     if f"# of sha256 {sha256_of_text(written)}\n" not in text:
-        raise Failure(
-            f"{lock} is not of this {requirements.name}; run python3 cmake/dependencies.py lock {requirements}"
-        )
+        renew = f"python3 cmake/dependencies.py lock {requirements}"
+        raise Failure(f"{lock} is not of this {requirements.name}; run {renew}")
     if f"# for {this_python()}\n" in text:
         return text
     say(f"{lock.name} is for another Python than {this_python()}: its hashes are not used")
