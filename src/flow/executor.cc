@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <map>
 #include <mutex>
 #include <optional>
-#include <set>
 #include <thread>
 #include <unordered_map>
 #include <utility>
@@ -367,7 +367,43 @@ std::string short_text(const Json& value) {
   return text;
 }
 
-// "rounds 200 → 300" for the first members that differ; lists of named things by what was added and removed.
+std::string joined(const std::vector<std::string>& changes) {
+  std::string text;
+  for (const std::string& change : changes) text += (text.empty() ? "" : ", ") + change;
+  return text;
+}
+
+void describe_change(const std::string& name, const Json& before, const Json& now,
+                     std::vector<std::string>& out);
+
+// "+ features km", "- features km", and of a named thing that is another now: "features km: text "a" → "b"".
+void describe_items(const std::string& name, const Json& before, const Json& now,
+                    std::vector<std::string>& out) {
+  const auto key = [](const Json& item) { return item.text_or("name", item.dump()); };
+  const auto label = [&name](const Json& item) {
+    return name + " " + (item.find("name") != nullptr ? item.text_or("name") : short_text(item));
+  };
+  const std::size_t had = out.size();
+  std::map<std::string, const Json*> old_items, new_items;
+  for (const Json& item : before.as_array()) old_items.emplace(key(item), &item);
+  for (const Json& item : now.as_array()) new_items.emplace(key(item), &item);
+  for (const Json& item : now.as_array()) {
+    const auto old = old_items.find(key(item));
+    if (old == old_items.end()) {
+      out.push_back("+ " + label(item));
+    } else if (*old->second != item) {
+      std::vector<std::string> changes;
+      describe_change(label(item), *old->second, item, changes);
+      out.push_back(label(item) + ": " + joined(changes));
+    }
+  }
+  for (const Json& item : before.as_array()) {
+    if (!new_items.contains(key(item))) out.push_back("- " + label(item));
+  }
+  if (out.size() == had) out.push_back(name + " in another order");
+}
+
+// "rounds 200 → 300" for each member that differs, and what differs in lists.
 void describe_change(const std::string& name, const Json& before, const Json& now,
                      std::vector<std::string>& out) {
   if (before == now) return;
@@ -376,24 +412,11 @@ void describe_change(const std::string& name, const Json& before, const Json& no
     for (const auto& [key, value] : before.as_object()) {
       if (now.find(key) == nullptr) out.push_back("- " + key);
     }
-    return;
+  } else if (before.is_array() && now.is_array()) {
+    describe_items(name, before, now, out);
+  } else {
+    out.push_back(name + " " + short_text(before) + " → " + short_text(now));
   }
-  if (before.is_array() && now.is_array()) {
-    const auto label = [&name](const Json& item) {
-      return name + " " + (item.find("name") != nullptr ? item.text_or("name") : short_text(item));
-    };
-    std::set<std::string> old_items, new_items;
-    for (const Json& item : before.as_array()) old_items.insert(item.dump());
-    for (const Json& item : now.as_array()) new_items.insert(item.dump());
-    for (const Json& item : now.as_array()) {
-      if (!old_items.contains(item.dump())) out.push_back("+ " + label(item));
-    }
-    for (const Json& item : before.as_array()) {
-      if (!new_items.contains(item.dump())) out.push_back("- " + label(item));
-    }
-    return;
-  }
-  out.push_back(name + " " + short_text(before) + " → " + short_text(now));
 }
 
 }  // namespace
@@ -402,9 +425,9 @@ std::string explain_difference(const Json& before, const Task& now) {
   std::vector<std::string> changes;
   describe_change("parameters", before["params"], now.params, changes);
   if (!changes.empty()) {
-    std::string text = "its parameters changed: ";
-    for (std::size_t i = 0; i < changes.size() && i < 3; ++i) text += (i > 0 ? ", " : "") + changes[i];
-    return changes.size() > 3 ? text + ", …" : text;
+    const bool are_many = changes.size() > 3;
+    if (are_many) changes.resize(3);
+    return "its parameters changed: " + joined(changes) + (are_many ? ", …" : "");
   }
   Json inputs = Json::array();
   for (const TaskInput& input : now.inputs) inputs.push(Json::array().push(input.name).push(input.sha256));

@@ -224,6 +224,18 @@ TEST(ExplainDifference, NamesWhatWasAddedToAListAndTakenFromIt) {
             "its parameters changed: - features hour");
 }
 
+TEST(ExplainDifference, NamesWhatIsAnotherInAList) {
+  EXPECT_EQ(difference(features({{"hour", "hour(at)"}, {"km", "km"}}),
+                       features({{"hour", "hour(at) + 1"}, {"km", "km"}})),
+            "its parameters changed: features hour: text \"hour(at)\" → \"hour(at) + 1\"");
+  EXPECT_EQ(difference(Json::object({{"town", Json::array().push("a").push("b")}}),
+                       Json::object({{"town", Json::array().push("b").push("c")}})),
+            "its parameters changed: + town \"c\", - town \"a\"");
+  EXPECT_EQ(difference(features({{"hour", "hour(at)"}, {"km", "km"}}),
+                       features({{"km", "km"}, {"hour", "hour(at)"}})),
+            "its parameters changed: features in another order");
+}
+
 TEST(ExplainDifference, SaysThreeChangesAtMost) {
   EXPECT_EQ(difference(Json::object({{"a", 1}, {"b", 1}, {"c", 1}, {"d", 1}}),
                        Json::object({{"a", 2}, {"b", 2}, {"c", 2}, {"d", 2}})),

@@ -68,7 +68,8 @@ TEST_F(PlanTest, OfAnAppliedProjectIsEmpty) {
 TEST_F(PlanTest, AChangedFeatureRunsOnlyWhatDependsOnItAndSaysWhy) {
   apply();
   declare("hour: hour(departs)", "hour: hour(departs) + 1");
-  EXPECT_EQ(changes(), (Words{"~ frame late: its parameters changed: + features hour, - features hour",
+  EXPECT_EQ(changes(), (Words{"~ frame late: its parameters changed: features hour: text \"hour(departs)\" → "
+                              "\"hour(departs) + 1\"",
                               "~ train late: its input changes", "~ judge late: its input changes"}));
 }
 
