@@ -17,7 +17,7 @@ namespace trimtab::table {
 
 // Writes batches to one Parquet file (zstd), rows in the order they are appended; the same rows make the same
 // bytes, however they are cut into batches. Nothing is at `path` until finish() succeeds. After an error the
-// writer is of no more use. A real -0 may come back as 0. Belongs to one thread.
+// writer is of no more use. A real zero may come back with the other sign. Belongs to one thread.
 class ParquetWriter {
  public:
   // Errors: invalid (no column), not_found (no such folder), forbidden (a folder that the engine may not

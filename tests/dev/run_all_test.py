@@ -5,6 +5,7 @@ import contextlib
 import importlib.util
 import io
 import json
+import os
 import pathlib
 import unittest
 
@@ -40,6 +41,26 @@ class Counting(unittest.TestCase):
         passed, failed, printed = outcome(report)
         self.assertEqual((passed, failed), (2, 1))
         self.assertIn("    | 9 passed, 0 failed\n", printed)
+
+    def test_what_failed_is_repeated_at_the_end(self):
+        script = "for i in $(seq 100); do echo line $i; done; exit 1"
+        printed = outcome(script)[2]
+        self.assertEqual(printed.count("    | line 99\n"), 2)
+        self.assertEqual(printed.count("    | line 9\n"), 1)
+        self.assertIn("\na_suite failed:\n", printed)
+
+    def test_of_a_googletest_program_only_the_failures_are_shown(self):
+        output = (
+            "[----------] 3 tests from A\n[ RUN      ] A.b\nnoise\n[       OK ] A.b (0 ms)\n"
+            "[ RUN      ] A.c\nExpected: 1\n[  FAILED  ] A.c (1 ms)\n"
+            "[ RUN      ] A.d\n[       OK ] A.d (0 ms)\n[----------] 3 tests from A (1 ms total)\n\nend\n"
+        )
+        shown = "[ RUN      ] A.c\nExpected: 1\n[  FAILED  ] A.c (1 ms)\nend\n"
+        self.assertEqual(run_all.without_passed_tests(output), shown)
+
+    def test_random_values_have_a_fixed_seed(self):
+        wanted = os.environ.get("RC_PARAMS", "seed=1")
+        self.assertIn(f"| {wanted}\n", outcome("echo $RC_PARAMS; exit 1")[2])
 
     def test_a_crash_is_one_failure(self):
         self.assertEqual(outcome("kill -9 $$")[:2], (0, 1))
