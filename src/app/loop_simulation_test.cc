@@ -218,7 +218,10 @@ class Life {
       return blame("another version answers than the champion");
     PolicyState& policy = patient_->policy();
     if (std::ssize(policy.retrains) > fate_.options.heal.retrains_max) return blame("the budget is exceeded");
-    if (policy.failed_heals > heal::kFailedHealsMax) return blame("a failed heal was counted twice");
+    const std::int64_t failures = count(
+        "SELECT count(*) FROM incident_event WHERE kind = 'outcome' AND "
+        "json_extract(detail_json, '$.result') IN ('refused', 'failed', 'rolled back')");
+    if (policy.failed_heals > failures) return blame("a failed heal was counted twice");
     int open = 0;
     std::vector<TimeUs> retrains;
     for (const heal::Incident& incident : incidents()) {
@@ -268,20 +271,20 @@ class Life {
     return counted;
   }
   // Each outcome of the journal has its one effect in the record.
-  void compare_outcomes(const std::string& result, const std::string& action) {
+  void compare_outcomes(const std::string& result, const std::string& actions) {
     const std::int64_t outcomes = count(
         "SELECT count(*) FROM incident_event WHERE kind = 'outcome' AND "
         "json_extract(detail_json, '$.result') = '" +
         result + "'");
     const std::int64_t effects =
-        count("SELECT count(*) FROM audit WHERE actor = 'heal' AND action = '" + action + "'");
+        count("SELECT count(*) FROM audit WHERE actor = 'heal' AND action IN (" + actions + ")");
     const std::int64_t under_way = patient_->policy().treating ? 1 : 0;
     if (effects < outcomes || effects > outcomes + under_way) blame(result + " is not what was done");
   }
 
   void judge_the_end() {
-    compare_outcomes("promoted", "endpoint.promote");
-    compare_outcomes("rolled back", "endpoint.roll_back");
+    compare_outcomes("promoted", "'endpoint.promote', 'endpoint.refit'");
+    compare_outcomes("rolled back", "'endpoint.roll_back'");
     const registry::EndpointFacts facts = registry::find_endpoint(home_, heal::kEndpoint).value();
     if (facts.health == "needs_attention") return;
     // Where trainings fail and bad versions get past their gates, the last word may not be spoken yet.

@@ -19,10 +19,11 @@ struct Candidate {
   std::map<std::string, OutputFile> files;  // The artifact's files.
   Json metrics;                             // name → Measure, on the test rows.
   std::vector<judge::GateResult> gates;
-  OutputFile report;     // The judge's report.
-  OutputFile table;      // Manifest of the table snapshot it was trained on.
-  Json facts;            // Rows, rounds, times, checks.
-  bool pending = false;  // Dry run, with steps still to do.
+  OutputFile report;                  // The judge's report.
+  OutputFile table;                   // Manifest of the table snapshot it was trained on.
+  judge::PairedDifference gain = {};  // Of the champion's losses over the candidate's; no rows: no champion.
+  Json facts;                         // Rows, rounds, times, checks.
+  bool pending = false;               // Dry run, with steps still to do.
 };
 
 registry::NewVersion version_of(const project::Project& project, const std::string& model,

@@ -117,6 +117,10 @@ Result<Json> train_artifact(const table::OperationRun& run) {
   model::Artifact artifact;
   artifact.recipe = TRY(model::Recipe::from_json(run.params["recipe"]));
   artifact.binary = run.params.bool_or("binary");
+  std::vector<TimeUs> changes;
+  if (run.params["changes"].is_array()) {
+    for (const Json& change : run.params["changes"].as_array()) changes.push_back(change.as_int());
+  }
   const train::FrameData data =
       TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features));
   const auto on_progress = [&run](std::int64_t done, std::int64_t total) {
@@ -124,7 +128,7 @@ Result<Json> train_artifact(const table::OperationRun& run) {
   };
   const project::Task task = artifact.binary ? project::Task::binary : project::Task::regression;
   const train::TrainReport report =
-      TRY(train::fit(data, learner_from(run.params["learner"]), task, run.threads, on_progress));
+      TRY(train::fit(data, learner_from(run.params["learner"]), task, run.threads, on_progress, changes));
   artifact.learner = report.learner;
   artifact.model_text = report.model_text;
   const std::vector<double> truth = as_doubles(data.test.targets);
@@ -140,6 +144,9 @@ Result<Json> train_artifact(const table::OperationRun& run) {
     TRY(base::write_file_durably(run.output_folder / name, bytes));
   }
   Json json = Json::object({{"learner", report.learner}, {"rounds", report.rounds}});
+  if (report.older) {
+    json.set("older_than", base::format_time(report.older->since)).set("older_weight", report.older->weight);
+  }
   return json.set("train_rows", report.train_rows)
       .set("test_rows", report.test_rows)
       .set("rows", report.train_rows);
@@ -299,6 +306,17 @@ Status demand_same(const std::vector<double>& raw, const std::vector<double>& fr
   return {};
 }
 
+// By how much the champion's losses lie above the candidate's, on the same rows.
+Json gain_json(const std::vector<double>& truth, const std::vector<double>& champion,
+               const std::vector<double>& candidate) {
+  std::vector<double> of_champion, of_candidate;
+  judge::row_losses(truth, champion, of_champion);
+  judge::row_losses(truth, candidate, of_candidate);
+  const judge::PairedDifference gain = judge::paired_difference(of_champion, of_candidate);
+  Json json = Json::object({{"rows", gain.rows}, {"mean", gain.mean}});
+  return json.set("standard_error", std::isfinite(gain.standard_error) ? gain.standard_error : 0);
+}
+
 }  // namespace
 
 Json judge_params(const project::Model& model, const table::Schema& source, double quarantined) {
@@ -341,6 +359,7 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
     RawScorer champion = TRY(RawScorer::make(run, "champion"));
     champion_scores = TRY(score_raw(run, champion, test));
     judged.champion = champion_scores;
+    report.set("gain", gain_json(test.truth, champion_scores, scores));
     report.set("champion_metrics", measures_json(judged.binary, test.truth, champion_scores));
   }
   Json verdicts = Json::array();

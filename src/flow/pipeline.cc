@@ -86,7 +86,7 @@ struct Pipeline::State {
 
   Result<TaskResult> frame(const project::Model& model, const PreparedTable& prepared,
                            const TrainingRequest& request, ProgressListener& listener);
-  Result<Task> fit_task(const project::Model& model, const TaskResult& frame);
+  Result<Task> fit_task(const project::Model& model, const TaskResult& frame, const TrainingRequest& request);
   Result<TaskResult> judge(const project::Model& model, const PreparedTable& prepared,
                            const TaskResult& frame, const TaskResult& fitted, const TrainingRequest& request,
                            ProgressListener& listener);
@@ -127,12 +127,18 @@ Result<TaskResult> Pipeline::State::frame(const project::Model& model, const Pre
   return executor.run_one(task, listener);
 }
 
-Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskResult& frame) {
+Result<Task> Pipeline::State::fit_task(const project::Model& model, const TaskResult& frame,
+                                       const TrainingRequest& request) {
   Task task{.operation = "train", .label = "train " + model.name, .params = nullptr};
   // The fitted recipe is known once the frame is there; until then a plan compares the learner alone.
   const model::Recipe recipe =
       frame.pending ? model::Recipe{} : TRY(model::Recipe::from_json(frame.values["recipe"]));
   task.params = train_params(recipe, model);
+  if (!request.changes.empty()) {
+    Json changes = Json::array();
+    for (const TimeUs change : request.changes) changes.push(change);
+    task.params.set("changes", std::move(changes));
+  }
   task.inputs.push_back({"frame", frame.file("frame.parquet"), {}});
   task.threads = kTrainingThreads;
   return task;
@@ -261,7 +267,7 @@ Status Pipeline::check_whole(Journey& journey) {
 
 Status Pipeline::shape(Journey& journey) {
   journey.frame = TRY(state_->frame(journey.model, journey.prepared, journey.request, journey.listener));
-  journey.training = TRY(state_->fit_task(journey.model, journey.frame));
+  journey.training = TRY(state_->fit_task(journey.model, journey.frame, journey.request));
   return {};
 }
 
@@ -282,6 +288,10 @@ Status Pipeline::judge(Journey& journey) {
   candidate.metrics = judged.values["metrics"];
   for (const Json& gate : judged.values["gates"].as_array()) {
     candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
+  }
+  const Json& gain = judged.values["gain"];
+  if (gain.is_object()) {
+    candidate.gain = {gain.int_or("rows"), gain.double_or("mean"), gain.double_or("standard_error")};
   }
   candidate.report = judged.files.at("report.json");
   candidate.facts = Json::object({{"learner", journey.fitted.values["learner"]},

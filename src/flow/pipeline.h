@@ -30,6 +30,7 @@ struct TrainingRequest {
   TimeUs as_of = 0;
   std::optional<TimeUs> test_from;
   std::optional<std::string> champion_manifest;   // Manifest blob of the version to compare with.
+  std::vector<TimeUs> changes = {};               // Of the world, ascending: older rows may weigh less.
   std::optional<TimeUs> train_from = {};          // Older rows are not learnt from.
   std::vector<features::TimeSpan> left_out = {};  // Rows that are neither learnt from nor judged on.
 };

@@ -40,7 +40,7 @@ const std::vector<OperationEntry>& operations() {
       // A learner fitted on the frame, together with the recipe: an artifact.
       {"train", 3, train_artifact},
       // The artifact scored from the raw rows, measured, and held against the champion.
-      {"judge", 1, judge_artifact},
+      {"judge", 2, judge_artifact},
       // A user's files with a prediction for each row.
       {"score", 1, score_files, false},
   };

@@ -73,7 +73,7 @@ double LevelForecast::mean() const {
   return sum / (static_cast<double>(levels_.size()) + kMeanRidge);
 }
 
-double LevelForecast::persistence() const {
+double LevelForecast::persistence(int ahead) const {
   const double centre = mean();
   double together = 0, alone = kPersistenceRidge;
   for (std::size_t i = 1; i < levels_.size(); ++i) {
@@ -81,13 +81,13 @@ double LevelForecast::persistence() const {
     together += (levels_[i] - centre) * before;
     alone += before * before;
   }
-  return std::clamp(together / alone, 0.0, kPersistenceMax);
+  return std::pow(std::clamp(together / alone, 0.0, kPersistenceMax), ahead);
 }
 
-double LevelForecast::next() const {
+double LevelForecast::next(int ahead) const {
   if (!newest_known_ || levels_.empty()) return 0;
   const double centre = mean();
-  return std::clamp(centre + persistence() * (levels_.back() - centre), -kForecastMax, kForecastMax);
+  return std::clamp(centre + persistence(ahead) * (levels_.back() - centre), -kForecastMax, kForecastMax);
 }
 
 void LevelForecast::forget_newest() { newest_known_ = false; }
@@ -107,20 +107,24 @@ LevelForecast LevelForecast::from_json(const Json& json) {
   return forecast;
 }
 
-void LevelState::learn(const watch::LabelledBatch& batch, int poison_budget, Json& evidence) {
-  const double expected = forecast.next();
+void LevelState::learn(const watch::LabelledBatch& batch, int poison_budget, int batches_ahead,
+                       Json& evidence) {
+  ahead = std::clamp(batches_ahead, 1, kAheadMax);
+  expected.push_back(forecast.next(ahead));
+  while (std::ssize(expected) > ahead) expected.pop_front();
+  const double was_expected = expected.front();
   std::vector<double> moved = batch.plain;
-  for (double& score : moved) score = model::at_level(score, expected);
+  for (double& score : moved) score = model::at_level(score, was_expected);
   if (followed) {
     credit -= log_evidence(gains(batch, batch.plain, batch.served));
     credit = std::min(credit, kCreditMax);
-  } else if (expected != 0) {
+  } else if (was_expected != 0) {
     better.add(log_evidence(gains(batch, moved, batch.plain)), batch.number);
   }
   const double level = fit_level(batch.plain, batch.truth);
   forecast.push(level);
-  evidence.set("level", level).set("level_expected", expected).set("level_next", forecast.next());
-  evidence.set("persistence", forecast.persistence()).set("alarm_at", kAlarmLog);
+  evidence.set("level", level).set("level_expected", was_expected).set("level_next", forecast.next(ahead));
+  evidence.set("persistence", forecast.persistence(ahead)).set("alarm_at", kAlarmLog);
   if (followed) {
     evidence.set("credit", credit);
   } else {
@@ -142,6 +146,9 @@ void LevelState::follow(bool follows) {
 
 Json LevelState::to_json() const {
   Json json = Json::object({{"forecast", forecast.to_json()}, {"followed", followed}});
+  Json ahead_of_us = Json::array();
+  for (const double level : expected) ahead_of_us.push(level);
+  json.set("ahead", ahead).set("expected", std::move(ahead_of_us));
   return json.set("better", better.to_json()).set("credit", credit);
 }
 
@@ -151,6 +158,10 @@ LevelState LevelState::from_json(const Json& json) {
   state.better = EvidenceCusum::from_json(json["better"]);
   state.credit = json.double_or("credit");
   state.followed = json.bool_or("followed");
+  state.ahead = static_cast<int>(json.int_or("ahead", 1));
+  if (json["expected"].is_array()) {
+    for (const Json& level : json["expected"].as_array()) state.expected.push_back(level.as_double());
+  }
   return state;
 }
 

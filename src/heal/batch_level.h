@@ -28,10 +28,11 @@ class LevelForecast {
 
   // The level of one batch, in order of time.
   void push(double level);
-  // What is expected of the batch after the newest; 0 when nothing is known.
-  double next() const;
-  // The share of a level's distance from the mean that is left one batch later; in [0, 0.95].
-  double persistence() const;
+  // What is expected of the batch that comes `ahead` after the newest; 0 when nothing is known. Labels that
+  // are late make it more than one.
+  double next(int ahead = 1) const;
+  // The share of a level's distance from the mean that is left so many batches later; in [0, 0.95].
+  double persistence(int ahead = 1) const;
   double mean() const;
   std::int64_t batches() const { return std::ssize(levels_); }
   // Another version answers from now on: what it is off by is not known, how levels behave still is.
@@ -50,15 +51,19 @@ struct LevelState {
   LevelForecast forecast;
   EvidenceCusum better;  // Scores moved to the forecast against the version's own, before it is followed.
   bool followed = false;
+  static constexpr int kAheadMax = 32;
+  int ahead = 1;  // How far the forecast reaches: so many batches after the newest that has labels.
+  std::deque<double> expected;  // Of the next batches to learn from, as it was when they were answered.
   // While it is followed: what that has earned so far, as a logarithm of evidence. Held up to kCreditMax, so
   // that some wild days do not end what has helped for weeks, and no past outweighs the present for ever.
   double credit = 0;
   static constexpr double kCreditMax = 3 * kAlarmLog;
 
   // By how much answers are moved now.
-  double served() const { return followed ? forecast.next() : 0; }
+  double served() const { return followed ? forecast.next(ahead) : 0; }
   // Takes note of a batch of the champion: how the forecast did on it, and its level. Adds its numbers.
-  void learn(const watch::LabelledBatch& batch, int poison_budget, Json& evidence);
+  // `ahead`: so many batches later is the one that is answered next.
+  void learn(const watch::LabelledBatch& batch, int poison_budget, int ahead, Json& evidence);
   // Enough batches say so, without the `poison_budget` ones that say most: one wild day decides nothing.
   bool should_follow(int poison_budget) const;
   bool should_leave() const { return followed && credit < -kAlarmLog; }

@@ -130,7 +130,7 @@ int first_followed(double persistence, int days, std::uint64_t seed, LevelState&
   for (int number = 1; number <= days; ++number) {
     level = persistence * level + normal(random);
     Json evidence = Json::object();
-    state.learn(day_at(number, level, state.served(), random), kPoisonBudget, evidence);
+    state.learn(day_at(number, level, state.served(), random), kPoisonBudget, 1, evidence);
     if (state.should_leave()) state.follow(false);
     if (!state.should_follow(kPoisonBudget)) continue;
     state.follow(true);
@@ -167,7 +167,7 @@ TEST(LevelState, LeavesALevelThatCanNoLongerBeForeseen) {
   for (int number = 1; number < 200 && state.followed; ++number) {
     Json evidence = Json::object();
     const double level = number % 2 == 0 ? 1.2 : -1.2;
-    state.learn(day_at(number, level, state.served(), random), kPoisonBudget, evidence);
+    state.learn(day_at(number, level, state.served(), random), kPoisonBudget, 1, evidence);
     if (state.should_leave()) state.follow(false);
   }
   EXPECT_FALSE(state.followed);

@@ -168,6 +168,19 @@ double EvidenceCusum::without_strongest(int count) const {
   return std::accumulate(sorted.begin() + static_cast<std::ptrdiff_t>(skipped), sorted.end(), 0.0);
 }
 
+int EvidenceCusum::steepest() const {
+  const double mean = value_ / static_cast<double>(std::max<std::size_t>(increments_.size(), 1));
+  double above = 0, best = 0;
+  int count = length();
+  for (int newest = 1; newest < length(); ++newest) {
+    above += increments_[increments_.size() - static_cast<std::size_t>(newest)] - mean;
+    if (above <= best) continue;
+    best = above;
+    count = newest;
+  }
+  return count;
+}
+
 double EvidenceCusum::sum_of_newest(int count) const {
   const std::size_t taken = std::min(increments_.size(), static_cast<std::size_t>(std::max(count, 0)));
   return std::accumulate(increments_.end() - static_cast<std::ptrdiff_t>(taken), increments_.end(), 0.0);

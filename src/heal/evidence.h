@@ -36,6 +36,9 @@ class EvidenceCusum {
   // What is left of S without the `count` batches that say most. Wrong labels in so many batches cannot make
   // it.
   double without_strongest(int count) const;
+  // How many of the newest batches make its steepest part: from where on S has risen faster than over its
+  // whole length. Slight evidence may have gone before that of a great change. All, when it rises evenly.
+  int steepest() const;
   // What the newest `count` batches say together.
   double sum_of_newest(int count) const;
   void reset();

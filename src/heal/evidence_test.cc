@@ -29,6 +29,15 @@ EvidenceCusum told(const Numbers& batches) {
   return cusum;
 }
 
+TEST(Evidence, KnowsFromWhereOnItRisesFast) {
+  EvidenceCusum cusum;
+  EXPECT_EQ(cusum.steepest(), 0);
+  for (int batch = 1; batch <= 6; ++batch) cusum.add(1, batch);
+  EXPECT_EQ(cusum.steepest(), 6) << "evenly: all of it";
+  for (int batch = 7; batch <= 9; ++batch) cusum.add(20, batch);
+  EXPECT_EQ(cusum.steepest(), 3);
+}
+
 TEST(Evidence, AnAlarmWithoutChangeIsAsRareAsPromised) {
   // A restart at each batch and an alarm at e > 1000: at most one batch in a thousand begins a false alarm.
   constexpr int kStreams = 600, kBatches = 50;

@@ -48,7 +48,7 @@ Verdict weigh_periodic(const PolicyOptions& options, PolicyState& state, const w
   state.last_periodic = now;
   Json evidence = Json::object({{"period_days", static_cast<double>(options.period) / base::kDayUs}});
   Verdict verdict = retrain(state, "the period is over", std::move(evidence), now);
-  verdict.test_from = test_start(state, batch);
+  verdict.test_from = start_of_newest(kTestBatchesMax, state, batch);
   verdict.expected = "one training; the candidate must pass every gate on the batches since " +
                      base::format_time(verdict.test_from);
   return verdict;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "heal/policy.h"
@@ -25,6 +26,10 @@ class Patient {
   // Whether the version could answer: asked before it is made champion, so that no alias points at what does
   // not load. Errors: what its loading says.
   virtual Status can_serve(std::int64_t version) = 0;
+  // What a version, whether it runs or not, would have said to the rows of a batch; NaN where that is not
+  // known, because the log does not keep the row as it was asked. Errors: those of its loading and scoring.
+  virtual Result<std::vector<double>> score_again(std::int64_t version,
+                                                  const watch::LabelledBatch& batch) = 0;
   // From now on answers are moved by so much in log odds; 0: not at all.
   virtual void answer_at(double level) = 0;
 };

@@ -12,6 +12,7 @@
 
 #include "heal/naive_policy.h"
 #include "judge/metrics.h"
+#include "model/level.h"
 
 namespace trimtab::heal {
 namespace {
@@ -19,12 +20,24 @@ namespace {
 constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
 constexpr double kProbeRidge = 20;
-// A week of days: fewer cannot tell a real gain from luck. Tried: no more than half of the batches since the
-// change, so that a candidate always learns from some of them; on the flights of 2013 it was worse (log loss
-// 0.550 against 0.547 from April to July).
-constexpr std::size_t kTestBatches = 7;
-constexpr int kBackoffBatches = 2;  // Doubled with each failed heal.
+constexpr double kTestLog = 4.6;  // ln 100
+// A refused candidate is followed by another when there are more rows. After two the loop stops and calls a
+// person; if nobody comes it tries again much later, for a world that goes on changing is left to nobody.
+constexpr int kBackoffBatches = 2;
+constexpr int kStopBatches = 14;
 constexpr const char* kCallsAPerson = "two heals in a row have failed: this needs a person";
+// Evidence that rises again so soon after a promotion is about the same change, which is not yet learnt
+// whole.
+constexpr std::int64_t kSameChangeBatches = 20;
+// What was learnt of a change from few batches is learnt again when there are so many times more, as long as
+// there are few: a model's excess loss falls as one over the rows, so that each refit brings less.
+constexpr double kMoreBatches = 2.5;
+constexpr std::int64_t kRefitBatchesMax = 60;
+// How many standard errors of the paired difference a gain must be: to promote on evidence of a change, and
+// to put a version in place that has learnt the same change from more rows.
+constexpr double kGainOfChange = 1.64;
+constexpr double kGainOfMore = 0.5;
+constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
@@ -78,18 +91,27 @@ std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const
   return losses_of(now, score);
 }
 
-// The newest batches that the present champion answered: only there is it known what it says.
-std::vector<const watch::LabelledBatch*> batches_of_champion(const PolicyState& state, std::int64_t version) {
+bool is_left_out(const PolicyState& state, const watch::LabelledBatch& batch) {
+  return std::any_of(state.left_out.begin(), state.left_out.end(), [&batch](const auto& span) {
+    return batch.number >= span.from && batch.number < span.until;
+  });
+}
+
+// The newest batches of which it is known what the version that answered `now` says, with as many features:
+// of a batch that is seen as its own they are as another version's recipe made them.
+std::vector<const watch::LabelledBatch*> batches_like(const PolicyState& state,
+                                                      const watch::LabelledBatch& now) {
   std::vector<const watch::LabelledBatch*> batches;
   for (const watch::LabelledBatch& batch : state.recent) {
-    if (batch.served_version == version) batches.push_back(&batch);
+    const bool is_alike = batch.served_version == now.served_version && batch.width == now.width;
+    if (is_alike && !is_left_out(state, batch)) batches.push_back(&batch);
   }
   return batches;
 }
 
 // One look at whether something can be learnt here.
 void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
-  const std::vector<const watch::LabelledBatch*> earlier = batches_of_champion(state, batch.served_version);
+  const std::vector<const watch::LabelledBatch*> earlier = batches_like(state, batch);
   if (earlier.empty() || batch.width == 0) return;
   const auto newest = [&earlier](std::size_t count) {
     return std::span(earlier).last(std::min(count, earlier.size()));
@@ -116,6 +138,16 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
   if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
 }
 
+// A version's scores; while answers follow the level, moved to that of the batch, as answers would have been:
+// a day on which all lies high then speaks for nobody.
+std::vector<double> as_answered(const PolicyState& state, const watch::LabelledBatch& batch,
+                                std::vector<double> scores) {
+  if (!state.levels.followed) return scores;
+  const double level = fit_level(scores, batch.truth);
+  for (double& score : scores) score = model::at_level(score, level);
+  return scores;
+}
+
 // During probation: would the former champion have done better? Says which version that is.
 std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::LabelledBatch& batch,
                                              Json& evidence) {
@@ -123,12 +155,13 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
     if (role != model::Role::previous || version == batch.served_version) continue;
     const auto scored = batch.scores.find(version);
     if (scored == batch.scores.end()) continue;
-    const std::vector<double>& scores = scored->second;
+    const std::vector<double> scores = as_answered(state, batch, scored->second);
+    const std::vector<double> answers = as_answered(state, batch, batch.plain);
     std::vector<double> difference;
     double served = 0, previous = 0;
     for (std::size_t row = 0; row < scores.size(); ++row) {
-      if (std::isnan(scores[row]) || std::isnan(batch.plain[row])) continue;
-      const double of_served = std::pow(batch.plain[row] - batch.truth[row], 2);
+      if (std::isnan(scores[row]) || std::isnan(answers[row])) continue;
+      const double of_served = std::pow(answers[row] - batch.truth[row], 2);
       const double of_previous = std::pow(scores[row] - batch.truth[row], 2);
       served += of_served;
       previous += of_previous;
@@ -146,20 +179,61 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
 
 }  // namespace
 
-TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch) {
-  const std::size_t before = std::min(kTestBatches - 1, state.recent.size());
+Json spans_json(const std::vector<features::TimeSpan>& spans) {
+  Json json = Json::array();
+  for (const features::TimeSpan& span : spans) {
+    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
+  }
+  return json;
+}
+
+std::vector<features::TimeSpan> spans_from(const Json& json) {
+  std::vector<features::TimeSpan> spans;
+  if (!json.is_array()) return spans;
+  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
+  return spans;
+}
+
+TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch) {
+  const std::size_t before = std::min(static_cast<std::size_t>(count - 1), state.recent.size());
   return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
 }
 
 namespace {
 
-Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::string hypothesis,
-                        Json evidence, TimeUs now) {
+// As many batches as can show the gain that the evidence promises.
+std::int64_t test_batches(const EvidenceCusum& learnable) {
+  int count = 1;
+  while (count < kTestBatchesMax && learnable.sum_of_newest(count) < kTestLog) ++count;
+  return count;
+}
+
+// Batches since the change that may be learnt from, `batch` among them.
+std::int64_t batches_since(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch) {
+  const TimeUs length = std::max<TimeUs>(1, state.batch_length);
+  std::int64_t count = (batch.end - change) / length;
+  for (const features::TimeSpan& span : state.left_out) {
+    const TimeUs from = std::max(span.from, change);
+    if (span.until > from) count -= (span.until - from) / length;
+  }
+  return count;
+}
+
+// `refits`: what the champion has learnt of the change already, from fewer batches.
+Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::vector<TimeUs> changes,
+                        bool refits, std::string hypothesis, Json evidence, TimeUs now) {
   Verdict verdict;
   verdict.treatment = Treatment::retrain;
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
-  verdict.test_from = test_start(state, batch);
+  verdict.batches = batches_since(changes.back(), state, batch);
+  verdict.changes = std::move(changes);
+  verdict.refits = refits;
+  verdict.gain_se = refits ? kGainOfMore : kGainOfChange;
+  const std::int64_t tested = refits ? std::clamp<std::int64_t>(verdict.batches / 4, 1, kTestBatchesMax)
+                                     : test_batches(state.learnable);
+  verdict.test_from = start_of_newest(tested, state, batch);
+  verdict.left_out = state.left_out;
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
@@ -177,18 +251,19 @@ Verdict hold(std::string hypothesis, Json evidence, std::string expected) {
 }
 
 // Why the loop may not act at all; empty: it may.
-std::string reason_to_leave_it(const PolicyOptions& options, const PolicyState& state, Treatment treatment) {
+std::string reason_to_leave_it(const PolicyOptions& options, Treatment treatment) {
   if (options.heal.mode == project::HealMode::off) return "heal.mode is off";
   if (const auto held = options.held.find(treatment); held != options.held.end()) return held->second;
-  if (state.failed_heals >= kFailedHealsMax) return kCallsAPerson;
   return {};
 }
 
 // The former champion is better: back to it, unless a person wants to be asked or has to be.
 Verdict rollback_verdict(const PolicyOptions& options, PolicyState& state, std::int64_t served,
                          std::int64_t previous, Json evidence) {
-  std::string hypothesis = "version " + std::to_string(served) + " is worse than the one before it";
-  const std::string wait = reason_to_leave_it(options, state, Treatment::roll_back);
+  std::string hypothesis = state.on_trial
+                               ? "version " + std::to_string(served) + " is worse than the one before it"
+                               : "the world of version " + std::to_string(previous) + " has come back";
+  const std::string wait = reason_to_leave_it(options, Treatment::roll_back);
   if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
   Verdict verdict;
@@ -206,11 +281,15 @@ std::string reason_to_wait(const PolicyOptions& options, const PolicyState& stat
   const project::Heal& heal = options.heal;
   evidence.set("retrains_in_window", static_cast<std::int64_t>(state.retrains.size()));
   evidence.set("retrains_max", heal.retrains_max).set("failed_heals", state.failed_heals);
-  if (std::string reason = reason_to_leave_it(options, state, Treatment::retrain); !reason.empty()) {
+  if (std::string reason = reason_to_leave_it(options, Treatment::retrain); !reason.empty()) {
     return reason;
   }
-  if (state.not_before && now < *state.not_before)
-    return "the last candidate was refused: waiting for more rows";
+  if (state.not_before && now < *state.not_before) {
+    return state.failed_heals < kFailedHealsMax ? "the last candidate was refused: waiting for more rows"
+                                                : kCallsAPerson;
+  }
+  if (state.weighed_at > 0 && state.learnable.value() < state.weighed_at + kAlarmLog)
+    return "the last candidate was better by no more than chance explains: waiting for more evidence";
   if (std::ssize(state.retrains) >= heal.retrains_max) return "the retrain budget is used up";
   return {};
 }
@@ -224,7 +303,7 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
           ? "whole batches lie too low or too high, and it lasts: the level of the next one can be foreseen"
           : "the level of the next batch can no longer be foreseen";
   const Treatment treatment = follows ? Treatment::follow_level : Treatment::leave_level;
-  const std::string wait = reason_to_leave_it(options, state, treatment);
+  const std::string wait = reason_to_leave_it(options, treatment);
   if (!wait.empty()) return hold(std::move(hypothesis), std::move(evidence), wait);
   state.treating = true;
   Verdict verdict;
@@ -236,6 +315,55 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
   return verdict;
 }
 
+// Evidence that rose to an alarm and then went away again was no change that lasted: wrong labels, or a world
+// that was back before anything was learnt. Nobody learns from those batches.
+void leave_out_if_over(PolicyState& state, bool alarmed, TimeUs until) {
+  if (!state.learnable.alarms()) state.weighed_at = 0;
+  if (!alarmed || state.learnable.alarms()) return;
+  state.left_out.push_back({state.learnable.since(), until});
+  if (state.left_out.size() > kLeftOutMax) state.left_out.erase(state.left_out.begin());
+  state.failed_heals = 0;
+  state.not_before.reset();
+}
+
+// Whether the newest promotion was about a change of which there may be more to learn.
+bool is_learning_a_change(const PolicyState& state) {
+  return state.changed_since > 0 && state.batches_since_promotion < kSameChangeBatches;
+}
+
+// When the world may have changed, ascending: what is being learnt already, where the evidence began to rise,
+// and where it began to rise fast. On the first day of a change no probe knows better yet: it is the one
+// before the evidence rose.
+std::vector<TimeUs> changes_seen(const PolicyState& state, const watch::LabelledBatch& batch, int budget) {
+  std::vector<TimeUs> changes;
+  const auto add = [&changes](TimeUs change) {
+    if (change > 0 && (changes.empty() || changes.back() < change)) changes.push_back(change);
+  };
+  if (is_learning_a_change(state)) add(state.changed_since);
+  const bool is_from_the_start = state.learnable.since() == 0 && !state.recent.empty();
+  add(is_from_the_start ? state.recent.front().number : state.learnable.since());
+  if (changes.empty()) changes.push_back(batch.number);
+  const int steepest = state.learnable.steepest();
+  const bool is_recent = steepest > budget && static_cast<std::size_t>(steepest) < state.recent.size();
+  if (is_recent) add(start_of_newest(steepest + 1, state, batch));
+  return changes;
+}
+
+// The version that answers has learnt a change from few batches, and there are more now.
+Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
+                    Json evidence, TimeUs now) {
+  if (state.changed_since == 0 || state.learnt_batches == 0) return {};
+  const std::int64_t count = batches_since(state.changed_since, state, batch);
+  const auto learnt = static_cast<double>(state.learnt_batches);
+  if (count > kRefitBatchesMax || static_cast<double>(count) < kMoreBatches * learnt) return {};
+  if (!reason_to_leave_it(options, Treatment::retrain).empty()) return {};
+  if (!reason_to_wait(options, state, now, evidence).empty()) return {};
+  evidence.set("batches_learnt", state.learnt_batches).set("batches_since", count);
+  const std::string hypothesis = "what is known of the change of " + time_text(state.changed_since) +
+                                 " was learnt from few batches, and there are more now";
+  return retrain_verdict(state, batch, {state.changed_since}, true, hypothesis, std::move(evidence), now);
+}
+
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                        TimeUs now) {
   Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
@@ -245,8 +373,13 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   }
   const int budget = options.heal.poison_budget;
   Json about_level = evidence;
-  if (options.binary) state.levels.learn(batch, budget, about_level);
-  if (options.binary) gather_evidence(state, batch, evidence);
+  if (options.binary) {
+    const auto ahead = static_cast<int>((now - batch.number) / std::max<TimeUs>(1, state.batch_length));
+    state.levels.learn(batch, budget, ahead, about_level);
+    const bool alarmed = state.learnable.alarms();
+    gather_evidence(state, batch, evidence);
+    leave_out_if_over(state, alarmed, batch.number);
+  }
   Verdict of_level;
   if (state.levels.should_follow(budget) || state.levels.should_leave()) {
     of_level = level_verdict(options, state, std::move(about_level));
@@ -257,18 +390,26 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   const EvidenceCusum& learnable = state.learnable;
   evidence.set("S", learnable.value()).set("alarm_at", kAlarmLog).set("since", time_text(learnable.since()));
   evidence.set("batches", learnable.length()).set("newest_ln_e", learnable.newest());
-  evidence.set("S_without_budget", learnable.without_strongest(budget)).set("poison_budget", budget);
-  // Wrong labels in as many batches as the owner declared must not be able to make the case: without those
-  // that say most, the others still have to say the same.
-  const bool confirmed = learnable.alarms() && learnable.length() > budget && learnable.newest() > 0 &&
-                         learnable.without_strongest(budget) > 0;
-  if (!confirmed) return of_level;
+  evidence.set("S_without_budget", learnable.without_strongest(std::max(0, budget - 1)))
+      .set("poison_budget", budget);
+  // Wrong labels in as many batches as the owner declared must not be able to make the case. Their first
+  // batch says nothing, because no probe has seen the like: the others are one fewer, and without those that
+  // say most the rest still has to say the same.
+  const int others = std::max(0, budget - 1);
+  const bool confirmed = learnable.alarms() && learnable.length() > others && learnable.newest() > 0 &&
+                         learnable.without_strongest(others) > 0;
+  if (!confirmed) {
+    const bool may_refit = of_level.treatment == Treatment::none && !learnable.alarms();
+    return may_refit ? weigh_refit(options, state, batch, std::move(evidence), now) : of_level;
+  }
   const std::string hypothesis = "the relation between features and label has changed since " +
                                  time_text(learnable.since()) +
                                  ": a correction learnt from recent batches beats the champion";
-  const std::string wait = reason_to_wait(options, state, now, evidence);
+  std::string wait = reason_to_wait(options, state, now, evidence);
+  if (wait.empty() && learnable.sum_of_newest(kTestBatchesMax) < kTestLog)
+    wait = "it is too slight to be shown on " + std::to_string(kTestBatchesMax) + " batches";
   if (!wait.empty()) return hold(hypothesis, evidence, wait);
-  return retrain_verdict(state, batch, hypothesis, evidence, now);
+  return retrain_verdict(state, batch, changes_seen(state, batch, budget), false, hypothesis, evidence, now);
 }
 
 }  // namespace
@@ -296,6 +437,11 @@ Json Verdict::to_json() const {
   json.set("evidence", evidence).set("expected", expected);
   if (train_from > 0) json.set("train_from", time_text(train_from));
   if (test_from > 0) json.set("test_from", time_text(test_from));
+  if (!changes.empty()) {
+    Json times = Json::array();
+    for (const TimeUs change : changes) times.push(time_text(change));
+    json.set("changes", std::move(times)).set("batches", batches).set("gain_se", gain_se);
+  }
   if (back_to) json.set("back_to", *back_to);
   return json;
 }
@@ -303,17 +449,25 @@ Json Verdict::to_json() const {
 namespace {
 
 // Batches that the former champion answered go on arriving after a promotion, as late as their labels. They
-// say nothing about the present one.
-bool is_of_champion(const PolicyState& state, const watch::LabelledBatch& batch) {
-  return !state.served_version || *state.served_version == batch.served_version;
+// say something about the present one only when it scored along: then they are seen as if it had answered.
+// False: nothing.
+bool see_as_champions(const PolicyState& state, watch::LabelledBatch& batch) {
+  if (!state.served_version || *state.served_version == batch.served_version) return true;
+  const auto scored = batch.scores.find(*state.served_version);
+  if (scored == batch.scores.end()) return false;
+  const auto missing = std::count_if(scored->second.begin(), scored->second.end(),
+                                     [](double score) { return std::isnan(score); });
+  if (missing * 2 > batch.rows()) return false;
+  batch.served_version = *state.served_version;
+  batch.plain = batch.served = scored->second;
+  return true;
 }
 
 void count_batch(PolicyState& state) {
   ++state.batches_since_promotion;
   if (!state.on_trial || state.batches_since_promotion < kProbationBatches) return;
   state.on_trial = false;
-  // Who has been called is told by a person that all is well, not by time.
-  if (state.failed_heals < kFailedHealsMax) state.failed_heals = 0;
+  state.failed_heals = 0;
 }
 
 }  // namespace
@@ -325,9 +479,13 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
   Verdict verdict;
   if (options.kind != PolicyKind::declared) {
     if (!state.treating) verdict = weigh_naive(options, state, batch, now);
-  } else if (is_of_champion(state, batch)) {
-    count_batch(state);
-    if (!state.treating) verdict = weigh_declared(options, state, batch, now);
+  } else {
+    for (watch::LabelledBatch& earlier : state.recent) see_as_champions(state, earlier);
+    watch::LabelledBatch seen = batch;
+    if (see_as_champions(state, seen)) {
+      count_batch(state);
+      if (!state.treating) verdict = weigh_declared(options, state, seen, now);
+    }
   }
   state.recent.push_back(batch);
   if (state.recent.size() > kRecentBatches) state.recent.pop_front();
@@ -338,6 +496,9 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
   state.learnable.reset();
   state.previous_better.reset();
   state.levels.forecast.forget_newest();
+  state.changed_since = 0;
+  state.learnt_batches = 0;
+  state.weighed_at = 0;
   state.served_version = version;
   state.batches_since_promotion = 0;
   state.not_before.reset();
@@ -348,13 +509,28 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
 void note_refusal(PolicyState& state, TimeUs now) {
   ++state.failed_heals;
   state.treating = false;
-  state.not_before =
-      now + (TimeUs{kBackoffBatches} << std::min(state.failed_heals - 1, 6)) * state.batch_length;
+  const int batches = state.failed_heals < kFailedHealsMax ? kBackoffBatches : kStopBatches;
+  state.not_before = now + batches * state.batch_length;
+}
+
+void note_learnt(PolicyState& state, TimeUs since, std::int64_t batches) {
+  state.changed_since = since;
+  state.learnt_batches = batches;
+  state.treating = false;
+}
+
+void note_not_yet(PolicyState& state, TimeUs now) {
+  state.treating = false;
+  state.weighed_at = state.learnable.value();
+  state.not_before = now + kBackoffBatches * state.batch_length;
 }
 
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
   if (state.on_trial) ++state.failed_heals;
+  // What can be learnt may be news to the former champion, too; if it is not, this falls at once.
+  EvidenceCusum learnable = std::move(state.learnable);
   note_promotion(state, version, now);
+  state.learnable = std::move(learnable);
   state.on_trial = false;
 }
 
@@ -388,7 +564,9 @@ Json PolicyState::to_json() const {
   for (const TimeUs time : retrains) times.push(time);
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
   json.set("not_before", not_before ? Json(*not_before) : Json());
-  json.set("naive", naive);
+  json.set("naive", naive).set("changed_since", changed_since).set("learnt_batches", learnt_batches);
+  json.set("weighed_at", weighed_at);
+  json.set("left_out", spans_json(left_out));
   return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
 }
 
@@ -410,6 +588,10 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.batch_length = json.int_or("batch_length", base::kDayUs);
   state.not_before = optional("not_before");
   state.last_periodic = optional("last_periodic");
+  state.changed_since = json.int_or("changed_since");
+  state.learnt_batches = json.int_or("learnt_batches");
+  state.weighed_at = json.double_or("weighed_at");
+  state.left_out = spans_from(json["left_out"]);
   if (json["naive"].is_object()) state.naive = json["naive"];
   return state;
 }

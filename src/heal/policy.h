@@ -48,7 +48,12 @@ struct Verdict {
   TimeUs train_from = 0;                     // Of `retrain`: older rows are not learnt from,
   TimeUs test_from = 0;                      // rows from here on are for judging,
   std::vector<features::TimeSpan> left_out;  // and these are for neither.
-  bool gated = true;                         // Only a policy to compare with promotes without its gates.
+  // Of `retrain` after a change: when the world changed, ascending; rows from before may be of another one.
+  std::vector<TimeUs> changes;
+  std::int64_t batches = 0;  // There are since the newest change,
+  bool refits = false;       // which the champion has learnt from fewer, …
+  double gain_se = 0;        // … and by so many standard errors its loss must be above the candidate's.
+  bool gated = true;         // Only a policy to compare with promotes without its gates.
 
   Json to_json() const;
 };
@@ -62,11 +67,15 @@ struct PolicyState {
       recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
   std::int64_t batches_since_promotion = 0;
-  std::vector<TimeUs> retrains;      // Times within the budget's window.
-  int failed_heals = 0;              // In a row; at kFailedHealsMax the loop stops and calls a person.
-  bool treating = false;             // A treatment is in the journal and has no outcome yet.
-  bool on_trial = false;             // The champion was promoted by the loop and is on probation.
-  std::optional<TimeUs> not_before;  // Backoff after a failed heal.
+  std::vector<TimeUs> retrains;              // Times within the budget's window.
+  TimeUs changed_since = 0;                  // The change that the champion has learnt; 0: none, …
+  std::int64_t learnt_batches = 0;           // … and from so many batches.
+  std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on.
+  double weighed_at = 0;                     // S when the last candidate was no better than by chance.
+  int failed_heals = 0;                      // In a row; at kFailedHealsMax a person is called.
+  bool treating = false;                     // A treatment is in the journal and has no outcome yet.
+  bool on_trial = false;                     // The champion was promoted by the loop and is on probation.
+  std::optional<TimeUs> not_before;          // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
   Json naive = Json::object();         // What a policy to compare with remembers beside.
   TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.
@@ -75,11 +84,20 @@ struct PolicyState {
   static PolicyState from_json(const Json& json);
 };
 inline constexpr std::size_t kRecentBatches = 14;
+// After so many failed heals in a row the loop stops, for a long while, and a person is called.
 inline constexpr int kFailedHealsMax = 2;
-inline constexpr int kProbationBatches = 8;  // So long the former champion stays warm and scores along.
+inline constexpr int kProbationBatches = 8;  // So long a promoted version is on trial, …
+inline constexpr int kWarmBatches = 40;      // … and so long the former champion stays warm and scores along.
 
-// Where the test of a candidate begins that is judged on the newest batches, `batch` among them.
-TimeUs test_start(const PolicyState& state, const watch::LabelledBatch& batch);
+// [{"from","until"}]
+Json spans_json(const std::vector<features::TimeSpan>& spans);
+std::vector<features::TimeSpan> spans_from(const Json& json);
+
+// A candidate is judged on the newest batches, as many as can show what the evidence promises, a week of days
+// at most: the others since the change are for learning. Where a change is small, that is all seven.
+inline constexpr int kTestBatchesMax = 7;
+// Where the newest `count` batches begin, `batch` among them.
+TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch);
 
 // Looks at the next labelled batch. Never acts. While a treatment is under way it only takes note; so does
 // the declared policy of a batch that another version than the present champion answered.
@@ -89,6 +107,11 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
 // A promotion ends a row of failed heals only once the version has passed its probation.
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs now);
 void note_refusal(PolicyState& state, TimeUs now);
+// A candidate was no better than the champion by more than chance: that may come with more rows, and is no
+// failed heal.
+void note_not_yet(PolicyState& state, TimeUs now);
+// The champion has learnt a change from so many batches; or nothing better was learnt from them.
+void note_learnt(PolicyState& state, TimeUs since, std::int64_t batches);
 // Going back is a failed heal too, when it was the loop that had promoted the version.
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now);
 // Answers follow the expected level from now on, or no longer do.

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "heal/stream_test.h"
+#include "model/level.h"
 
 namespace trimtab::heal {
 namespace {
@@ -60,7 +61,8 @@ TEST_F(Policy, AChangedWorldIsLearntAnew) {
   EXPECT_GT(evidence.double_or("S"), kAlarmLog);
   EXPECT_EQ(evidence.double_or("alarm_at"), kAlarmLog);
   EXPECT_GT(evidence.double_or("S_without_budget"), 0);
-  EXPECT_GT(evidence.int_or("batches"), evidence.int_or("poison_budget"));
+  EXPECT_GE(evidence.int_or("batches"), evidence.int_or("poison_budget"))
+      << "and the first batch of the change, of which no probe knew";
   EXPECT_LT(evidence.double_or("probe4_brier"), evidence.double_or("recalibrated_brier"));
   EXPECT_EQ(evidence.text_or("since"), since);
   EXPECT_EQ(verdict.expected, "one training; the candidate must pass every gate on the batches since " +
@@ -110,7 +112,7 @@ TEST_F(Policy, ARefusedCandidateIsFollowedByPatience) {
   EXPECT_EQ(waiting.expected, "the last candidate was refused: waiting for more rows");
   EXPECT_EQ(next_day(Concept::second).treatment, Treatment::retrain);
   note_refusal(state_, now_);
-  EXPECT_EQ(state_.not_before, now_ + 4 * base::kDayUs);
+  EXPECT_EQ(state_.not_before, now_ + 14 * base::kDayUs);
 }
 
 TEST_F(Policy, AfterTwoFailedHealsAPersonIsCalled) {
@@ -120,13 +122,86 @@ TEST_F(Policy, AfterTwoFailedHealsAPersonIsCalled) {
   EXPECT_EQ(health_of(state_), "degraded");
   note_refusal(state_, now_);
   EXPECT_EQ(health_of(state_), "needs_attention");
-  day_ += 20;
-  const Verdict verdict = next_day(Concept::second);
-  EXPECT_EQ(verdict.treatment, Treatment::hold);
-  EXPECT_EQ(verdict.expected, "two heals in a row have failed: this needs a person");
+  for (int i = 0; i < 13; ++i) {
+    const Verdict verdict = next_day(Concept::second);
+    ASSERT_EQ(verdict.treatment, Treatment::hold) << i;
+    EXPECT_EQ(verdict.expected, "two heals in a row have failed: this needs a person");
+  }
+  EXPECT_EQ(next_day(Concept::second).treatment, Treatment::retrain) << "nobody came";
+  state_.treating = false;
+  EXPECT_EQ(health_of(state_), "needs_attention");
   note_champion(state_, 2);
   EXPECT_EQ(health_of(state_), "healthy");
   EXPECT_EQ(state_.served_version, 2);
+}
+
+TEST_F(Policy, ACandidateIsJudgedOnAsManyBatchesAsCanShowTheGain) {
+  pass(15);
+  const Verdict verdict = until_verdict();
+  ASSERT_EQ(verdict.treatment, Treatment::retrain);
+  EXPECT_GE(verdict.test_from, (day_ - 3) * base::kDayUs) << "a large change shows in a day or two";
+  EXPECT_LT(verdict.changes.back(), verdict.test_from) << "and the others since the change are learnt from";
+}
+
+TEST_F(Policy, EvidenceThatRisesAgainAfterAPromotionIsAboutTheSameChange) {
+  pass(15);
+  const Verdict first = until_verdict();
+  const TimeUs since = first.changes.back();
+  ASSERT_GT(since, 0);
+  note_promotion(state_, 2, now_);
+  note_learnt(state_, since, first.batches);
+  Verdict verdict;
+  for (int i = 0; i < 30 && verdict.treatment == Treatment::none; ++i) {
+    verdict = next(stream_.day(day_++, Concept::second, 2, Concept::first));
+  }
+  ASSERT_EQ(verdict.treatment, Treatment::retrain);
+  EXPECT_EQ(verdict.changes.front(), since) << "what the first candidate had too few rows of is not old";
+  EXPECT_EQ(PolicyState::from_json(state_.to_json()).changed_since, since);
+}
+
+TEST_F(Policy, WhatWasLearntFromFewBatchesIsLearntAgainWhenThereAreMore) {
+  pass(15);
+  const Verdict first = until_verdict();
+  ASSERT_GE(first.batches, 4);
+  note_promotion(state_, 2, now_);
+  note_learnt(state_, first.changes.back(), first.batches);
+  Verdict verdict;
+  int days = 0;
+  for (; days < 30 && verdict.treatment == Treatment::none; ++days) {
+    verdict = next(stream_.day(day_++, Concept::second, 2, Concept::second));
+  }
+  ASSERT_EQ(verdict.treatment, Treatment::retrain);
+  EXPECT_TRUE(verdict.refits);
+  EXPECT_EQ(verdict.changes.back(), first.changes.back());
+  EXPECT_GE(verdict.batches, 2 * first.batches);
+  EXPECT_LT(verdict.gain_se, first.gain_se) << "more rows of the same: it need not prove a change again";
+  note_learnt(state_, verdict.changes.back(), verdict.batches);
+  EXPECT_EQ(next(stream_.day(day_++, Concept::second, 2, Concept::second)).treatment, Treatment::none);
+}
+
+TEST_F(Policy, WhatSpokeForAChangeAndThenNoLongerIsNeverLearntFrom) {
+  options_.heal.poison_budget = 12;
+  pass(15);
+  const TimeUs first = day_ * base::kDayUs;
+  for (int i = 0; i < 12 && !state_.learnable.alarms(); ++i) next_day(Concept::second);
+  ASSERT_TRUE(state_.learnable.alarms());
+  for (int i = 0; i < 40 && state_.learnable.alarms(); ++i) next_day(Concept::first);
+  ASSERT_EQ(state_.left_out.size(), 1u);
+  EXPECT_LE(state_.left_out[0].from, first + base::kDayUs + 1);
+  EXPECT_GT(state_.left_out[0].until, first + 3 * base::kDayUs);
+  EXPECT_EQ(PolicyState::from_json(state_.to_json()).left_out, state_.left_out);
+}
+
+TEST_F(Policy, WhileAnswersFollowTheLevelADayThatLiesHighSpeaksForNobody) {
+  state_.levels.followed = true;
+  note_promotion(state_, 2, now_);
+  for (int i = 0; i < 6; ++i) {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::first, 2);
+    Stream::add_previous(batch, 1, Concept::first);
+    for (double& score : batch.scores[2]) score = model::at_level(score, 1.5);
+    batch.plain = batch.scores[2];
+    EXPECT_EQ(next(std::move(batch)).treatment, Treatment::none) << i;
+  }
 }
 
 TEST_F(Policy, TheBudgetOfRetrainsHolds) {

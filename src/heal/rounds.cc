@@ -10,6 +10,7 @@
 #include "heal/bulletin.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
+#include "judge/gates.h"
 #include "judge/metrics.h"
 #include "registry/endpoints.h"
 #include "registry/pushes.h"
@@ -70,21 +71,6 @@ bool is_said(const Incident& incident, const Verdict& verdict) {
          last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
 }
 
-Json spans_json(const std::vector<features::TimeSpan>& spans) {
-  Json json = Json::array();
-  for (const features::TimeSpan& span : spans) {
-    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
-  }
-  return json;
-}
-
-std::vector<features::TimeSpan> spans_from(const Json& json) {
-  std::vector<features::TimeSpan> spans;
-  if (!json.is_array()) return spans;
-  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
-  return spans;
-}
-
 Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
                   TimeUs now, TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
@@ -95,9 +81,22 @@ Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch
   if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
   if (verdict.train_from > 0) treatment.set("train_from", verdict.train_from);
   if (!verdict.left_out.empty()) treatment.set("left_out", spans_json(verdict.left_out));
+  if (!verdict.changes.empty()) {
+    Json changes = Json::array();
+    for (const TimeUs change : verdict.changes) changes.push(change);
+    treatment.set("changes", std::move(changes)).set("batches", verdict.batches);
+    treatment.set("gain_se", verdict.gain_se).set("refits", verdict.refits);
+  }
   if (!verdict.gated) treatment.set("gated", false);
   const bool trains = verdict.treatment == Treatment::retrain;
   return treatment.set("available_at", trains ? now + train_takes : now);
+}
+
+std::vector<TimeUs> changes_of(const Json& treatment) {
+  std::vector<TimeUs> changes;
+  if (!treatment["changes"].is_array()) return changes;
+  for (const Json& change : treatment["changes"].as_array()) changes.push_back(change.as_int());
+  return changes;
 }
 
 // The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h).
@@ -193,7 +192,8 @@ Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
                                const std::string& reason) -> Result<Trained> {
     flow::ProgressListener silent;
     const flow::Candidate candidate = TRY(pipeline.train(request, silent));
-    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics};
+    return Trained{flow::version_of(project, request.model, candidate, "heal", reason), candidate.metrics,
+                   candidate.gain};
   };
 }
 
@@ -323,6 +323,7 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (treatment.int_or("test_from") > 0) request.test_from = treatment.int_or("test_from");
   if (treatment.int_or("train_from") > 0) request.train_from = treatment.int_or("train_from");
   request.left_out = spans_from(treatment["left_out"]);
+  request.changes = changes_of(treatment);
   if (facts.serving_version) {
     request.champion_manifest =
         TRY(registry::find_version(home_, facts.model, *facts.serving_version)).manifest_sha256;
@@ -332,7 +333,14 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (!TRY(is_still_open(home_, incident.id))) return {};
   if (!trained) return give_up(ward, incident, trained.error());
   registry::NewVersion& version = trained->version;
-  if (!treatment.bool_or("gated", true)) version.gates_passed = true;
+  const bool declared_pass = version.gates_passed;
+  if (!treatment.bool_or("gated", true)) {
+    version.gates_passed = true;
+  } else if (!request.changes.empty() && trained->gain.rows > 1) {
+    const judge::GateResult gate = judge::gain_gate(trained->gain, treatment.double_or("gain_se"));
+    version.gates.push(gate.to_json());
+    version.gates_passed = version.gates_passed && gate.verdict == judge::Verdict::pass;
+  }
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
   Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}});
   outcome.set("metrics", trained->metrics);
@@ -351,7 +359,13 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   outcome.set("result", "refused");
   if (serves) outcome.set("why", "the training brought the champion again");
   PolicyState next = ward.policy();
-  note_refusal(next, clock_.now());
+  if (treatment.bool_or("refits")) {
+    note_learnt(next, request.changes.back(), treatment.int_or("batches"));
+  } else if (declared_pass && !serves) {
+    note_not_yet(next, clock_.now());
+  } else {
+    note_refusal(next, clock_.now());
+  }
   return conclude(ward, incident, outcome, std::move(next));
 }
 
@@ -433,8 +447,10 @@ Status Rounds::promote(Patient& ward, const Incident& incident, std::int64_t ver
     return give_up(ward, incident, does_not_load(version, loads.error()));
   }
   if (!TRY(is_still_open(home_, incident.id))) return {};
-  const Status allowed =
-      registry::change_champion(home_, clock_, ward.name(), version, "heal", "endpoint.promote", name);
+  const IncidentEvent* treatment = incident.unfinished_treatment();
+  const bool refits = treatment != nullptr && treatment->detail.bool_or("refits");
+  const Status allowed = registry::change_champion(home_, clock_, ward.name(), version, "heal",
+                                                   refits ? "endpoint.refit" : "endpoint.promote", name);
   // A version that an earlier judgement refused stays refused.
   if (!allowed && allowed.error().code == ErrorCode::conflict)
     return give_up(ward, incident, allowed.error());
@@ -442,6 +458,10 @@ Status Rounds::promote(Patient& ward, const Incident& incident, std::int64_t ver
   TRY(ward.redeploy());
   PolicyState next = ward.policy();
   note_promotion(next, version, clock_.now());
+  if (treatment != nullptr) {
+    const std::vector<TimeUs> changes = changes_of(treatment->detail);
+    if (!changes.empty()) note_learnt(next, changes.back(), treatment->detail.int_or("batches"));
+  }
   return conclude(ward, incident, outcome.set("result", "promoted"), std::move(next));
 }
 
@@ -465,7 +485,8 @@ Status Rounds::roll_back(Patient& ward, const Incident& incident, const Json& tr
       (changed.error().code == ErrorCode::not_found || changed.error().code == ErrorCode::conflict))
     return give_up(ward, incident, changed.error());
   TRY(Status(changed));
-  TRY(registry::forget_previous(home_, clock_, ward.name()));
+  // A version on trial was a mistake; one that was right once may be so again.
+  if (ward.policy().on_trial) TRY(registry::forget_previous(home_, clock_, ward.name()));
   TRY(ward.redeploy());
   PolicyState next = ward.policy();
   note_rollback(next, back, clock_.now());
@@ -538,6 +559,41 @@ Status Rounds::settle(Patient& ward) {
   return registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say");
 }
 
+namespace {
+
+constexpr std::size_t kReplayedBatches = 3;
+constexpr std::int64_t kReplayedRowsMin = 100;  // Fewer say nothing of a version.
+constexpr double kClearlyWorse = 2;             // Standard errors.
+
+// What the newest labelled rows say of a version that has not answered them. Errors: conflict: it is clearly
+// worse than the champion.
+Status replay(Patient& ward, std::int64_t version) {
+  std::vector<double> of_version, of_champion;
+  std::size_t left = kReplayedBatches;
+  const auto& recent = ward.policy().recent;
+  for (auto batch = recent.rbegin(); batch != recent.rend() && left > 0; ++batch, --left) {
+    const Result<std::vector<double>> scores = ward.score_again(version, *batch);
+    if (!scores) {
+      base::log_warning("heal", ward.name() + ": version " + std::to_string(version) +
+                                    " cannot be asked about former rows: " + base::render(scores.error()));
+      return {};
+    }
+    for (std::size_t row = 0; row < scores->size(); ++row) {
+      if (std::isnan((*scores)[row]) || std::isnan(batch->plain[row])) continue;
+      of_version.push_back(std::pow((*scores)[row] - batch->truth[row], 2));
+      of_champion.push_back(std::pow(batch->plain[row] - batch->truth[row], 2));
+    }
+  }
+  const judge::PairedDifference worse = judge::paired_difference(of_version, of_champion);
+  if (worse.rows < kReplayedRowsMin || !(worse.mean > kClearlyWorse * worse.standard_error)) return {};
+  return fail(ErrorCode::conflict,
+              "version " + std::to_string(version) + " is clearly worse than the champion: on the newest " +
+                  std::to_string(worse.rows) + " labelled rows its squared error is higher by " +
+                  Json(worse.mean).dump() + " (standard error " + Json(worse.standard_error).dump() + ")");
+}
+
+}  // namespace
+
 // A person's push meets the gates that healing's own versions meet. What may not answer has its alias taken
 // back; anything else is a treatment like those of the policy, in the journal before it is begun.
 Status Rounds::take_up_push(Patient& ward, std::int64_t version, std::int64_t champion) {
@@ -546,6 +602,7 @@ Status Rounds::take_up_push(Patient& ward, std::int64_t version, std::int64_t ch
     if (const Status loads = ward.can_serve(version); !loads)
       may = fail(does_not_load(version, loads.error()));
   }
+  if (may) may = replay(ward, version);
   if (!may) return registry::refuse_push(home_, clock_, ward.name(), version, may.error().message);
   const TimeUs now = clock_.now();
   PolicyState next = ward.policy();
@@ -567,7 +624,7 @@ Status Rounds::take_up_push(Patient& ward, std::int64_t version, std::int64_t ch
 }
 
 Status Rounds::end_probation(Patient& ward) {
-  if (ward.policy().batches_since_promotion < kProbationBatches) return {};
+  if (ward.policy().batches_since_promotion < kWarmBatches) return {};
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
   if (!facts.previous_version) return {};
   TRY(registry::forget_previous(home_, clock_, ward.name()));

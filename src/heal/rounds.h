@@ -12,6 +12,7 @@
 #include "heal/incident.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
+#include "judge/metrics.h"
 #include "registry/record.h"
 #include "store/home.h"
 #include "watch/batches.h"
@@ -38,6 +39,7 @@ struct Finding {
 struct Trained {
   registry::NewVersion version;
   Json metrics = Json::object();
+  judge::PairedDifference gain = {};  // Of the champion's losses over the candidate's; no rows: no champion.
 };
 // Trains, or finds again what the same request has trained before. `reason` goes into the record. Errors: the
 // steps' own; they count as a failed heal unless they are about the storage or the server's end.

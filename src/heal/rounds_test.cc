@@ -4,6 +4,7 @@
 
 #include "heal/simulated_patient_test.h"
 #include "heal/stream_test.h"
+#include "registry/pushes.h"
 #include "store/scratch_folder.h"
 
 namespace trimtab::heal {
@@ -24,7 +25,7 @@ class RoundsTest : public testing::Test {
     requests_.push_back(request);
     reasons_.push_back(reason);
     if (training_error_) return fail(*training_error_);
-    return Trained{version_with(step_key_, passes_), Json::object({{"auc", 0.7}})};
+    return Trained{version_with(step_key_, passes_), Json::object({{"auc", 0.7}}), gain_};
   }
   Verdict verdict_of(Treatment treatment) {
     Verdict verdict;
@@ -95,6 +96,7 @@ class RoundsTest : public testing::Test {
   std::vector<flow::TrainingRequest> requests_;
   std::vector<std::string> reasons_;
   bool passes_ = true;
+  judge::PairedDifference gain_;
   std::string step_key_ = "a better version";
   std::optional<Error> training_error_;
 };
@@ -138,6 +140,21 @@ TEST_F(RoundsTest, APolicyToCompareWithLearnsFromAWindowAndPromotesWhatComes) {
   EXPECT_EQ(requests_[0].left_out, verdict.left_out);
   EXPECT_EQ(outcome().text_or("result"), "promoted");
   EXPECT_EQ(facts().serving_version, 2);
+}
+
+TEST_F(RoundsTest, WhatIsLearntSinceAChangeMustBeBetterByMoreThanChance) {
+  gain_ = {.rows = 500, .mean = 0.01, .standard_error = 0.01};
+  Verdict verdict = verdict_of(Treatment::retrain);
+  verdict.changes = {kStart - 5 * base::kDayUs};
+  verdict.gain_se = 1.64;
+  ASSERT_TRUE(reach(verdict));
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(requests_[0].changes, verdict.changes);
+  EXPECT_EQ(outcome().text_or("result"), "refused");
+  EXPECT_NE(outcome()["gates"].dump().find("better than the champion"), std::string::npos);
+  EXPECT_EQ(patient_->policy().failed_heals, 0) << "that may come with more rows";
+  EXPECT_GT(patient_->policy().not_before, clock_.now());
 }
 
 TEST_F(RoundsTest, ARefusedCandidateIsKeptAndDoesNotAnswer) {
@@ -191,11 +208,37 @@ TEST_F(RoundsTest, AFullDiskOrAStoppingServerSaysNothingAboutTheTreatment) {
 TEST_F(RoundsTest, GoingBackGoesToTheVersionThatTheVerdictNamed) {
   promote_a_second();
   ASSERT_TRUE(reach(verdict_of(Treatment::roll_back)));
+  patient_->policy().on_trial = true;
   ASSERT_TRUE(rounds_.finish_treatments(*patient_));
   EXPECT_EQ(outcome().dump(), R"({"result":"rolled back","version":1})");
   EXPECT_EQ(facts().serving_version, 1);
-  EXPECT_EQ(facts().previous_version, std::nullopt);
+  EXPECT_EQ(facts().previous_version, std::nullopt) << "it was a mistake";
   EXPECT_EQ(patient_->deployed, 1);
+}
+
+TEST_F(RoundsTest, WhoWasRightOnceStaysWarmWhenAnEarlierWorldComesBack) {
+  promote_a_second();
+  ASSERT_TRUE(reach(verdict_of(Treatment::roll_back)));
+  patient_->policy().on_trial = false;
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(facts().serving_version, 1);
+  EXPECT_EQ(facts().previous_version, 2);
+}
+
+TEST_F(RoundsTest, ARefitKeepsWarmWhoWasBeforeTheChange) {
+  promote_a_second();
+  step_key_ = "the same from more rows";
+  Verdict verdict = verdict_of(Treatment::retrain);
+  verdict.changes = {kStart - 5 * base::kDayUs};
+  verdict.batches = 9;
+  verdict.refits = true;
+  ASSERT_TRUE(reach(verdict));
+  clock_.advance_to(clock_.now() + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(facts().serving_version, 3);
+  EXPECT_EQ(facts().previous_version, 1);
+  EXPECT_EQ(patient_->policy().learnt_batches, 9);
+  EXPECT_EQ(patient_->policy().changed_since, verdict.changes.back());
 }
 
 TEST_F(RoundsTest, WhatDoesNotLoadIsNotMadeChampion) {
@@ -215,6 +258,30 @@ TEST_F(RoundsTest, WhatDoesNotLoadIsNotGoneBackTo) {
   ASSERT_TRUE(rounds_.finish_treatments(*patient_));
   EXPECT_EQ(outcome().text_or("error"), "version 1 does not load: its learner is damaged");
   EXPECT_EQ(facts().serving_version, 2);
+}
+
+TEST_F(RoundsTest, APushThatIsClearlyWorseOnKnownRowsIsRefusedBeforeItAnswers) {
+  registry::NewVersion second = version_with("pushed by hand", true);
+  ASSERT_TRUE(registry::register_version(*home_, clock_, second));
+  for (int day = 1; day <= 4; ++day) {
+    patient_->policy().recent.push_back(stream_.day(day, Concept::first));
+  }
+  const auto push = [&] {
+    ASSERT_TRUE(registry::push_version(*home_, clock_, kEndpoint, 2, "a person", "by hand"));
+    ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  };
+  patient_->says_again = 0.9;
+  push();
+  EXPECT_EQ(facts().serving_version, 1);
+  const std::string why = registry::why_refused(*home_, kEndpoint, 2).value();
+  EXPECT_TRUE(
+      why.starts_with("version 2 is clearly worse than the champion: on the newest 300 labelled rows its "
+                      "squared error is higher by 0."))
+      << why;
+  EXPECT_EQ(registry::pushed_version(*home_, kEndpoint).value(), std::nullopt) << "the alias has returned";
+  patient_->says_again = std::nullopt;
+  push();
+  EXPECT_EQ(facts().serving_version, 2) << "what is better comes to answer";
 }
 
 // A rollout of the second version, which believes in the second concept.
@@ -348,13 +415,13 @@ TEST_F(RoundsTest, AnIncidentIsNotClosedWhileItsTreatmentIsUnderWay) {
   EXPECT_EQ(journal(), "detected verdict treatment");
 }
 
-TEST_F(RoundsTest, TheFormerChampionIsLetGoAfterItsProbation) {
+TEST_F(RoundsTest, TheFormerChampionIsLetGoAfterAWhile) {
   promote_a_second();
-  patient_->policy().batches_since_promotion = kProbationBatches - 1;
+  patient_->policy().batches_since_promotion = kWarmBatches - 1;
   ASSERT_TRUE(rounds_.end_probation(*patient_));
   EXPECT_EQ(facts().previous_version, 1);
   // Later than the batch that ended it, too: a server may have been killed in between.
-  patient_->policy().batches_since_promotion = kProbationBatches + 3;
+  patient_->policy().batches_since_promotion = kWarmBatches + 3;
   ASSERT_TRUE(rounds_.end_probation(*patient_));
   EXPECT_EQ(facts().previous_version, std::nullopt);
   EXPECT_EQ(patient_->warm, std::nullopt);

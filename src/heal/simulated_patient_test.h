@@ -46,6 +46,11 @@ class SimulatedPatient final : public Patient {
     if (does_not_load) return fail(ErrorCode::storage_broken, "its learner is damaged");
     return {};
   }
+  Result<std::vector<double>> score_again(std::int64_t, const watch::LabelledBatch& batch) override {
+    std::vector<double> scores;
+    for (const double truth : batch.truth) scores.push_back(says_again.value_or(truth));
+    return scores;
+  }
   void answer_at(double moved_by) override { level = moved_by; }
 
   // All that was in memory is gone, and what the disk has is read again.
@@ -69,6 +74,7 @@ class SimulatedPatient final : public Patient {
   std::optional<std::int64_t> deployed, warm;  // The champion, and who scores along.
   double level = 0;                            // By which its answers are moved.
   bool does_not_load = false;                  // What is to become the champion.
+  std::optional<double> says_again;            // A version to all rows, asked again; nothing: the truth.
   std::optional<std::int64_t> challenger;      // Who is rolled out, and the share that it answers.
   double share = 0;
   std::vector<model::Prediction> predictions;  // What the log holds, …

@@ -1,6 +1,8 @@
 #include "heal/ward.h"
 
+#include <limits>
 #include <map>
+#include <unordered_map>
 #include <utility>
 
 #include "base/log.h"
@@ -10,6 +12,7 @@
 #include "registry/endpoints.h"
 #include "registry/record.h"
 #include "serve/log_rule.h"
+#include "serve/logged_rows.h"
 
 namespace trimtab::heal {
 namespace {
@@ -50,12 +53,13 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
 }
 
 Ward::Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
-           store::Home& home, table::Engine& engine, const base::Clock& clock)
+           store::Home& home, table::Engine& engine, serve::Lookups& lookups, const base::Clock& clock)
     : project_(project),
       declared_(declared),
       options_(options),
       home_(home),
       engine_(engine),
+      lookups_(lookups),
       clock_(clock),
       watcher_(std::make_unique<watch::Watcher>([this](std::int64_t version) {
         return load_baseline(home_, declared_.model, version, {engine_, privacy_.get()});
@@ -67,7 +71,7 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
                                          const PolicyOptions& options, store::Home& home,
                                          table::Engine& engine, serve::Lookups& lookups,
                                          const base::Clock& clock) {
-  std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, engine, clock));
+  std::unique_ptr<Ward> ward(new Ward(project, declared, options, home, engine, lookups, clock));
   ward->privacy_ = TRY(open_privacy(declared.log, home));
   ward->log_ =
       TRY(serve::PredictionLog::open(home.log_folder() / declared.name, {&clock, declared.log.keep}));
@@ -159,6 +163,28 @@ Status Ward::can_serve(std::int64_t version) {
   }
   TRY(load_version(home_, declared_.model, version));
   return {};
+}
+
+Result<std::vector<double>> Ward::score_again(std::int64_t version, const watch::LabelledBatch& batch) {
+  std::vector<double> scores(batch.ids.size(), std::numeric_limits<double>::quiet_NaN());
+  // What is kept out of the log would be missing for this version, and was there for the one that answered.
+  if (privacy_ || !declared_.log.columns.empty()) return scores;
+  TRY(log_->flush());
+  std::unordered_map<std::string_view, std::size_t> place;
+  for (std::size_t row = 0; row < batch.ids.size(); ++row) place.emplace(batch.ids[row], row);
+  std::vector<std::string> requests;
+  std::vector<std::size_t> rows;
+  TRY(log_->read(batch.number, [&](model::Prediction&& prediction) {
+    const auto found = place.find(prediction.id);
+    if (found == place.end()) return;
+    rows.push_back(found->second);
+    requests.push_back(std::move(prediction.request_json));
+    place.erase(found);
+  }));
+  const auto artifact = TRY(load_version(home_, declared_.model, version));
+  const std::vector<double> scored = TRY(serve::score_logged_rows(engine_, lookups_, artifact, requests));
+  for (std::size_t i = 0; i < rows.size(); ++i) scores[rows[i]] = scored[i];
+  return scores;
 }
 
 void Ward::add_labels(std::vector<watch::Label> labels,

@@ -63,13 +63,14 @@ class Ward final : public Patient {
   // The same without a look at the policy, which is the loop's: thread-safe.
   Status swap();
   Status can_serve(std::int64_t version) override;
+  Result<std::vector<double>> score_again(std::int64_t version, const watch::LabelledBatch& batch) override;
   void answer_at(double level) override { endpoint_->answer_at(level); }
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
   void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);
 
  private:
   Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
-       store::Home& home, table::Engine& engine, const base::Clock& clock);
+       store::Home& home, table::Engine& engine, serve::Lookups& lookups, const base::Clock& clock);
   Status replay();
   void note(model::Prediction&& prediction);
 
@@ -78,6 +79,7 @@ class Ward final : public Patient {
   PolicyOptions options_;
   store::Home& home_;
   table::Engine& engine_;
+  serve::Lookups& lookups_;
   const base::Clock& clock_;
   std::unique_ptr<serve::Privacy> privacy_;  // Null: nothing is kept out.
   std::unique_ptr<serve::PredictionLog> log_;

@@ -178,6 +178,18 @@ std::vector<GateResult> evaluate_gates(const std::vector<Gate>& gates, const Jud
   return results;
 }
 
+GateResult gain_gate(const PairedDifference& gain, double standard_errors) {
+  GateResult result;
+  result.gate = "better than the champion";
+  result.measured.value = gain.mean;
+  result.measured.low = gain.mean - standard_errors * gain.standard_error;
+  result.measured.high = gain.mean + standard_errors * gain.standard_error;
+  result.threshold = 0;
+  result.verdict = *result.measured.low > 0 ? Verdict::pass : Verdict::fail;
+  result.detail = "by its loss on " + std::to_string(gain.rows) + " rows";
+  return result;
+}
+
 bool all_pass(const std::vector<GateResult>& results) {
   return std::all_of(results.begin(), results.end(),
                      [](const GateResult& result) { return result.verdict == Verdict::pass; });

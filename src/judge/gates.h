@@ -45,6 +45,9 @@ struct Judged {
 // least room to its threshold (a champion is measured on the same slice); slices that are too small, or whose
 // figure is undefined, are left out, and when all are, the gate is unknown.
 std::vector<GateResult> evaluate_gates(const std::vector<project::Gate>& gates, const Judged& judged);
+// What heals besides what is declared: the candidate's loss must be below the champion's by more than so many
+// standard errors of the paired difference (1.64: one-sided 5 %).
+GateResult gain_gate(const PairedDifference& gain, double standard_errors);
 bool all_pass(const std::vector<GateResult>& results);
 
 }  // namespace trimtab::judge

@@ -185,5 +185,13 @@ TEST_F(Gates, JsonRoundTrip) {
   EXPECT_FALSE(GateResult::from_json(Json::object({{"verdict", "maybe"}})));
 }
 
+TEST(GainGate, PassesWhatIsBetterByMoreThanChance) {
+  const GateResult better = gain_gate({.rows = 500, .mean = 0.02, .standard_error = 0.01}, 1.64);
+  EXPECT_EQ(better.verdict, Verdict::pass);
+  EXPECT_EQ(better.detail, "by its loss on 500 rows");
+  EXPECT_EQ(gain_gate({.rows = 500, .mean = 0.016, .standard_error = 0.01}, 1.64).verdict, Verdict::fail);
+  EXPECT_EQ(gain_gate({.rows = 500, .mean = -0.1, .standard_error = 0.01}, 1.64).verdict, Verdict::fail);
+}
+
 }  // namespace
 }  // namespace trimtab::judge

@@ -131,7 +131,8 @@ Result<std::string> gates_of(Connection& connection, const std::string& model, s
 // Whether the history says that the endpoint has served this version of this model.
 Result<bool> has_served(Connection& connection, const EndpointFacts& endpoint, std::int64_t version) {
   Statement row = connection.prepare(
-      "SELECT 1 FROM audit WHERE object = ? AND action IN ('endpoint.promote', 'endpoint.roll_back') "
+      "SELECT 1 FROM audit WHERE object = ? AND action IN ('endpoint.promote', 'endpoint.refit', "
+      "'endpoint.roll_back') "
       "AND json_extract(detail, '$.to') = ? AND json_extract(detail, '$.model') = ? LIMIT 1");
   return row.with("endpoint/" + endpoint.name, version, endpoint.model).step();
 }
@@ -234,7 +235,7 @@ Result<bool> has_served(store::Home& home, const std::string& endpoint, std::int
 Status change_champion(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                        std::int64_t version, const std::string& actor, const std::string& action,
                        const std::string& reason) {
-  CHECK(action == "endpoint.promote" || action == "endpoint.roll_back");
+  CHECK(action == "endpoint.promote" || action == "endpoint.roll_back" || action == "endpoint.refit");
   const TimeUs now = clock.now();
   return home.database().write([&](Connection& connection) -> Status {
     EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
@@ -242,7 +243,8 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
     TRY(may_serve(connection, facts, version, action));
     Json detail = Json::object({{"model", facts.model}});
     detail.set("from", version_json(facts.serving_version)).set("to", version).set("why", reason);
-    facts.previous_version = facts.serving_version;
+    const bool keeps_previous = action == "endpoint.refit" && facts.previous_version;
+    if (!keeps_previous) facts.previous_version = facts.serving_version;
     facts.serving_version = version;
     if (facts.challenger_version == version) {
       facts.challenger_version = std::nullopt;

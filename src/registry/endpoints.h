@@ -40,8 +40,8 @@ Result<bool> has_served(store::Home& home, const std::string& endpoint, std::int
 
 // Makes `version` the champion; the old one becomes `previous`. The alias "champion" of the model mirrors it
 // when the endpoint bears the model's name, otherwise "<endpoint>-champion". Idempotent. `action` is
-// "endpoint.promote" or "endpoint.roll_back". Errors: not_found, conflict (a version whose gates did not
-// pass).
+// "endpoint.promote", "endpoint.roll_back" or "endpoint.refit" (the same knowledge from more rows: who was
+// `previous` stays so). Errors: not_found, conflict (a version whose gates did not pass).
 Status change_champion(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                        std::int64_t version, const std::string& actor, const std::string& action,
                        const std::string& reason);

@@ -61,6 +61,17 @@ TEST_F(EndpointsTest, AChampionChangesWithItsAliasAndItsAuditRow) {
   EXPECT_EQ(history().size(), 3u);
 }
 
+TEST_F(EndpointsTest, WhoLearntTheSameFromMoreRowsIsNobodysSuccessor) {
+  open_endpoint();
+  enlist("second");
+  enlist("third");
+  ASSERT_TRUE(promote("late", 2));
+  ASSERT_TRUE(promote("late", 3, "endpoint.refit"));
+  EXPECT_EQ(late().serving_version, 3);
+  EXPECT_EQ(late().previous_version, 1);
+  EXPECT_TRUE(has_served(*home_, "late", 3).value());
+}
+
 TEST_F(EndpointsTest, AnEndpointOfAnotherNameHasAnAliasOfItsOwn) {
   open_endpoint();
   enlist("second");

@@ -34,6 +34,7 @@ constexpr std::array kReadings = {
     Reading{"model_alias.delete", "alias", "deleted"},
     Reading{"endpoint.declare", "champion", "declared"},
     Reading{"endpoint.promote", "champion", "promoted"},
+    Reading{"endpoint.refit", "champion", "promoted"},
     Reading{"endpoint.roll_back", "champion", "rolled back"},
     Reading{"endpoint.challenge", "challenger", "set"},
 };

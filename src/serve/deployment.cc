@@ -32,6 +32,18 @@ RequestColumns columns_of(const model::Artifact& artifact, const std::string& ke
   return columns;
 }
 
+RequestColumns columns_of(const std::vector<LoadedVersion>& versions, const std::string& key) {
+  RequestColumns columns = columns_of(*versions.front().artifact, key);
+  for (const LoadedVersion& other : versions) {
+    for (const table::Column& column : other.artifact->recipe.request.columns()) {
+      if (columns.required.find(column.name) || columns.optional.find(column.name)) continue;
+      columns.optional.add(column);
+      std::erase(columns.ignored, column.name);
+    }
+  }
+  return columns;
+}
+
 Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const LoadedVersion& loaded,
                                                    const table::Schema& columns) {
   if (columns == loaded.artifact->recipe.request) {

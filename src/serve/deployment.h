@@ -38,6 +38,10 @@ struct LoadedVersion {
 // The columns that requests of an artifact may hold. `key`: the column by which rows keep to a version.
 RequestColumns columns_of(const model::Artifact& artifact, const std::string& key);
 
+// The same of all versions of a deployment, the champion first: what it needs is required, and what others
+// need beside is kept when it is sent, so that they know as much as when they serve.
+RequestColumns columns_of(const std::vector<LoadedVersion>& versions, const std::string& key);
+
 // A version's scorer over rows of exactly these columns: joined columns that the request brings go before the
 // join.
 Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const LoadedVersion& loaded,

@@ -477,7 +477,7 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
     if (wanted.role == model::Role::canary) next->canary = next->versions.size();
     next->versions.push_back(std::move(*loaded));
   }
-  next->columns = columns_of(*next->versions.front().artifact, plan.canary_key);
+  next->columns = columns_of(next->versions, plan.canary_key);
   TRY(state.fill_benches(with, *next));
   if (next->versions.size() > 1 && !state.mirror) {
     state.mirror = std::make_unique<Mirror>(state.engine, state.on_prediction);

@@ -4,6 +4,7 @@
 #include <set>
 #include <thread>
 
+#include "serve/logged_rows.h"
 #include "table/engine.h"
 
 namespace trimtab::serve {
@@ -264,6 +265,30 @@ TEST_F(EndpointTest, ARequestOfManyRowsSaysWhoAnsweredWhich) {
     const std::string version = reply["model_versions"].as_array()[i].as_string();
     EXPECT_EQ(reply["predictions"].as_array()[i].as_double(), version == "1" ? 0.1 : 0.2);
   }
+}
+
+TEST_F(EndpointTest, WhoScoresAlongGetsTheColumnsThatTheChampionDoesNotNeed) {
+  const auto load_two = [](std::int64_t version) -> Result<std::shared_ptr<const model::Artifact>> {
+    if (version == 1) return artifact("0.1");
+    auto wider = std::make_shared<model::Artifact>(*artifact("0.2"));
+    wider->recipe.request.add({"carrier", ColumnType::text});
+    return std::shared_ptr<const model::Artifact>(wider);
+  };
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{1}, {2, model::Role::previous}}}, load_two));
+  ASSERT_TRUE(predict(body(R"({"origin":"LGA","distance":733,"carrier":"UA"})")));
+  ASSERT_TRUE(predict(body(R"({"origin":"LGA","distance":733})"))) << "it need not be sent";
+  endpoint_.settle();
+  ASSERT_EQ(heard_.size(), 2u);
+  EXPECT_EQ(heard_[0].request_json, R"({"origin":"LGA","distance":733,"carrier":"UA"})");
+  EXPECT_EQ(heard_[0].scores.size(), 2u);
+  EXPECT_EQ(heard_[1].request_json, R"({"origin":"LGA","distance":733})");
+}
+
+TEST_F(EndpointTest, RowsOfTheLogAreScoredAgain) {
+  const std::vector<std::string> rows(600, R"({"origin":"LGA","distance":733,"gone":1})");
+  const auto scores = score_logged_rows(*engine_, lookups_, artifact("0.25"), rows);
+  ASSERT_TRUE(scores) << base::render(scores.error());
+  EXPECT_EQ(*scores, std::vector<double>(600, 0.25));
 }
 
 TEST_F(EndpointTest, AVersionIsWarmedUpWithWhatWasAskedLast) {

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "base/json.h"
+#include "serve/logged_rows.h"
 
 namespace trimtab::serve {
 namespace {
@@ -19,15 +19,6 @@ constexpr std::size_t kTogether = 512;  // Rows that are scored at once.
 bool has_scored(const model::Prediction& prediction, std::int64_t version) {
   const auto is_of_it = [version](const model::VersionScore& score) { return score.version == version; };
   return std::any_of(prediction.scores.begin(), prediction.scores.end(), is_of_it);
-}
-
-// The row as it was sent, from its log form: what is not there is null.
-void fill_row(table::Batch& rows, int row, const std::string& request_json) {
-  const Result<Json> sent = base::parse_json(request_json);
-  for (int column = 0; column < rows.schema().size(); ++column) {
-    const Json& cell = sent ? (*sent)[rows.schema().at(column).name] : Json();
-    if (cell.is_null() || !rows.set_cell_json(column, row, cell)) rows.set_null(column, row);
-  }
 }
 
 }  // namespace
@@ -86,7 +77,7 @@ void Mirror::State::score(std::vector<Mirrored>& rows) {
   table::Batch batch(*columns);
   batch.reset(static_cast<int>(rows.size()));
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    fill_row(batch, static_cast<int>(i), rows[i].prediction.request_json);
+    fill_logged_row(batch, static_cast<int>(i), rows[i].prediction.request_json);
   }
   for (std::size_t version = 0; version < deployed->versions.size(); ++version) {
     const VersionPlan& plan = deployed->versions[version].plan;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 
 #include "table/parquet.h"
 
@@ -23,6 +24,7 @@ std::vector<std::string> columns_read(const std::vector<model::Feature>& feature
   for (const model::Feature& feature : features) names.push_back(feature.name);
   names.emplace_back(kTargetColumn);
   names.emplace_back(kPartColumn);
+  names.emplace_back(kTimeColumn);
   return names;
 }
 
@@ -37,6 +39,7 @@ Status check_schema(const table::Schema& frame, const std::vector<model::Feature
   }
   wanted.add({kTargetColumn, ColumnType::real});
   wanted.add({kPartColumn, ColumnType::text});
+  wanted.add({kTimeColumn, ColumnType::time});
   for (const table::Column& column : wanted.columns()) {
     const std::optional<int> found = frame.find(column.name);
     if (!found) return fail(ErrorCode::invalid, "the training frame has no column '" + column.name + "'");
@@ -65,7 +68,7 @@ class FrameReader {
     encoded_.resize(static_cast<std::size_t>(rows.rows()) * width);
     encoder_.encode(rows, encoded_.data());
     const int target = encoder_.width();
-    const int part = target + 1;
+    const int part = target + 1, time = target + 2;
     for (int row = 0; row < rows.rows(); ++row) {
       if (rows.is_null(target, row) || rows.is_null(part, row)) {
         return fail(ErrorCode::invalid, "a row of the training frame has no target or no part");
@@ -80,6 +83,9 @@ class FrameReader {
           encoded_.begin() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(row) * width);
       to->values.insert(to->values.end(), first, first + static_cast<std::ptrdiff_t>(width));
       to->targets.push_back(static_cast<float>(rows.real(target, row)));
+      if (to != &data_.train) continue;
+      const bool has_time = !rows.is_null(time, row);
+      data_.train_times.push_back(has_time ? rows.time(time, row) : std::numeric_limits<TimeUs>::min());
     }
     return {};
   }
@@ -147,7 +153,8 @@ Result<FrameData> read_frame(table::Engine& engine, const std::filesystem::path&
 
 Result<TrainReport> fit(const FrameData& data, const project::Learner& learner, project::Task task,
                         int threads,
-                        const std::function<bool(std::int64_t done, std::int64_t total)>& on_progress) {
+                        const std::function<bool(std::int64_t done, std::int64_t total)>& on_progress,
+                        std::span<const TimeUs> changes) {
   TRY(check_learnable(data.train, task));
   TrainReport report;
   report.train_rows = data.train.rows();
@@ -159,8 +166,15 @@ Result<TrainReport> fit(const FrameData& data, const project::Learner& learner, 
     return report;
   }
   const model::BoosterOptions options = booster_options(*lightgbm, task, threads);
+  model::TrainingData weighed;
+  const TimedRows timed{data.train, data.train_times};
+  if (!changes.empty()) {
+    report.older = TRY(weigh_older_rows(timed, changes, options, on_progress));
+    weighed = with_older_rows(*report.older, timed);
+  }
   // The test rows are only watched: stopping by them would make every figure on them too good.
-  auto trained = TRY(model::train_booster(data.train, &data.test, options, [&](std::int64_t round) {
+  const model::TrainingData& learnt = report.older ? weighed : data.train;
+  auto trained = TRY(model::train_booster(learnt, &data.test, options, [&](std::int64_t round) {
     return !on_progress || on_progress(round, options.rounds);
   }));
   report.learner = "lightgbm";

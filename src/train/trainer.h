@@ -4,14 +4,18 @@
 
 #include <filesystem>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 #include "model/artifact.h"
 #include "model/booster.h"
 #include "project/project.h"
 #include "table/engine.h"
+#include "train/older_rows.h"
 
 namespace trimtab::train {
 
@@ -22,6 +26,7 @@ inline constexpr const char* kPartColumn = "__part";
 
 struct FrameData {
   model::TrainingData train;
+  std::vector<TimeUs> train_times;  // Of each training row; one that has none is older than all.
   model::TrainingData test;
 };
 
@@ -36,12 +41,15 @@ struct TrainReport {
   std::int64_t train_rows = 0;
   std::int64_t test_rows = 0;
   std::vector<double> valid_loss;
+  std::optional<OlderRows> older;  // How rows from before a change were learnt from, if one was told.
 };
 
-// `on_progress(done, total)` returns false to cancel. Errors: invalid (no training rows, one class only) with
-// a hint that names the split or the target; cancelled.
+// `changes`: when the world has changed, ascending; rows from before weigh as much as helps to foretell those
+// since (train/older_rows.h). `on_progress(done, total)` returns false to cancel. Errors: invalid (no
+// training rows, one class only) with a hint that names the split or the target; cancelled.
 Result<TrainReport> fit(const FrameData& data, const project::Learner& learner, project::Task task,
                         int threads,
-                        const std::function<bool(std::int64_t done, std::int64_t total)>& on_progress);
+                        const std::function<bool(std::int64_t done, std::int64_t total)>& on_progress,
+                        std::span<const TimeUs> changes = {});
 
 }  // namespace trimtab::train
