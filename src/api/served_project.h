@@ -95,9 +95,9 @@ class ServedProject {
         .healer = *healer_,
         .lookups = lookups_,
         .source_schema = [this](const std::string& name) { return schema_of(name); },
-        .apply = [](std::optional<TimeUs> as_of) -> Result<Json> {
+        .apply = [](std::optional<TimeUs> as_of, const std::string& actor) -> Result<Json> {
           const Json time = as_of ? Json(base::format_time(*as_of)) : Json();
-          return Json::object({{"as_of", time}});
+          return Json::object({{"as_of", time}, {"actor", actor}});
         },
         .preview = [](const PlanWish& wish) -> Result<Json> {
           if (wish.text.empty()) return fail(ErrorCode::malformed, "no text");

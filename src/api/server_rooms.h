@@ -41,8 +41,8 @@ struct ServerRooms {
   serve::Lookups& lookups;
   // The schema of a source's rows. Errors: not_found (did you mean).
   std::function<Result<table::Schema>(const std::string& source)> source_schema;
-  // Applies the project again and loads what it made; runs on the healer's thread.
-  std::function<Result<Json>(std::optional<TimeUs> as_of)> apply;
+  // Applies the project again for `actor` and loads what it made; runs on the healer's thread.
+  std::function<Result<Json>(std::optional<TimeUs> as_of, const std::string& actor)> apply;
 
   // plan::Plan of the file, or {"ok":true} when it is only checked; thread-safe. Errors: its diagnostics.
   std::function<Result<Json>(const PlanWish& wish)> preview;

@@ -193,8 +193,9 @@ struct RunningServer::State {
   Status open_predict_door(const ServerSettings& settings, const PredictPort& wanted);
   Result<std::vector<std::filesystem::path>> part_files(const std::string& source);
   Result<table::Schema> source_schema(const std::string& source);
-  Result<Json> apply(std::optional<TimeUs> as_of);
-  Result<Json> apply_changed(const project::Project& changed, std::optional<TimeUs> as_of);
+  Result<Json> apply(std::optional<TimeUs> as_of, const std::string& actor);
+  Result<Json> apply_changed(const project::Project& changed, std::optional<TimeUs> as_of,
+                             const std::string& actor);
   Result<Json> preview(const api::PlanWish& wish);
   Status remember_clock();
 };
@@ -262,9 +263,9 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
 
 // The file is not the one that this server was started with: its steps run and its versions are registered
 // here, and the server that is started again with it serves them.
-Result<Json> RunningServer::State::apply_changed(const project::Project& changed,
-                                                 std::optional<TimeUs> as_of) {
-  const plan::Workplace workplace{changed, *home, *engine, clock(), execution};
+Result<Json> RunningServer::State::apply_changed(const project::Project& changed, std::optional<TimeUs> as_of,
+                                                 const std::string& actor) {
+  const plan::Workplace workplace{changed, *home, *engine, clock(), execution, actor};
   flow::ProgressListener silent;
   const auto served_later = [](const std::string&) -> Status { return {}; };
   const plan::ApplyReport report =
@@ -291,15 +292,15 @@ Result<Json> RunningServer::State::preview(const api::PlanWish& wish) {
   return plan.to_json().set("text", plan.to_text());
 }
 
-Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of) {
+Result<Json> RunningServer::State::apply(std::optional<TimeUs> as_of, const std::string& actor) {
   if (project().name.empty()) {
     return fail(ErrorCode::invalid, "this server has no project to apply",
                 "start it with the folder of a trimtab.yaml");
   }
   const Result<project::Project> now = project::load(project().file);
   if (!now && now.error().code != ErrorCode::not_found) return fail(now.error());
-  if (now && now->text != project().text) return apply_changed(*now, as_of);
-  const plan::Workplace workplace{project(), *home, *engine, clock(), execution};
+  if (now && now->text != project().text) return apply_changed(*now, as_of, actor);
+  const plan::Workplace workplace{project(), *home, *engine, clock(), execution, actor};
   flow::ProgressListener silent;
   const auto reload = [this](const std::string& endpoint) -> Status {
     for (const std::unique_ptr<heal::Ward>& ward : wards) {
@@ -356,7 +357,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
       .healer = *healer,
       .lookups = *lookups,
       .source_schema = [this](const std::string& source) { return source_schema(source); },
-      .apply = [this](std::optional<TimeUs> as_of) { return apply(as_of); },
+      .apply = [this](std::optional<TimeUs> as_of, const std::string& actor) { return apply(as_of, actor); },
       .preview = [this](const api::PlanWish& wish) { return preview(wish); },
       .profile = [this](const std::string& name) -> Result<Json> {
         // Workers of its own: those of the loop may be training.

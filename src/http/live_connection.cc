@@ -189,7 +189,10 @@ bool ClientConnection::step() {
     case RequestReader::Progress::refused:
       break;
   }
-  return answer_and_end(std::move(reader_.refusal()));
+  constexpr int kAddressTooLong = 414;  // Then the path is known, and nothing else.
+  const int status = reader_.refusal_status();
+  return answer_and_end(status == kAddressTooLong ? worded(reader_.refusal(), status)
+                                                  : error_reply(reader_.refusal(), status));
 }
 
 // Decides everything that needs no body, so that a refused one need not be read.
@@ -242,7 +245,7 @@ bool ClientConnection::settle_head() {
                             reader_.body_size() > kSkippedBody;
   if (!goes_to_file && reader_.body_size() > shared_.options.body_bytes_max) {
     reader_.refuse_large_body();
-    return answer_and_end(refusal_ ? *std::move(refusal_) : std::move(reader_.refusal()));
+    return answer_and_end(refusal_ ? *std::move(refusal_) : error_reply(reader_.refusal()));
   }
   if (goes_to_file && (refusal_ = receive_file())) return answer_and_end(*std::move(refusal_));
   if (reader_.has_whole_body()) return true;

@@ -15,7 +15,9 @@ namespace {
 namespace beast = boost::beast;
 using ParseError = beast::http::error;
 
-constexpr std::size_t kTargetMax = 8u << 10;
+// MLflow's clients put filters of up to 64 kB into it.
+constexpr std::size_t kTargetMax = 128u << 10;
+constexpr std::size_t kBlanksMax = 8u << 10;  // Between a header's name and its value.
 constexpr std::size_t kHeadersMax = 256;
 constexpr std::size_t kBufferBytes = 8u << 10;  // Of a new connection.
 constexpr std::size_t kKeptBytes = 64u << 10;   // What a connection may keep between requests.
@@ -56,7 +58,7 @@ class RequestReader::Parser final : public beast::http::basic_parser<true> {
     const std::string_view text = view(value);
     // Beast joins folded lines: the value then lies outside of our buffer, or behind a line end.
     const char* const after_name = name.data() + name.size();
-    const bool is_folded = text.data() < after_name || text.data() > after_name + kTargetMax ||
+    const bool is_folded = text.data() < after_name || text.data() > after_name + kBlanksMax ||
                            std::find(after_name, text.data(), '\n') != text.data();
     if (is_folded) return stop("a header is folded over several lines", 400, error);
     if (request_.headers.size() == kHeadersMax)
@@ -146,14 +148,11 @@ RequestReader::Progress RequestReader::read_head() {
     return refuse_parse(error.message());
   }
   const std::size_t head_size = error ? buffer_.size() : parsed_;
-  // Before the first line end it is the request line itself that does not end.
-  const bool has_endless_line = head_.target.empty() && head_size > kTargetMax + 64;
-  if (head_.target.size() > kTargetMax || has_endless_line) {
-    return refuse(ErrorCode::too_large,
-                  "the address of the request is longer than " + std::to_string(kTargetMax) + " bytes",
-                  "send long values in a body", 414);
-  }
-  if (head_size > limits_.header_bytes_max) {
+  // The parser tells the address late when it came in pieces.
+  const std::size_t line = request_line_size(head_size);
+  const bool has_endless_line = head_.target.empty() && line > kTargetMax + 64;
+  if (head_.target.size() > kTargetMax || has_endless_line) return refuse_address();
+  if (head_size - line > limits_.header_bytes_max) {
     return refuse(ErrorCode::too_large,
                   "the headers are longer than " + std::to_string(limits_.header_bytes_max) + " bytes", {},
                   431);
@@ -164,6 +163,25 @@ RequestReader::Progress RequestReader::read_head() {
     return refuse(ErrorCode::malformed, "lines must end with CR LF, not with LF alone");
   }
   return Progress::wants_bytes;
+}
+
+// Of the request line, or of what of it has come. Does not look again where its end was not.
+std::size_t RequestReader::request_line_size(std::size_t head_size) {
+  head_.line = std::min(head_size, std::string_view(buffer_.data(), head_size).find('\n', head_.line));
+  return head_.line;
+}
+
+// The path stands before what is too long, as a rule: whoever words the refusal wants to know it.
+RequestReader::Progress RequestReader::refuse_address() {
+  std::string_view target = head_.target;
+  if (target.empty()) {
+    target = {buffer_.data(), buffer_.size()};
+    target.remove_prefix(target.find(' ') + 1);
+  }
+  request_.path = target.substr(0, target.find_first_of("? "));
+  return refuse(ErrorCode::too_large,
+                "the address of the request is longer than " + std::to_string(kTargetMax) + " bytes",
+                "send long values in a body", 414);
 }
 
 RequestReader::Progress RequestReader::finish_head() {
@@ -212,7 +230,8 @@ RequestReader::Progress RequestReader::read_chunks() {
 
 RequestReader::Progress RequestReader::refuse(ErrorCode code, std::string message, std::string hint,
                                               int status) {
-  refusal_ = error_reply({code, std::move(message), std::move(hint), std::nullopt, nullptr}, status);
+  refusal_ = {code, std::move(message), std::move(hint), std::nullopt, nullptr};
+  refusal_status_ = status;
   return Progress::refused;
 }
 

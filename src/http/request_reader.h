@@ -42,7 +42,8 @@ class RequestReader {
   const Request& request() const { return request_; }
   // The path with its percent encoding undone, for the request's sake; the views of others stay as they are.
   void set_decoded_path(std::string path);
-  Reply& refusal() { return refusal_; }
+  const Error& refusal() const { return refusal_; }
+  int refusal_status() const { return refusal_status_; }  // 0: the error table's.
 
   // Of a request whose head is there:
   bool keep_alive() const;
@@ -91,11 +92,14 @@ class RequestReader {
     bool expects_continue = false;
     const char* problem = nullptr;  // Why the parser was told to stop.
     int status = 400;               // Of that problem.
+    std::size_t line = 0;           // Bytes in which the request line does not end.
   };
   class Parser;
   struct ParserSlot;
 
   Progress read_head();
+  std::size_t request_line_size(std::size_t head_size);
+  Progress refuse_address();
   Progress finish_head();
   Progress read_body();
   Progress read_chunks();
@@ -110,7 +114,8 @@ class RequestReader {
   Stage stage_ = Stage::head;
   Head head_;
   Request request_;
-  Reply refusal_;
+  Error refusal_;
+  int refusal_status_ = 0;
   std::string decoded_path_;
   std::size_t parsed_ = 0;  // Bytes of the buffer that the parser has taken: the head's, in the end.
   std::uint64_t body_size_ = 0;

@@ -93,8 +93,22 @@ std::vector<std::string> read_all(std::string_view bytes, Random& random, std::s
         reader.next();
         break;
       case RequestReader::Progress::refused:
-        found.push_back(std::to_string(reader.refusal().status));
+        found.push_back(std::to_string(error_reply(reader.refusal(), reader.refusal_status()).status));
         return found;
+    }
+  }
+}
+
+TEST(RequestReader, AddressesOfAnyLengthInPieces) {
+  Random random(20130401);
+  for (const std::size_t length : {8'000u, 8'192u, 8'200u, 65'536u, 131'000u, 131'100u, 140'000u, 400'000u}) {
+    const std::string query(length, 'q');
+    const std::string bytes = "GET /p?" + query + " HTTP/1.1\r\nHost: h\r\n\r\n";
+    const bool fits = length + 3 <= 128u << 10;
+    const std::string expected = fits ? "GET /p " + query + " Host=h body " : "414";
+    for (const std::size_t piece_max : {std::size_t{7}, std::size_t{3'000}, bytes.size()}) {
+      const std::vector<std::string> found = read_all(fits ? bytes + bytes : bytes, random, piece_max);
+      EXPECT_EQ(found, std::vector<std::string>(fits ? 2 : 1, expected)) << length << " " << piece_max;
     }
   }
 }

@@ -41,8 +41,9 @@ struct ServerOptions {
   std::shared_ptr<Doorkeeper> doorkeeper;  // Null: nobody has to say who they are.
   std::string token;                       // For Permission::token.
   bool clock_is_manual = false;            // For Permission::clock.
-  // Words the refusal (400, 404, 405) of a path that is none, or of a path or method that no route has, for
-  // callers who expect another shape than ours; nothing leaves it as it is. Runs on the io threads.
+  // Words the refusal (400, 404, 405) of a path that is none, or of a path or method that no route has, and
+  // that of an address that is too long (414, the path as sent), for callers who expect another shape than
+  // ours; nothing leaves it as it is. Runs on the io threads.
   std::function<std::optional<Reply>(std::string_view path, const Error& error, int status)> no_route;
 };
 

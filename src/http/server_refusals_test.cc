@@ -207,6 +207,13 @@ TEST_F(Refusals, UnknownPathsInTheWordsOfWhoeverWiresTheServer) {
   EXPECT_EQ(method.body, "theirs: '/echo' does not answer to PATCH");
   EXPECT_TRUE(method.has("Allow: DELETE, GET, HEAD, POST\r\n")) << method.head;
   EXPECT_EQ(ask(get("/ours/x")).message(), "there is nothing at '/ours/x'");
+  const std::string words = "the address of the request is longer than 131072 bytes";
+  for (const std::size_t length : {std::size_t{131'080}, std::size_t{1} << 20}) {
+    const RawReply address = ask_to_the_end(get("/theirs/x?" + std::string(length, 'x')));
+    EXPECT_EQ(address.status, 414) << length;
+    EXPECT_EQ(address.body, "theirs: " + words);
+    EXPECT_EQ(ask_to_the_end(get("/ours/x?" + std::string(length, 'x'))).message(), words);
+  }
 }
 
 TEST_F(Refusals, OtherMethods) {
@@ -250,12 +257,14 @@ TEST_F(Refusals, HeadersAndAddressesOverTheLimit) {
   const RawReply count = ask_to_the_end(get("/echo", many.substr(0, 4 * 300)));
   EXPECT_EQ(count.status, 431);
   EXPECT_EQ(count.message(), "the request has more than 256 headers");
-  for (const std::size_t length : {std::size_t{8200}, std::size_t{1} << 20}) {
+  for (const std::size_t length : {std::size_t{131'080}, std::size_t{1} << 20}) {
     const RawReply address = ask_to_the_end(get("/echo?" + std::string(length, 'x')));
     EXPECT_EQ(address.status, 414) << length;
-    EXPECT_EQ(address.message(), "the address of the request is longer than 8192 bytes");
+    EXPECT_EQ(address.message(), "the address of the request is longer than 131072 bytes");
   }
-  EXPECT_EQ(ask(get("/echo?" + std::string(8000, 'x'))).status, 200);
+  // An address takes nothing away from the headers.
+  EXPECT_EQ(ask(get("/echo?" + std::string(131'000, 'x'), "X: " + std::string(30'000, 'x') + "\r\n")).status,
+            200);
   EXPECT_EQ(ask(get("/echo", "X: " + std::string(30'000, 'x') + "\r\n")).status, 200);
 }
 

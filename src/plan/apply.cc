@@ -29,7 +29,7 @@ Status remember_project(const Workplace& workplace, TimeUs as_of) {
             .with(project.name, project.folder.string(), project.text, as_of, now)
             .run());
     const Json detail = Json::object({{"as_of", base::format_time(as_of)}});
-    return store::append_audit(connection, now, "apply", "project.apply", "project/" + project.name,
+    return store::append_audit(connection, now, workplace.actor, "project.apply", "project/" + project.name,
                                detail.dump());
   });
 }
@@ -79,8 +79,8 @@ Status face_champion(const Workplace& workplace, flow::Journey& journey) {
 
 Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report) {
   const std::string& model = journey.model.name;
-  const registry::NewVersion version =
-      flow::version_of(workplace.project, model, journey.candidate, "apply", "declared in trimtab.yaml");
+  const registry::NewVersion version = flow::version_of(workplace.project, model, journey.candidate,
+                                                        workplace.actor, "declared in trimtab.yaml");
   const registry::VersionFacts made =
       TRY(registry::register_version(workplace.home, workplace.clock, version));
   // It was there, and the gates have changed since.
@@ -120,7 +120,7 @@ Result<bool> is_to_serve(const Workplace& workplace, const registry::EndpointFac
 Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoint, ApplyReport& report,
                      const std::function<Status(const std::string&)>& on_promoted) {
   TRY(registry::declare_endpoint(workplace.home, workplace.clock, workplace.project.name, endpoint.name,
-                                 endpoint.model));
+                                 endpoint.model, workplace.actor));
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(workplace.home, endpoint.name));
   const auto model =
       std::find_if(report.models.begin(), report.models.end(),
@@ -131,13 +131,13 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
   if (endpoint.rollout && facts.serving_version) {
     const std::optional<std::int64_t> rolling = TRY(registry::pushed_version(workplace.home, endpoint.name));
     if (rolling == model->version) return {};
-    TRY(registry::push_version(workplace.home, workplace.clock, endpoint.name, model->version, "apply",
-                               "declared in trimtab.yaml"));
+    TRY(registry::push_version(workplace.home, workplace.clock, endpoint.name, model->version,
+                               workplace.actor, "declared in trimtab.yaml"));
     report.rolled_out.push_back("endpoint " + endpoint.name + ": version " + std::to_string(model->version));
     return {};
   }
-  TRY(registry::change_champion(workplace.home, workplace.clock, endpoint.name, model->version, "apply",
-                                "endpoint.promote", "declared in trimtab.yaml"));
+  TRY(registry::change_champion(workplace.home, workplace.clock, endpoint.name, model->version,
+                                workplace.actor, "endpoint.promote", "declared in trimtab.yaml"));
   report.promoted.push_back("endpoint " + endpoint.name + ": version " + std::to_string(model->version));
   return on_promoted(endpoint.name);
 }

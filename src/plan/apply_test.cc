@@ -171,7 +171,19 @@ TEST_F(ApplyTest, TheProjectIsRememberedAsItWasApplied) {
   apply();
   EXPECT_EQ(world_.query("SELECT name, spec_text FROM project", 2), Words{"trips|" + world_.project.text});
   EXPECT_EQ(world_.query("SELECT actor, object FROM audit WHERE action = 'project.apply'", 2),
-            Words{"apply|project/trips"});
+            Words{"cli|project/trips"});
+}
+
+TEST_F(ApplyTest, TheAuditNamesWhoApplied) {
+  actor_ = "anna";
+  apply();
+  actor_ = "berta";
+  declare("rounds: 5", "rounds: 7");
+  apply();
+  EXPECT_EQ(world_.query("SELECT actor, action FROM audit", 2),
+            (Words{"anna|project.apply", "anna|model_version.create", "anna|endpoint.declare",
+                   "anna|endpoint.promote", "berta|project.apply", "berta|model_version.create",
+                   "berta|endpoint.promote"}));
 }
 
 TEST_F(ApplyTest, SaysItAllAsJson) {

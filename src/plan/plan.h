@@ -50,6 +50,7 @@ struct Workplace {
   table::Engine& engine;
   const base::Clock& clock;
   flow::ExecutorOptions executor;  // dry_run is set here as needed.
+  std::string actor = "cli";       // Who applies, for the audit.
 };
 
 // The time that a command sees: --as-of, else the project's, else the clock's.

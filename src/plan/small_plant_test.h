@@ -13,7 +13,7 @@ namespace trimtab::plan {
 class SmallPlant : public testing::Test {
  protected:
   Workplace workplace() {
-    return {world_.project, *world_.home, *world_.engine, world_.clock, world_.options()};
+    return {world_.project, *world_.home, *world_.engine, world_.clock, world_.options(), actor_};
   }
   TimeUs as_of() const { return *world_.project.as_of; }
 
@@ -75,6 +75,7 @@ class SmallPlant : public testing::Test {
   }
 
   flow::SmallWorld world_;
+  std::string actor_ = "cli";
   std::string told_;  // Endpoints whose server would have been told of a new champion.
 };
 

@@ -17,17 +17,6 @@ int hex_digit(char c) {
   return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
 }
 
-std::string decode_once(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_coded =
-        text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
-    out += is_coded ? static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2])) : text[i];
-    if (is_coded) i += 2;
-  }
-  return out;
-}
-
 std::vector<std::string_view> steps_of(std::string_view path) {
   std::vector<std::string_view> steps;
   for (std::size_t begin = 0; begin <= path.size();) {
@@ -67,6 +56,21 @@ bool is_number(std::string_view step) {
 
 }  // namespace
 
+std::string decode_once(std::string_view text, bool plus_is_blank) {
+  std::string out;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const bool is_coded =
+        text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
+    if (is_coded) {
+      out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
+      i += 2;
+    } else {
+      out += plus_is_blank && text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return out;
+}
+
 // An honest file name may hold "%41" or even "%2e%2e" once decoded by the router; what is refused is that it
 // would become dangerous for a program that decodes again, as several of MLflow's holes did.
 Result<std::string> check_artifact_path(std::string_view path) {
@@ -75,7 +79,7 @@ Result<std::string> check_artifact_path(std::string_view path) {
   for (std::string before; is_fine && before != decoded;) {
     is_fine = is_harmless(decoded);
     before = decoded;
-    decoded = decode_once(decoded);
+    decoded = decode_once(decoded, false);
   }
   if (!is_fine) return fail(ErrorCode::invalid, "Invalid path");
   // "." is no step: "a/./b" and "a//b" are the key "a/b".

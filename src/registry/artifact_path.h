@@ -18,6 +18,9 @@ struct ArtifactPath {
   bool operator==(const ArtifactPath&) const = default;
 };
 
+// One round of percent decoding; what is no encoding stays.
+std::string decode_once(std::string_view text, bool plus_is_blank);
+
 // A decoded path of the proxy. It is refused rather than repaired: "..", an absolute path, a backslash, NUL,
 // '#', and what turns into one of these when it is decoded once more. Errors: invalid ("Invalid path").
 Result<ArtifactPath> parse_artifact_path(std::string_view path);

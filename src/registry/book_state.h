@@ -84,6 +84,8 @@ struct RunBook::State {
   std::int64_t last_sequence = 0;
 
   std::mutex pass_mutex;  // One pass of sealing at a time.
+  // Points that were sealed since free memory was given back. Guarded by pass_mutex.
+  std::size_t points_let_go = 0;
   std::mutex sealer_mutex;
   std::condition_variable sealer_wakes;
   bool seal_soon = false;  // Guarded by sealer_mutex.

@@ -150,23 +150,24 @@ Status may_serve(Connection& connection, const EndpointFacts& endpoint, std::int
 }
 
 // Another model behind the same name: the versions of the old one mean nothing any longer.
-Status change_model(Connection& connection, EndpointFacts facts, const std::string& model, TimeUs now) {
+Status change_model(Connection& connection, EndpointFacts facts, const std::string& model, TimeUs now,
+                    const std::string& actor) {
   TRY(mirror(connection, now, facts, "champion", std::nullopt));
   TRY(mirror(connection, now, facts, "challenger", std::nullopt));
   Json detail = Json::object({{"model", model}, {"from_model", facts.model}});
   detail.set("from", version_json(facts.serving_version));
   facts.model = model;
   facts.serving_version = facts.challenger_version = facts.previous_version = std::nullopt;
-  return keep(connection, facts, now, "apply", "endpoint.declare", detail);
+  return keep(connection, facts, now, actor, "endpoint.declare", detail);
 }
 
 Status create(Connection& connection, const std::string& project, const std::string& name,
-              const std::string& model, TimeUs now) {
+              const std::string& model, TimeUs now, const std::string& actor) {
   TRY(connection.prepare("INSERT INTO endpoint (name, project, model, changed_at) VALUES (?, ?, ?, ?)")
           .with(name, project, model, now)
           .run());
   const Json detail = Json::object({{"model", model}});
-  return store::append_audit(connection, now, "apply", "endpoint.declare", "endpoint/" + name, detail.dump());
+  return store::append_audit(connection, now, actor, "endpoint.declare", "endpoint/" + name, detail.dump());
 }
 
 }  // namespace
@@ -181,7 +182,7 @@ Json EndpointFacts::to_json() const {
 }
 
 Status declare_endpoint(store::Home& home, const base::Clock& clock, const std::string& project,
-                        const std::string& name, const std::string& model) {
+                        const std::string& name, const std::string& model, const std::string& actor) {
   const TimeUs now = clock.now();
   return home.database().write([&](Connection& connection) -> Status {
     {
@@ -197,11 +198,11 @@ Status declare_endpoint(store::Home& home, const base::Clock& clock, const std::
                     "endpoint '" + name + "' cannot serve model '" + model + "': it has no version yet",
                     "`trimtab apply` trains the first one");
       }
-      if (!is_known) return create(connection, project, name, model, now);
+      if (!is_known) return create(connection, project, name, model, now, actor);
     }
     const EndpointFacts facts = TRY(select_endpoint(connection, name));
     if (facts.model == model) return {};
-    return change_model(connection, facts, model, now);
+    return change_model(connection, facts, model, now, actor);
   });
 }
 

@@ -31,7 +31,7 @@ struct EndpointFacts {
 
 // Makes the endpoint exist. Errors: name_taken (another project owns the name, and says which).
 Status declare_endpoint(store::Home& home, const base::Clock& clock, const std::string& project,
-                        const std::string& name, const std::string& model);
+                        const std::string& name, const std::string& model, const std::string& actor = "cli");
 Result<EndpointFacts> find_endpoint(store::Home& home, const std::string& name);
 Result<std::vector<EndpointFacts>> list_endpoints(store::Home& home);
 

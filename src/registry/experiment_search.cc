@@ -4,6 +4,7 @@
 
 #include "registry/experiments.h"
 #include "registry/filter_eval.h"
+#include "registry/row_values.h"
 #include "registry/run_filter.h"
 
 namespace trimtab::registry {
@@ -27,10 +28,8 @@ ExperimentFacts read_row(const Statement& row) {
 }
 
 Status read_tags(Connection& connection, ExperimentFacts& facts) {
-  Statement row =
-      connection.prepare("SELECT key, value FROM experiment_tag WHERE experiment_id = ? ORDER BY key");
-  row.with(facts.id);
-  while (TRY(row.step())) facts.tags.push_back({row.text(0), row.text(1)});
+  facts.tags = TRY(select_pairs(
+      connection, "SELECT key, value FROM experiment_tag WHERE experiment_id = ? ORDER BY key", facts.id));
   return {};
 }
 

@@ -5,6 +5,8 @@
 #include <span>
 #include <utility>
 
+#include "registry/run_rules.h"
+
 namespace trimtab::registry {
 namespace {
 
@@ -17,8 +19,6 @@ constexpr std::string_view kRunOrderKeys =
     "{'Created', 'artifact_uri', 'created', 'end_time', 'run_id', 'run_name', 'start_time', 'status', "
     "'user_id'}";
 constexpr std::string_view kExperimentKeys = "{'creation_time', 'experiment_id', 'last_update_time', 'name'}";
-
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
 
 bool is_quoted(std::string_view text, char quote) {
   return text.size() >= 2 && text.front() == quote && text.back() == quote;

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "registry/artifact_path.h"
+#include "registry/row_values.h"
 #include "registry/run_name.h"
 #include "registry/run_rows.h"
 #include "registry/run_rules.h"
@@ -20,14 +21,6 @@ constexpr const char* kActor = "import";
 Result<bool> is_there(Connection& connection, std::string_view sql, std::string_view id) {
   Statement row = connection.prepare(sql);
   return row.with(id).step();
-}
-
-void bind_optional(Statement& statement, int index, const std::optional<std::string>& text) {
-  if (text) {
-    statement.bind(index, *text);
-  } else {
-    statement.bind_null(index);
-  }
 }
 
 // The id of there when it is free, so that what is written down elsewhere stays true.
@@ -175,13 +168,13 @@ Result<bool> place_version(Connection& connection, const ModelVersion& version, 
         "location, run_link, description, user_id, status_message) "
         "VALUES (?, ?, ?, ?, 'open', ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     insert.bind(0, version.model).bind(1, version.version);
-    bind_optional(insert, 2, version.run_id);
+    bind_or_null(insert, 2, version.run_id);
     insert.bind(3, version.status).bind(4, version.created_ms).bind(5, version.updated_ms);
     insert.bind(6, version.stage).bind(7, version.source).bind(8, location_here(version.location));
-    bind_optional(insert, 9, version.run_link);
-    bind_optional(insert, 10, version.description);
-    bind_optional(insert, 11, version.user_id);
-    bind_optional(insert, 12, version.status_message);
+    bind_or_null(insert, 9, version.run_link);
+    bind_or_null(insert, 10, version.description);
+    bind_or_null(insert, 11, version.user_id);
+    bind_or_null(insert, 12, version.status_message);
     TRY(insert.run());
   }
   for (const KeyValue& tag : version.tags) {

@@ -1,4 +1,5 @@
-// Rows of logged models as facts; for the files of this room.
+// Rows of logged models as facts; for the files of this room, and for whoever reads the same columns in
+// another database.
 #pragma once
 
 #include <string>
@@ -14,6 +15,9 @@ inline constexpr std::string_view kSelectLoggedModels =
     "FROM "
     "logged_model";
 LoggedModel read_logged_model_row(const store::Statement& row);
+// Adds what the query of these columns finds: key, value, timestamp_ms, step, run_id, dataset_name,
+// dataset_digest.
+Status read_logged_model_metrics(store::Statement& row, LoggedModel& model);
 // Params, tags and metrics.
 Status fill_logged_model(store::Connection& connection, LoggedModel& model);
 // It must be there.

@@ -8,6 +8,7 @@
 #include "registry/clauses.h"
 #include "registry/logged_model_rows.h"
 #include "registry/model_rules.h"
+#include "registry/row_values.h"
 #include "registry/run_rules.h"
 
 namespace trimtab::registry {
@@ -18,8 +19,6 @@ using store::Statement;
 namespace {
 
 using Clauses = std::vector<Clause>;
-
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
 
 // MLflow's names of an attribute, as one.
 std::string attribute(const std::string& key) {
@@ -197,15 +196,6 @@ void sort_models(std::vector<LoggedModel>& models, std::vector<LoggedModelOrder>
   });
 }
 
-Result<std::vector<KeyValue>> select_pairs(Connection& connection, std::string_view sql,
-                                           const std::string& id) {
-  std::vector<KeyValue> pairs;
-  Statement row = connection.prepare(sql);
-  row.with(id);
-  while (TRY(row.step())) pairs.push_back({row.text(0), row.text(1)});
-  return pairs;
-}
-
 }  // namespace
 
 LoggedModel read_logged_model_row(const Statement& row) {
@@ -222,6 +212,14 @@ LoggedModel read_logged_model_row(const Statement& row) {
   return model;
 }
 
+Status read_logged_model_metrics(Statement& row, LoggedModel& model) {
+  while (TRY(row.step())) {
+    MetricPoint point{row.text(0), row.real(1), row.integer(2), row.integer(3)};
+    model.metrics.push_back({model.id, std::move(point), row.text(4), row.text(5), row.text(6)});
+  }
+  return {};
+}
+
 Status fill_logged_model(Connection& connection, LoggedModel& model) {
   model.params = TRY(select_pairs(
       connection, "SELECT key, value FROM logged_model_param WHERE model_id = ? ORDER BY key", model.id));
@@ -231,14 +229,7 @@ Status fill_logged_model(Connection& connection, LoggedModel& model) {
       "SELECT key, value, timestamp_ms, step, run_id, dataset_name, dataset_digest FROM logged_model_metric "
       "WHERE model_id = ? ORDER BY key, timestamp_ms, step, run_id");
   row.with(model.id);
-  while (TRY(row.step())) {
-    model.metrics.push_back({model.id,
-                             {row.text(0), row.real(1), row.integer(2), row.integer(3)},
-                             row.text(4),
-                             row.text(5),
-                             row.text(6)});
-  }
-  return {};
+  return read_logged_model_metrics(row, model);
 }
 
 Result<LoggedModel> select_logged_model(Connection& connection, const std::string& id) {

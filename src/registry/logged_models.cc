@@ -23,8 +23,6 @@ constexpr std::array<std::string_view, 4> kStatusNames = {"LOGGED_MODEL_STATUS_U
                                                           "LOGGED_MODEL_PENDING", "LOGGED_MODEL_READY",
                                                           "LOGGED_MODEL_UPLOAD_FAILED"};
 
-std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / base::kMillisecondUs; }
-
 tl::unexpected<Error> no_model(const std::string& id) {
   return fail(ErrorCode::not_found, "Logged model with ID '" + id + "' not found.");
 }
@@ -70,7 +68,7 @@ Result<LoggedModel> insert_logged_model(Connection& connection, const RegistryWr
   const std::string id = "m-" + hex;
   const std::string name = given.name.empty() ? run_name(hex) : given.name;
   const std::string location = given.experiment_location + "/models/" + id + "/artifacts";
-  const std::int64_t now = now_ms(by);
+  const std::int64_t now = by.now_ms();
   TRY(connection
           .prepare("INSERT INTO logged_model (id, experiment_id, name, model_type, source_run_id, location, "
                    "status, "
@@ -126,7 +124,7 @@ void finalize_logged_model(const RegistryWriter& by, std::string id, LoggedModel
       [by, id = std::move(id), status](Connection& connection) -> Result<LoggedModel> {
         TRY(require_logged_model(connection, id));
         TRY(connection.prepare("UPDATE logged_model SET status = ?, updated_ms = ? WHERE id = ?")
-                .with(static_cast<int>(status), now_ms(by), id)
+                .with(static_cast<int>(status), by.now_ms(), id)
                 .run());
         return select_logged_model(connection, id);
       },
@@ -139,7 +137,7 @@ void delete_logged_model(const RegistryWriter& by, std::string id, Written<bool>
       [by, id = std::move(id)](Connection& connection) -> Result<bool> {
         TRY(require_logged_model(connection, id));
         TRY(connection.prepare("UPDATE logged_model SET deleted_ms = ?1, updated_ms = ?1 WHERE id = ?2")
-                .with(now_ms(by), id)
+                .with(by.now_ms(), id)
                 .run());
         TRY(audit_model(connection, by, "logged_model.delete", "logged_model/" + id, Json::object()));
         return true;

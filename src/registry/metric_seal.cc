@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/memory.h"
 #include "registry/book_state.h"
 #include "registry/run_rows.h"
 
@@ -22,6 +23,8 @@ constexpr TimeUs kIdleUs = 60 * base::kSecondUs;
 // How often the sealer looks by itself, and the rest it takes between two passes, in which tails gather.
 constexpr std::chrono::seconds kLook(5);
 constexpr std::chrono::milliseconds kRest(200);
+// About 8 MB of tails: so much that is free is worth giving back.
+constexpr std::size_t kPointsLetGoMax = 250'000;
 // Tails that are copied at once.
 constexpr std::size_t kJobsMax = 64;
 
@@ -167,6 +170,9 @@ Status RunBook::State::seal(bool all) {
     const auto end = std::min(due.size(), start + kJobsMax);
     TRY(seal_tails(
         {due.begin() + static_cast<std::ptrdiff_t>(start), due.begin() + static_cast<std::ptrdiff_t>(end)}));
+    if (points_let_go < kPointsLetGoMax) continue;
+    points_let_go = 0;
+    base::give_back_free_memory();
   }
   return {};
 }
@@ -186,6 +192,7 @@ Status RunBook::State::seal_tails(const std::vector<std::uint32_t>& places) {
   // A write of its own for each run, so that the requests of others come between.
   auto pending = std::make_shared<PendingSeals>(jobs.size());
   for (SealJob& job : jobs) {
+    points_let_go += job.point_count;
     auto shared = std::make_shared<const SealJob>(std::move(job));
     home.database().submit([shared](store::Connection& connection) { return write_job(connection, *shared); },
                            [this, shared, pending](Status status) {

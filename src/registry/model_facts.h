@@ -49,6 +49,8 @@ struct RegistryWriter {
   store::Home& home;
   const base::Clock& clock;
   std::string actor = "mlflow client";  // For the audit chain, until people have names.
+
+  std::int64_t now_ms() const { return clock.now() / base::kMillisecondUs; }
 };
 
 // Called once, on the commit thread after the fsync; must be quick.

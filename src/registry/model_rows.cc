@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "registry/model_rules.h"
+#include "registry/row_values.h"
 #include "store/audit.h"
 
 namespace trimtab::registry {
@@ -11,16 +12,6 @@ using store::Connection;
 using store::Statement;
 
 namespace {
-
-std::optional<std::string> optional_text(const Statement& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(row.text(column));
-}
-
-Result<std::vector<KeyValue>> read_tags(Statement& row) {
-  std::vector<KeyValue> tags;
-  while (TRY(row.step())) tags.push_back({row.text(0), row.text(1)});
-  return tags;
-}
 
 tl::unexpected<Error> no_version(const std::string& name, std::int64_t version) {
   return fail(ErrorCode::not_found,
@@ -49,15 +40,14 @@ ModelVersion read_version_row(const Statement& row) {
 
 Result<std::vector<KeyValue>> select_version_tags(Connection& connection, const std::string& name,
                                                   std::int64_t version) {
-  Statement row = connection.prepare(
-      "SELECT key, value FROM model_version_tag WHERE model = ? AND version = ? ORDER BY key");
-  return read_tags(row.with(name, version));
+  return select_pairs(connection,
+                      "SELECT key, value FROM model_version_tag WHERE model = ? AND version = ? ORDER BY key",
+                      name, version);
 }
 
 Result<std::vector<KeyValue>> select_model_tags(Connection& connection, const std::string& name) {
-  Statement row =
-      connection.prepare("SELECT key, value FROM registered_model_tag WHERE model = ? ORDER BY key");
-  return read_tags(row.with(name));
+  return select_pairs(connection, "SELECT key, value FROM registered_model_tag WHERE model = ? ORDER BY key",
+                      name);
 }
 
 Result<std::vector<AliasFact>> select_aliases(Connection& connection, const std::string& name) {

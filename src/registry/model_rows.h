@@ -1,4 +1,5 @@
-// Rows of registered models and versions as facts; for the files of this room that read or change them.
+// Rows of registered models and versions as facts; for the files of this room that read or change them, and
+// for whoever reads the same columns in another database.
 #pragma once
 
 #include <cstdint>

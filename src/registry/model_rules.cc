@@ -17,8 +17,6 @@ constexpr std::size_t kTagValueMax = 100'000;
 constexpr std::size_t kAliasMax = 255;
 constexpr std::string_view kPromptTextTag = "mlflow.prompt.text";
 
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
-
 tl::unexpected<Error> invalid_value(std::string_view parameter, std::string_view value,
                                     std::string_view why) {
   return invalid("Invalid value " + Json(value).dump() + " for parameter '" + std::string(parameter) +

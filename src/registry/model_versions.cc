@@ -7,6 +7,7 @@
 #include "registry/model_events.h"
 #include "registry/model_rows.h"
 #include "registry/model_rules.h"
+#include "registry/row_values.h"
 #include "registry/version_source.h"
 
 namespace trimtab::registry {
@@ -15,8 +16,6 @@ using store::Connection;
 using store::Statement;
 
 namespace {
-
-std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / base::kMillisecondUs; }
 
 std::string object_of(const std::string& model, std::int64_t version) {
   return "model/" + model + "/" + std::to_string(version);
@@ -28,14 +27,6 @@ Status write_tag(Connection& connection, const std::string& model, std::int64_t 
       .prepare("INSERT OR REPLACE INTO model_version_tag (model, version, key, value) VALUES (?, ?, ?, ?)")
       .with(model, version, tag.key, tag.value)
       .run();
-}
-
-void bind_optional(Statement& statement, int index, const std::optional<std::string>& text) {
-  if (text) {
-    statement.bind(index, *text);
-  } else {
-    statement.bind_null(index);
-  }
 }
 
 // Deleted versions count: their numbers may stand in someone's notes.
@@ -52,11 +43,11 @@ Status insert_row(Connection& connection, const ModelVersion& version) {
       "location, "
       "run_link, description) VALUES (?, ?, ?, 'READY', 'open', ?, ?, ?, ?, ?, ?)");
   insert.bind(0, version.model).bind(1, version.version);
-  bind_optional(insert, 2, version.run_id);
+  bind_or_null(insert, 2, version.run_id);
   insert.bind(3, version.created_ms).bind(4, version.created_ms);
   insert.bind(5, version.source).bind(6, version.location);
-  bind_optional(insert, 7, version.run_link);
-  bind_optional(insert, 8, version.description);
+  bind_or_null(insert, 7, version.run_link);
+  bind_or_null(insert, 8, version.description);
   return insert.run();
 }
 
@@ -85,7 +76,7 @@ Result<ModelVersion> insert_version(Connection& connection, const RegistryWriter
   ModelVersion version;
   version.model = given.model;
   version.version = TRY(next_number(connection, given.model));
-  version.created_ms = now_ms(by);
+  version.created_ms = by.now_ms();
   version.source = source.source;
   version.location = source.location;
   // What was not given is empty and not absent, as MLflow answers it.
@@ -111,7 +102,7 @@ Status write_stage(Connection& connection, const RegistryWriter& by, const std::
     if (TRY(row.with(model, version).step())) before = row.text(0);
   }
   TRY(connection.prepare("UPDATE model_version SET stage = ?, updated_ms = ? WHERE model = ? AND version = ?")
-          .with(stage, now_ms(by), model, version)
+          .with(stage, by.now_ms(), model, version)
           .run());
   return audit_model(connection, by, "model_version.stage", object_of(model, version),
                      Json::object({{"from", before}, {"to", stage}}));
@@ -130,7 +121,7 @@ Result<ModelVersion> move_stage(Connection& connection, const RegistryWriter& by
   }
   for (const std::int64_t other : others) TRY(write_stage(connection, by, model, other, "Archived"));
   TRY(write_stage(connection, by, model, version, stage));
-  TRY(touch_model(connection, model, now_ms(by)));
+  TRY(touch_model(connection, model, by.now_ms()));
   return select_version(connection, model, version);
 }
 
@@ -159,12 +150,12 @@ Result<bool> remove_version(Connection& connection, const RegistryWriter& by, co
           .prepare(
               "UPDATE model_version SET deleted_ms = ?, step_key = NULL, description = NULL, user_id = NULL, "
               "status_message = NULL WHERE model = ? AND version = ?")
-          .with(now_ms(by), model, version)
+          .with(by.now_ms(), model, version)
           .run());
   TRY(connection.prepare("DELETE FROM artifact WHERE root = ?")
           .with("model/" + model + "/" + std::to_string(version))
           .run());
-  TRY(touch_model(connection, model, now_ms(by)));
+  TRY(touch_model(connection, model, by.now_ms()));
   for (const std::string& alias : gone.aliases) {
     Json detail = Json::object({{"alias", alias}, {"from", version}, {"to", Json()}});
     detail.set("why", "its version was deleted");
@@ -202,8 +193,8 @@ void describe_version(const RegistryWriter& by, std::string model, std::int64_t 
         {
           Statement update = connection.prepare(
               "UPDATE model_version SET description = ?, updated_ms = ? WHERE model = ? AND version = ?");
-          bind_optional(update, 0, description);
-          TRY(update.bind(1, now_ms(by)).bind(2, model).bind(3, version).run());
+          bind_or_null(update, 0, description);
+          TRY(update.bind(1, by.now_ms()).bind(2, model).bind(3, version).run());
         }
         TRY(audit_model(connection, by, "model_version.describe", object_of(model, version),
                         Json::object({{"description", description.value_or("")}})));

@@ -33,7 +33,7 @@ struct NewVersion {
   bool gates_passed = false;
   std::map<std::string, FileFact> reports;    // Further artifacts of the run, e.g. "report.json".
   std::map<std::string, std::string> inputs;  // Lineage: "snapshot/table/departures" → sha256.
-  std::string actor;                          // "apply", "heal", …
+  std::string actor;                          // "cli", a person, "heal", …
   std::string reason;                         // Why it was trained, in words.
 };
 

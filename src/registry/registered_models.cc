@@ -16,8 +16,6 @@ using store::Statement;
 
 namespace {
 
-std::int64_t now_ms(const RegistryWriter& by) { return by.clock.now() / base::kMillisecondUs; }
-
 std::string object_of(const std::string& name) { return "model/" + name; }
 
 bool is_prompt(const std::vector<KeyValue>& tags) {
@@ -49,7 +47,7 @@ Status write_tag(Connection& connection, const std::string& name, const KeyValue
 
 Result<RegisteredModel> insert_model(Connection& connection, const RegistryWriter& by,
                                      const NewModel& model) {
-  const std::int64_t now = now_ms(by);
+  const std::int64_t now = by.now_ms();
   {
     Statement known = connection.prepare("SELECT 1 FROM registered_model WHERE name = ?");
     if (TRY(known.with(model.name).step())) {
@@ -96,7 +94,7 @@ Result<RegisteredModel> change_name(Connection& connection, const RegistryWriter
       return fail(ErrorCode::already_exists, "Registered Model (name=" + new_name + ") already exists.");
     }
   }
-  const std::int64_t now = now_ms(by);
+  const std::int64_t now = by.now_ms();
   // Versions, tags and aliases follow by their foreign keys.
   TRY(connection.prepare("UPDATE registered_model SET name = ?, updated_ms = ? WHERE name = ?")
           .with(new_name, now, name)
@@ -186,7 +184,7 @@ void describe_model(const RegistryWriter& by, std::string name, std::string desc
        description = std::move(description)](Connection& connection) -> Result<RegisteredModel> {
         TRY(require_model(connection, name));
         TRY(connection.prepare("UPDATE registered_model SET description = ?, updated_ms = ? WHERE name = ?")
-                .with(description, now_ms(by), name)
+                .with(description, by.now_ms(), name)
                 .run());
         TRY(audit_model(connection, by, "registered_model.describe", object_of(name),
                         Json::object({{"description", description}})));

@@ -2,7 +2,9 @@
 
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <gtest/gtest.h>
+#include <latch>
 #include <limits>
 #include <thread>
 
@@ -325,6 +327,48 @@ TEST_F(RunBookTest, WhatHasEndedOrIsQuietIsSealedByItself) {
   ASSERT_TRUE(log_metric(ended, {"m", 2, 2, 2}));
   wait_for_empty_journal();
   EXPECT_EQ(history(quiet, "long").size(), 10'000u);
+}
+
+// Of this process, without the pages of files.
+double resident_mb() {
+  std::ifstream file("/proc/self/status");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("RssAnon:")) return std::stod(line.substr(8)) / 1'000;
+  }
+  return 0;
+}
+
+TEST_F(RunBookTest, TheMemoryOfWhatIsSealedIsGivenBack) {
+  constexpr int kRuns = 6'000;
+  constexpr int kPoints = 100;
+  std::latch created(kRuns);
+  std::vector<std::string> runs(kRuns);
+  for (std::string& run : runs) {
+    book_->create({}, [&](const Result<RunFacts>& made) {
+      run = made.value().info.id;
+      created.count_down();
+    });
+  }
+  created.wait();
+  const double before = resident_mb();
+  RunBatch batch;
+  for (int i = 0; i < kPoints; ++i) batch.metrics.push_back({"m" + std::to_string(i % 4), i * 0.1, i, i});
+  std::latch logged(kRuns);
+  for (const std::string& run : runs) {
+    book_->log(run, batch, [&](const Status& status) {
+      EXPECT_TRUE(status);
+      logged.count_down();
+    });
+  }
+  logged.wait();
+  const double full = resident_mb();
+  ASSERT_TRUE(book_->seal_now());
+  const double sealed = resident_mb();
+  EXPECT_GT(full - before, 20) << "or this proves nothing";
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)  // Their allocators keep what is freed.
+  EXPECT_LT(sealed - before, (full - before) / 2) << before << " MB, " << full << " MB, " << sealed << " MB";
+#endif
+  EXPECT_EQ(history(runs.back(), "m0").size(), 25u);
 }
 
 TEST_F(RunBookTest, SixtyFourWritersLoseNothing) {

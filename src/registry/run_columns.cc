@@ -6,6 +6,18 @@
 #include "base/result.h"
 
 namespace trimtab::registry {
+namespace {
+
+std::vector<KeyValue> pairs_of(const StringPool& texts, const std::vector<TextPair>& held) {
+  std::vector<KeyValue> pairs;
+  pairs.reserve(held.size());
+  for (const TextPair& pair : held) {
+    pairs.push_back({std::string(texts.text(pair.key)), std::string(texts.text(pair.value))});
+  }
+  return pairs;
+}
+
+}  // namespace
 
 std::optional<std::uint32_t> RunColumns::find(std::string_view run_id) const {
   const auto found = places_.find(run_id);
@@ -163,6 +175,46 @@ void RunColumns::forget_empty_tails() {
     if (runs_[place].tail == nullptr) runs_[place].is_tailed = false;
     return runs_[place].tail == nullptr;
   });
+}
+
+std::string RunColumns::artifact_uri(const HeldRun& run) const {
+  const auto location = locations_.find(run.experiment_id);
+  const std::string root = location == locations_.end()
+                               ? "mlflow-artifacts:/" + std::to_string(run.experiment_id)
+                               : location->second;
+  return root + "/" + std::string(run.id) + "/artifacts";
+}
+
+RunInfo RunColumns::info(const HeldRun& run) const {
+  RunInfo info;
+  info.id = run.id;
+  info.experiment_id = run.experiment_id;
+  info.name = texts_.text(run.name);
+  info.user_id = texts_.text(run.user_id);
+  info.status = run.status;
+  info.is_deleted = run.is_deleted;
+  info.start_ms = run.start_ms;
+  if (run.end_ms != HeldRun::kNoEnd) info.end_ms = run.end_ms;
+  info.artifact_uri = artifact_uri(run);
+  return info;
+}
+
+RunFacts RunColumns::facts(std::uint32_t place) const {
+  const HeldRun& run = runs_[place];
+  RunFacts facts;
+  facts.info = info(run);
+  facts.metrics.reserve(run.latest.size());
+  for (const MetricCell& cell : run.latest) {
+    facts.metrics.push_back({std::string(texts_.text(cell.key)), cell.value, cell.timestamp_ms, cell.step});
+  }
+  facts.params = pairs_of(texts_, run.params);
+  facts.tags = pairs_of(texts_, run.tags);
+  if (run.links) {
+    for (const auto& input : run.links->datasets) facts.dataset_inputs.push_back(*input);
+    facts.model_inputs = run.links->model_inputs;
+    facts.model_outputs = run.links->model_outputs;
+  }
+  return facts;
 }
 
 }  // namespace trimtab::registry

@@ -5,12 +5,18 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 #include "registry/run_facts.h"
 
 namespace trimtab::registry {
+
+// The refusal of what a client has sent, in MLflow's words.
+inline tl::unexpected<Error> invalid(std::string message) {
+  return fail(ErrorCode::invalid, std::move(message));
+}
 
 inline constexpr std::string_view kRunNameTag = "mlflow.runName";
 

@@ -20,8 +20,6 @@ namespace {
 
 using Clauses = std::vector<Clause>;
 
-tl::unexpected<Error> invalid(std::string message) { return fail(ErrorCode::invalid, std::move(message)); }
-
 constexpr std::string_view kFilterKeys =
     "{'client_request_id', 'end_time', 'end_time_ms', 'execution_time', 'execution_time_ms', 'name', "
     "'prompt', "

@@ -4,6 +4,7 @@
 #include <map>
 #include <utility>
 
+#include "registry/row_values.h"
 #include "registry/run_rules.h"
 #include "registry/trace_rows.h"
 
@@ -21,28 +22,6 @@ constexpr std::size_t kTagValueMax = 8000;
 
 tl::unexpected<Error> no_trace(const std::string& id) {
   return fail(ErrorCode::not_found, "Trace with ID '" + id + "' not found.");
-}
-
-Result<std::vector<KeyValue>> select_pairs(Connection& connection, std::string_view sql,
-                                           std::int64_t number) {
-  std::vector<KeyValue> pairs;
-  Statement row = connection.prepare(sql);
-  row.with(number);
-  while (TRY(row.step())) pairs.push_back({row.text(0), row.text(1)});
-  return pairs;
-}
-
-std::optional<std::string> optional_text(const Statement& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(row.text(column));
-}
-
-template <class Value>
-void bind_or_null(Statement& statement, int index, const std::optional<Value>& value) {
-  if (value) {
-    statement.bind(index, *value);
-  } else {
-    statement.bind_null(index);
-  }
 }
 
 // At a character's boundary.

@@ -47,28 +47,6 @@ Uri split_uri(std::string_view text) {
   return uri;
 }
 
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char low = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return low >= 'a' && low <= 'f' ? low - 'a' + 10 : -1;
-}
-
-// One round of percent decoding; what is no encoding stays.
-std::string decode_once(std::string_view text) {
-  std::string out;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool is_coded =
-        text[i] == '%' && i + 2 < text.size() && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0;
-    if (is_coded) {
-      out += static_cast<char>(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
-      i += 2;
-    } else {
-      out += text[i] == '+' ? ' ' : text[i];
-    }
-  }
-  return out;
-}
-
 bool has_parent_step(std::string_view text) {
   for (std::size_t begin = 0; begin <= text.size();) {
     const std::size_t end = std::min(text.find_first_of("/\\", begin), text.size());
@@ -253,7 +231,8 @@ Status check_source_path(std::string_view source) {
   const std::string given(source);
   std::string decoded = given;
   // Every round but the last makes it shorter or turns a '+' into a blank.
-  for (std::string next = decode_once(decoded); next != decoded; next = decode_once(decoded)) decoded = next;
+  const auto decode = [](const std::string& text) { return decode_once(text, true); };
+  for (std::string next = decode(decoded); next != decoded; next = decode(decoded)) decoded = next;
   const std::string path = split_uri(decoded).path;
   std::string plain = path;
   while (!plain.empty() && plain.back() == '/') plain.pop_back();

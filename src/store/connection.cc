@@ -26,15 +26,18 @@ constexpr sqlite3_int64 kLogAhead = 1 << 20;
 // Of a page in the log: its frame, and its bytes.
 constexpr sqlite3_int64 kLogPageBytes = 24 + 8192;
 
-// 64 MiB of the log stay on the disk for reuse; mapped reads save a copy of each page.
+// 64 MiB of the log stay on the disk for reuse. Nothing is mapped: each connection would have its own mapping
+// of the file, up to all of it, and a failed read would end the process instead of being an Error.
 constexpr const char* kSettings =
     "PRAGMA page_size = 8192;"
     "PRAGMA synchronous = FULL;"
     "PRAGMA journal_size_limit = 67108864;"
-    "PRAGMA mmap_size = 268435456;"
-    "PRAGMA cache_size = -16384;"
+    "PRAGMA mmap_size = 0;"
     "PRAGMA cell_size_check = ON;"
     "PRAGMA temp_store = MEMORY;";
+// A reader's pages are forgotten with every commit that it sees, and the system keeps the file anyway.
+constexpr const char* kWriterSettings = "PRAGMA journal_mode = WAL; PRAGMA cache_size = -16384;";
+constexpr const char* kReaderSettings = "PRAGMA query_only = ON; PRAGMA cache_size = -2048;";
 
 // SQLite's own remarks: what it recovered, which file it found damaged. Refused rows are ordinary.
 void log_remark(void*, int code, const char* words) {
@@ -336,7 +339,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const std::filesystem::path
   std::unique_ptr<Connection> connection(new Connection(std::move(state)));
   if (role == Role::foreign) return connection;
   // The mode of the journal is the first thing that reads the file: here it shows what the file is.
-  const char* role_settings = role == Role::writer ? "PRAGMA journal_mode = WAL;" : "PRAGMA query_only = ON;";
+  const char* role_settings = role == Role::writer ? kWriterSettings : kReaderSettings;
   for (const char* settings : {kSettings, role_settings}) {
     errno = 0;
     const int code = ::sqlite3_exec(handle, settings, nullptr, nullptr, nullptr);

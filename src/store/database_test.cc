@@ -303,7 +303,7 @@ TEST_F(DatabaseTest, TheFileIsSetUpForDurabilityAndSuspicion) {
     EXPECT_EQ(setting(connection, "PRAGMA journal_mode"), "wal");
     EXPECT_EQ(setting(connection, "PRAGMA page_size"), "8192");
     EXPECT_EQ(setting(connection, "PRAGMA synchronous"), "2");
-    EXPECT_EQ(setting(connection, "PRAGMA mmap_size"), "268435456");
+    EXPECT_EQ(setting(connection, "PRAGMA mmap_size"), "0");
     EXPECT_EQ(setting(connection, "PRAGMA cell_size_check"), "1");
     EXPECT_EQ(setting(connection, "PRAGMA temp_store"), "2");
     EXPECT_EQ(setting(connection, "PRAGMA trusted_schema"), "0");

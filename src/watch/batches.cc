@@ -1,7 +1,7 @@
-// How it works: the rows of an open batch lie side by side in flat lists, in order of arrival; an index from
-// id to place lets a label find its row. Only when a batch is closed are its rows sorted, so that the order
-// of arrival leaves no trace. A closed batch gives its rows away and keeps their ids for a while: a late
-// label must not wait for a prediction that has come and gone.
+// How it works: the rows of an open batch lie side by side, in order of arrival, and so do its ids in an
+// index from id to place, which lets a label find its row. Only when a batch is closed are its rows sorted,
+// so that the order of arrival leaves no trace. A closed batch gives its rows away and keeps their ids for a
+// while: a late label must not wait for a prediction that has come and gone.
 #include "watch/batches.h"
 
 #include <algorithm>
@@ -11,9 +11,10 @@
 #include <limits>
 #include <mutex>
 #include <span>
-#include <tuple>
 #include <unordered_map>
 #include <utility>
+
+#include "watch/id_index.h"
 
 namespace trimtab::watch {
 namespace {
@@ -24,42 +25,56 @@ constexpr std::size_t kWaitingLabelsMax = 1'000'000;
 constexpr TimeUs kTimeMax = TimeUs{1} << 61;
 constexpr double kMissing = std::numeric_limits<double>::quiet_NaN();
 
+// Lists that lie where they were put: nothing is copied as more come, and what a growing vector would leave
+// behind is never there.
+template <class T>
+class Pile {
+ public:
+  std::span<const T> add(const std::vector<T>& items) {
+    if (items.size() > left_) {
+      left_ = std::max(items.size(), std::min(kItemsMax, 2 * last_size_));
+      last_size_ = left_;
+      free_ = pieces_.emplace_back(std::make_unique_for_overwrite<T[]>(left_)).get();
+    }
+    const std::span<const T> kept(free_, items.size());
+    free_ = std::copy(items.begin(), items.end(), free_);
+    left_ -= items.size();
+    return kept;
+  }
+
+ private:
+  static constexpr std::size_t kItemsMax = (64u << 10) / sizeof(T);
+  std::vector<std::unique_ptr<T[]>> pieces_;
+  T* free_ = nullptr;
+  std::size_t left_ = 0;
+  std::size_t last_size_ = 8;
+};
+
 struct Row {
-  const std::string* id = nullptr;  // The key in the index.
+  std::uint32_t number = 0;  // In order of arrival.
   TimeUs time = 0;
   TimeUs received = 0;
-  double truth = kMissing;                             // NaN: no label yet.
-  std::uint32_t scores_begin = 0, scores_end = 0;      // In OpenBatch::scores.
-  std::uint64_t features_begin = 0, features_end = 0;  // In OpenBatch::features.
+  double truth = kMissing;                      // NaN: no label yet.
+  std::span<const model::VersionScore> scores;  // In OpenBatch::scores.
+  std::span<const double> features;             // In OpenBatch::features.
 };
 
 struct OpenBatch {
-  std::vector<Row> rows;
-  std::vector<model::VersionScore> scores;
-  std::vector<double> features;
+  std::deque<Row> rows;
+  Pile<model::VersionScore> scores;
+  Pile<double> features;
   std::int64_t labelled = 0;
-
-  std::span<const model::VersionScore> scores_of(const Row& row) const {
-    return std::span(scores).subspan(row.scores_begin, row.scores_end - row.scores_begin);
-  }
-  std::int64_t served_by(const Row& row) const { return scores_of(row).front().version; }
 };
 
-struct ClosedIds {
-  std::vector<const std::string*> ids;
-};
+std::int64_t served_by(const Row& row) { return row.scores.front().version; }
 
-constexpr std::uint32_t kClosed = std::numeric_limits<std::uint32_t>::max();
-struct Place {
-  std::int64_t batch = 0;
-  std::uint32_t row = kClosed;
-};
+using Place = IdIndex::Place;
 
 // Versions as they stood when the last row was received, whatever the order in which rows were added.
-std::map<std::int64_t, model::Role> roles_of(const OpenBatch& batch, const std::vector<const Row*>& order) {
+std::map<std::int64_t, model::Role> roles_of(const std::vector<const Row*>& order) {
   std::map<std::int64_t, std::pair<TimeUs, model::Role>> latest;
   for (const Row* row : order) {
-    for (const model::VersionScore& score : batch.scores_of(*row)) {
+    for (const model::VersionScore& score : row->scores) {
       if (score.role == model::Role::plain) continue;
       const auto [entry, is_new] = latest.try_emplace(score.version, row->received, score.role);
       if (!is_new && row->received >= entry->second.first) entry->second = {row->received, score.role};
@@ -71,9 +86,9 @@ std::map<std::int64_t, model::Role> roles_of(const OpenBatch& batch, const std::
 }
 
 // The version that answered most of the rows; of two with as many the newer one.
-std::int64_t most_served(const OpenBatch& batch, const std::vector<const Row*>& rows) {
+std::int64_t most_served(const std::vector<const Row*>& rows) {
   std::map<std::int64_t, std::int64_t> count;
-  for (const Row* row : rows) ++count[batch.served_by(*row)];
+  for (const Row* row : rows) ++count[served_by(*row)];
   std::pair<std::int64_t, std::int64_t> most;
   for (const auto& [version, answers] : count) {
     if (answers >= most.first) most = {answers, version};
@@ -81,11 +96,11 @@ std::int64_t most_served(const OpenBatch& batch, const std::vector<const Row*>& 
   return most.second;
 }
 
-void add_scores(const OpenBatch& batch, const Row& row, LabelledBatch& out) {
+void add_scores(const Row& row, LabelledBatch& out) {
   const std::size_t at = out.ids.size();
-  out.served.push_back(batch.scores_of(row).front().score);
+  out.served.push_back(row.scores.front().score);
   out.plain.push_back(out.served.back());
-  for (const model::VersionScore& score : batch.scores_of(row)) {
+  for (const model::VersionScore& score : row.scores) {
     // A version's scores are its own, also where its answers were moved.
     if (score.role == model::Role::plain) out.plain.back() = score.score;
     std::vector<double>& scores = out.scores[score.version];
@@ -94,40 +109,39 @@ void add_scores(const OpenBatch& batch, const Row& row, LabelledBatch& out) {
   }
 }
 
-void add_features(const OpenBatch& batch, const Row& row, LabelledBatch& out) {
+void add_features(const Row& row, LabelledBatch& out) {
   const auto width = static_cast<std::size_t>(out.width);
-  const bool fits =
-      batch.served_by(row) == out.served_version && row.features_end - row.features_begin == width;
-  if (!fits) {
+  if (served_by(row) != out.served_version || row.features.size() != width) {
     out.features.insert(out.features.end(), width, kMissing);
     return;
   }
-  const auto begin = batch.features.begin() + static_cast<std::ptrdiff_t>(row.features_begin);
-  out.features.insert(out.features.end(), begin, begin + out.width);
+  out.features.insert(out.features.end(), row.features.begin(), row.features.end());
 }
 
-LabelledBatch labelled(const OpenBatch& batch, std::int64_t number, TimeUs end) {
+LabelledBatch labelled(const OpenBatch& batch, const BatchIds& ids, std::int64_t number, TimeUs end) {
+  const auto id_of = [&](const Row* row) { return ids.of(row->number); };
   LabelledBatch out;
   out.number = number;
   out.end = end;
   out.predictions = static_cast<std::int64_t>(batch.rows.size());
   std::vector<const Row*> order;
   for (const Row& row : batch.rows) order.push_back(&row);
-  std::sort(order.begin(), order.end(),
-            [](const Row* a, const Row* b) { return std::tie(a->time, *a->id) < std::tie(b->time, *b->id); });
-  out.roles = roles_of(batch, order);
+  std::sort(order.begin(), order.end(), [&](const Row* a, const Row* b) {
+    return a->time != b->time ? a->time < b->time : id_of(a) < id_of(b);
+  });
+  out.roles = roles_of(order);
   if (batch.labelled > 0) std::erase_if(order, [](const Row* row) { return std::isnan(row->truth); });
-  out.served_version = most_served(batch, order);
+  out.served_version = most_served(order);
   for (const Row* row : order) {
-    if (batch.served_by(*row) != out.served_version) continue;
-    out.width = static_cast<int>(row->features_end - row->features_begin);
+    if (served_by(*row) != out.served_version) continue;
+    out.width = static_cast<int>(row->features.size());
     break;
   }
   if (batch.labelled == 0) return out;
   for (const Row* row : order) {
-    add_scores(batch, *row, out);
-    add_features(batch, *row, out);
-    out.ids.push_back(*row->id);
+    add_scores(*row, out);
+    add_features(*row, out);
+    out.ids.emplace_back(id_of(row));
     out.times.push_back(row->time);
     out.truth.push_back(row->truth);
   }
@@ -138,17 +152,13 @@ LabelledBatch labelled(const OpenBatch& batch, std::int64_t number, TimeUs end) 
 }  // namespace
 
 struct Batches::State {
-  explicit State(BatchRule its_rule) : rule(its_rule) {
-    // An id is new nearly always, and an empty bucket says so without a look at another id. Adding is on the
-    // way of every request, and what costs is the memory that is touched.
-    index.max_load_factor(0.25F);
-  }
+  explicit State(BatchRule its_rule) : rule(its_rule) {}
 
   BatchRule rule;
   mutable std::mutex mutex;
   std::map<std::int64_t, OpenBatch> open;
-  std::unordered_map<std::string, Place> index;  // Of the rows in `open` and in `closed`.
-  std::deque<ClosedIds> closed;
+  IdIndex index;                    // Of the rows in `open` and in `closed`.
+  std::deque<std::int64_t> closed;  // Numbers, oldest first.
   std::int64_t closed_until =
       std::numeric_limits<std::int64_t>::min();     // Batches before this time are closed.
   std::unordered_map<std::string, double> waiting;  // Labels without their prediction,
@@ -167,23 +177,19 @@ struct Batches::State {
     const bool enough = static_cast<double>(batch.labelled) >= rule.labelled_share * rows - 1e-9;
     return number + rule.duration + (enough ? 0 : rule.label_delay);
   }
-  void keep_row(OpenBatch& batch, const std::string& id, const model::Prediction& prediction);
+  static void keep_row(OpenBatch& batch, const model::Prediction& prediction);
   void set_truth(const Place& place, double value);
   void keep_waiting(const Label& label);
   LabelledBatch close_oldest();
 };
 
-void Batches::State::keep_row(OpenBatch& batch, const std::string& id, const model::Prediction& prediction) {
+void Batches::State::keep_row(OpenBatch& batch, const model::Prediction& prediction) {
   Row row;
-  row.id = &id;
+  row.number = static_cast<std::uint32_t>(batch.rows.size());
   row.time = prediction.event_time;
   row.received = prediction.received;
-  row.scores_begin = static_cast<std::uint32_t>(batch.scores.size());
-  batch.scores.insert(batch.scores.end(), prediction.scores.begin(), prediction.scores.end());
-  row.scores_end = static_cast<std::uint32_t>(batch.scores.size());
-  row.features_begin = batch.features.size();
-  batch.features.insert(batch.features.end(), prediction.features.begin(), prediction.features.end());
-  row.features_end = batch.features.size();
+  row.scores = batch.scores.add(prediction.scores);
+  row.features = batch.features.add(prediction.features);
   batch.rows.push_back(row);
 }
 
@@ -191,11 +197,10 @@ void Batches::State::set_truth(const Place& place, double value) {
   OpenBatch& batch = open.at(place.batch);
   Row& row = batch.rows[place.row];
   if (std::isnan(row.truth)) ++batch.labelled;
-  const model::VersionScore& served = batch.scores_of(row).front();
-  const std::span<const double> features =
-      std::span(batch.features).subspan(row.features_begin, row.features_end - row.features_begin);
-  if (row.truth != value)
-    hear_truth({row.received, served.version, served.score, features, value, row.truth});
+  const model::VersionScore& served = row.scores.front();
+  if (row.truth != value) {
+    hear_truth({row.received, served.version, served.score, row.features, value, row.truth});
+  }
   row.truth = value;
 }
 
@@ -212,16 +217,12 @@ void Batches::State::keep_waiting(const Label& label) {
 LabelledBatch Batches::State::close_oldest() {
   const auto oldest = open.begin();
   const std::int64_t number = oldest->first;
-  LabelledBatch out = labelled(oldest->second, number, number + rule.duration);
-  ClosedIds& ids = closed.emplace_back();
-  for (const Row& row : oldest->second.rows) {
-    ids.ids.push_back(row.id);
-    index.at(*row.id).row = kClosed;
-  }
+  LabelledBatch out = labelled(oldest->second, index.of(number), number, number + rule.duration);
+  closed.push_back(number);
   open.erase(oldest);
   closed_until = number + rule.duration;
   if (closed.size() > kClosedBatchesKept) {
-    for (const std::string* id : closed.front().ids) index.erase(index.find(*id));
+    index.forget(closed.front());
     closed.pop_front();
   }
   return out;
@@ -245,18 +246,16 @@ void Batches::add(const model::Prediction& prediction) {
   const bool is_time = prediction.event_time > -kTimeMax && prediction.event_time < kTimeMax;
   if (!is_time || prediction.event_time < state.closed_until) {
     // After a restart the log brings rows of batches that are known already; those are not late.
-    if (!state.index.contains(prediction.id)) ++state.counters.late_predictions;
+    if (!state.index.find(prediction.id)) ++state.counters.late_predictions;
     return;
   }
   const std::int64_t number = state.number_of(prediction.event_time);
-  const auto [entry, is_new] = state.index.try_emplace(prediction.id);
-  if (!is_new) return;
-  OpenBatch& batch = state.open[number];
-  entry->second = {number, static_cast<std::uint32_t>(batch.rows.size())};
-  state.keep_row(batch, entry->first, prediction);
+  if (state.index.find(prediction.id)) return;
+  const Place place = state.index.add(prediction.id, number);
+  State::keep_row(state.open[number], prediction);
   const auto label = state.waiting.find(prediction.id);
   if (label == state.waiting.end()) return;
-  state.set_truth(entry->second, label->second);
+  state.set_truth(place, label->second);
   state.waiting.erase(label);
 }
 
@@ -264,13 +263,13 @@ void Batches::add(const Label& label) {
   CHECK(!std::isnan(label.value));
   State& state = *state_;
   const std::scoped_lock lock(state.mutex);
-  const auto found = state.index.find(label.prediction_id);
-  if (found == state.index.end()) return state.keep_waiting(label);
-  if (found->second.row == kClosed) {
+  const std::optional<Place> found = state.index.find(label.prediction_id);
+  if (!found) return state.keep_waiting(label);
+  if (!state.open.contains(found->batch)) {
     ++state.counters.late_labels;
     return;
   }
-  state.set_truth(found->second, label.value);
+  state.set_truth(*found, label.value);
 }
 
 std::vector<LabelledBatch> Batches::close(TimeUs now) {

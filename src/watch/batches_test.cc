@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <gtest/gtest.h>
+#include <malloc.h>
 #include <rapidcheck/gtest.h>
 
 #include "watch/batch_replay.h"
@@ -240,6 +241,26 @@ TEST(BatchReplay, ABatchThatWasClosedWithoutALabelIsNotDecidedOnAfterwards) {
   ASSERT_EQ(closed.size(), 1u);
   EXPECT_EQ(closed[0].number, kDay);
   EXPECT_TRUE(batches.close(100 * kDay).empty());
+}
+
+// What the allocator has given out. 0 under sanitizers, which have allocators of their own.
+double held_mb() {
+  const auto counts = ::mallinfo2();
+  return static_cast<double>(counts.uordblks + counts.hblkhd) / 1e6;
+}
+
+TEST_F(BatchesTest, AHundredThousandRowsTakeFewBytesBesideTheirNumbers) {
+  constexpr int kRows = 100'000;
+  constexpr std::size_t kFeatures = 20;
+  const double before = held_mb();
+  for (int i = 0; i < kRows; ++i) {
+    model::Prediction prediction = answer("0123456789abcdef-" + std::to_string(i), i);
+    prediction.features.assign(kFeatures, 0.5);
+    batches_.add(prediction);
+  }
+  const double features = kRows * kFeatures * sizeof(double) / 1e6;
+  EXPECT_LT(held_mb() - before - features, 18) << "room for growth included";
+  EXPECT_EQ(batches_.close(kDay + kDelay).at(0).predictions, kRows);
 }
 
 }  // namespace

@@ -173,6 +173,9 @@ class Scenario:
                 first, second = ((world.folder / name).read_bytes() for name in shlex.split(rest))
                 if first != second:
                     raise Mismatch(f"the files differ: {rest}")
+            elif word == "absent":
+                if os.path.lexists(world.folder / rest):
+                    raise Mismatch(f"there is a {rest}")
             elif word == "keep":
                 name, _, pattern = rest.partition(" ")
                 found = re.search(pattern, world.text)

@@ -49,8 +49,8 @@ std::vector<http::Route> otlp_routes(RecordRooms& rooms);      // Spans as OpenT
 std::vector<http::Route> webhook_routes(RecordRooms& rooms);
 std::vector<http::Route> server_routes(RecordRooms& rooms);  // server-info, health.
 
-// How a path or method that no route has is refused to an MLflow client; nothing when the path is not of its
-// API. For http::ServerOptions::no_route.
+// How a path or method that no route has, and an address that is too long, is refused to an MLflow client;
+// nothing when the path is not of its API. For http::ServerOptions::no_route.
 std::optional<http::Reply> mlflow_no_route(std::string_view path, const Error& error, int status);
 
 }  // namespace trimtab::api

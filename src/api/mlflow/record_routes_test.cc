@@ -207,6 +207,14 @@ TEST(MlflowNoRoute, IsWordedForItsClientsAlone) {
   ASSERT_TRUE(scorers);
   EXPECT_EQ(scorers->body, R"({"error_code":"ENDPOINT_NOT_FOUND",)"
                            R"("message":"This server does not support MLflow's scorers of answers."})");
+  const Error address{ErrorCode::too_large, "the address is too long", "send a body", std::nullopt, nullptr};
+  EXPECT_FALSE(mlflow_no_route("/api/v1/nothing", address, 414));
+  const std::optional<http::Reply> filter =
+      mlflow_no_route("/api/2.0/mlflow/registered-models/search", address, 414);
+  ASSERT_TRUE(filter);
+  EXPECT_EQ(filter->status, 400);
+  EXPECT_EQ(filter->body, R"({"error_code":"INVALID_PARAMETER_VALUE","message":"the address is too long",)"
+                          R"("hint":"send a body"})");
 }
 
 }  // namespace

@@ -4,8 +4,8 @@
 
 #include "api/mlflow/mlflow_routes.h"
 #include "api/mlflow/model_metrics.h"
-#include "api/mlflow/run_json.h"
 #include "api/mlflow/wire.h"
+#include "registry/run_json.h"
 
 namespace trimtab::api {
 namespace {

@@ -83,6 +83,10 @@ std::optional<http::Reply> mlflow_no_route(std::string_view path, const Error& e
     if (!is_below) continue;
     return unsupported(group.name);
   }
+  // What its server says of a filter that it does not take, however long.
+  if (status == 414) {
+    return http::Reply::json(mlflow_refusal("INVALID_PARAMETER_VALUE", error.message, error.hint), 400);
+  }
   const std::string_view code = status == 404 ? "ENDPOINT_NOT_FOUND" : "BAD_REQUEST";
   return http::Reply::json(mlflow_refusal(code, error.message, error.hint), status);
 }

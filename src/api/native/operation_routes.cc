@@ -1,4 +1,5 @@
 #include "api/native/native_routes.h"
+#include "api/native/people_office.h"
 #include "flow/scoring_kit.h"
 #include "store/audit.h"
 
@@ -66,8 +67,8 @@ http::Answer apply(ServerRooms& rooms, const http::Request& request, http::Reply
   const std::optional<TimeUs> as_of = *read;
   auto result = std::make_shared<Json>();
   rooms.healer.run(
-      [&rooms, as_of, result]() -> Status {
-        *result = TRY(rooms.apply(as_of));
+      [&rooms, as_of, actor = actor_of(request), result]() -> Status {
+        *result = TRY(rooms.apply(as_of, actor));
         return {};
       },
       [result, promise](const Status& status) mutable {

@@ -47,9 +47,9 @@ TEST(OperationRoutes, ASystemClockCannotBeMoved) {
 
 TEST(OperationRoutes, ApplyTakesATimeOrNone) {
   ServedProject world;
-  EXPECT_EQ(world.post("/api/v1/apply", "").text, R"({"as_of":null})");
+  EXPECT_EQ(world.post("/api/v1/apply", "").text, R"({"as_of":null,"actor":"cli"})");
   EXPECT_EQ(world.post("/api/v1/apply", R"({"as_of":"2013-03-01"})").text,
-            R"({"as_of":"2013-03-01T00:00:00Z"})");
+            R"({"as_of":"2013-03-01T00:00:00Z","actor":"cli"})");
   EXPECT_EQ(world.post("/api/v1/apply", R"({"as_of":"soon"})").status, 400);
   EXPECT_EQ(world.post("/api/v1/apply", "{").status, 400);
 }

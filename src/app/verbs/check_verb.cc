@@ -11,7 +11,7 @@ std::string count(std::size_t number, const std::string& what) {
 }
 
 Status check_here(const std::string& home, project::Project project) {
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(home, std::move(project)));
+  const std::unique_ptr<Workbench> bench = TRY(open_workbench_to_look(home, std::move(project)));
   flow::ExecutorOptions options = bench->executor;
   options.dry_run = true;
   flow::Executor executor(*bench->home, bench->clock, options);

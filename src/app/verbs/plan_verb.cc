@@ -15,7 +15,7 @@ Status plan_verb(const Arguments& arguments) {
     print_report(arguments, plan.text_or("text"), plan);
     return {};
   }
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(home, std::move(project)));
+  const std::unique_ptr<Workbench> bench = TRY(open_workbench_to_look(home, std::move(project)));
   const TimeUs as_of = plan::as_of_for(bench->project, arguments.as_of, bench->clock);
   const plan::Plan plan = TRY(plan::make_plan(bench->workplace(), as_of));
   print_report(arguments, plan.to_text(), plan.to_json());

@@ -1,6 +1,7 @@
 #include "app/verbs/workbench.h"
 
 #include <cctype>
+#include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -26,6 +27,24 @@ Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, proje
   bench->engine = TRY(table::Engine::open(options));
   bench->executor.program = own_program();
   bench->executor.folders_allowed = {bench->project.folder.string()};
+  return bench;
+}
+
+Result<std::unique_ptr<PassingFolder>> PassingFolder::make() {
+  std::string name = (std::filesystem::temp_directory_path() / "trimtab-XXXXXX").string();
+  if (::mkdtemp(name.data()) == nullptr)
+    return fail(base::errno_error(errno, "cannot make the folder '" + name + "'"));
+  return std::unique_ptr<PassingFolder>(new PassingFolder(name));
+}
+
+PassingFolder::~PassingFolder() { static_cast<void>(base::remove_tree(path_)); }
+
+Result<std::unique_ptr<Workbench>> open_workbench_to_look(const std::string& home, project::Project project) {
+  std::error_code unknown;
+  if (std::filesystem::exists(home, unknown) || unknown) return open_workbench(home, std::move(project));
+  std::unique_ptr<PassingFolder> passing = TRY(PassingFolder::make());
+  std::unique_ptr<Workbench> bench = TRY(open_workbench(passing->path().string(), std::move(project)));
+  bench->passing = std::move(passing);
   return bench;
 }
 

@@ -1,10 +1,12 @@
 // What a verb needs before it can begin: the project, and either the home itself or the server that owns it.
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "app/command_line.h"
 #include "base/clock.h"
@@ -19,8 +21,24 @@
 
 namespace trimtab::app {
 
+// A folder that goes with its owner.
+class PassingFolder {
+ public:
+  // In the system's folder for such. Errors: internal (it cannot be made).
+  static Result<std::unique_ptr<PassingFolder>> make();
+  ~PassingFolder();
+  PassingFolder(const PassingFolder&) = delete;
+  PassingFolder& operator=(const PassingFolder&) = delete;
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  explicit PassingFolder(std::filesystem::path path) : path_(std::move(path)) {}
+  std::filesystem::path path_;
+};
+
 // A project opened for work in this process; it owns the home until it goes.
 struct Workbench {
+  std::unique_ptr<PassingFolder> passing;  // Of a home that is kept nowhere; null: it is kept.
   project::Project project;
   base::SystemClock clock;
   std::unique_ptr<store::Home> home;
@@ -35,6 +53,9 @@ std::string home_folder(const Arguments& arguments, const project::Project& proj
 Result<std::unique_ptr<Workbench>> open_workbench(const Arguments& arguments);
 // The same from a project that is loaded already.
 Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, project::Project project);
+
+// The same for a verb that only looks: where there is no home it makes none that stays.
+Result<std::unique_ptr<Workbench>> open_workbench_to_look(const std::string& home, project::Project project);
 
 // The project that the arguments name; one without a name when only a home is named and no trimtab.yaml is
 // here: a home of the record alone, which keeps the runs of MLflow's clients. Errors: the project's

@@ -3,12 +3,15 @@
 #include <limits>
 #include <utility>
 
+#include "registry/logged_model_rows.h"
+#include "registry/model_rows.h"
+#include "registry/row_values.h"
 #include "store/foreign_database.h"
 
 namespace trimtab::bridges {
 namespace {
 
-using registry::KeyValue;
+using registry::select_pairs;
 using store::Connection;
 using store::Statement;
 
@@ -22,18 +25,6 @@ tl::unexpected<Error> other_schema(const std::string& file, const std::string& f
           ") is read",
       "bring a copy of it there with `mlflow db upgrade sqlite:///COPY` of MLflow 3.17, or import from the "
       "running server");
-}
-
-std::optional<std::string> optional_text(const Statement& row, int column) {
-  return row.is_null(column) ? std::nullopt : std::optional(row.text(column));
-}
-
-Result<std::vector<KeyValue>> pairs(Connection& connection, std::string_view sql, const std::string& id) {
-  std::vector<KeyValue> found;
-  Statement row = connection.prepare(sql);
-  row.with(id);
-  while (TRY(row.step())) found.push_back({row.text(0), row.text(1)});
-  return found;
 }
 
 class SqliteRecord final : public ForeignRecord {
@@ -51,9 +42,9 @@ class SqliteRecord final : public ForeignRecord {
         registry::ImportedExperiment one{
             row.integer(0), row.text(1),    row.text(2), row.text(3) == "deleted",
             row.integer(4), row.integer(5), {}};
-        one.tags = TRY(pairs(connection,
-                             "SELECT key, coalesce(value, '') FROM experiment_tags WHERE experiment_id = ?",
-                             std::to_string(one.id)));
+        one.tags = TRY(select_pairs(
+            connection, "SELECT key, coalesce(value, '') FROM experiment_tags WHERE experiment_id = ?",
+            std::to_string(one.id)));
         all.push_back(std::move(one));
       }
       return {};
@@ -77,8 +68,9 @@ class SqliteRecord final : public ForeignRecord {
     registry::ImportedRun run;
     TRY(database_.read([&](Connection& connection) -> Status {
       TRY(read_info(connection, id, run));
-      run.params = TRY(pairs(connection, "SELECT key, value FROM params WHERE run_uuid = ?", id));
-      run.tags = TRY(pairs(connection, "SELECT key, coalesce(value, '') FROM tags WHERE run_uuid = ?", id));
+      run.params = TRY(select_pairs(connection, "SELECT key, value FROM params WHERE run_uuid = ?", id));
+      run.tags =
+          TRY(select_pairs(connection, "SELECT key, coalesce(value, '') FROM tags WHERE run_uuid = ?", id));
       TRY(read_points(connection, id, run));
       TRY(read_datasets(connection, id, run));
       TRY(read_links(connection, id, "RUN_INPUT", run.model_inputs));
@@ -91,25 +83,13 @@ class SqliteRecord final : public ForeignRecord {
     std::vector<registry::ImportedLoggedModel> all;
     TRY(database_.read([&](Connection& connection) -> Status {
       Statement row = connection.prepare(
-          "SELECT model_id, name, coalesce(model_type, ''), coalesce(source_run_id, ''), artifact_location, "
-          "status, "
-          "creation_timestamp_ms, last_updated_timestamp_ms, lifecycle_stage FROM logged_models "
-          "WHERE experiment_id = ? ORDER BY creation_timestamp_ms, model_id");
+          "SELECT model_id, experiment_id, name, coalesce(model_type, ''), coalesce(source_run_id, ''), "
+          "artifact_location, status, creation_timestamp_ms, last_updated_timestamp_ms, lifecycle_stage FROM "
+          "logged_models WHERE experiment_id = ? ORDER BY creation_timestamp_ms, model_id");
       row.with(experiment_id);
       while (TRY(row.step())) {
-        registry::ImportedLoggedModel one;
-        registry::LoggedModel& model = one.model;
-        model.id = row.text(0);
-        model.experiment_id = experiment_id;
-        model.name = row.text(1);
-        model.model_type = row.text(2);
-        model.source_run_id = row.text(3);
-        model.location = row.text(4);
-        model.status = registry::read_logged_model_status(row.text(5));
-        model.created_ms = row.integer(6);
-        model.updated_ms = row.integer(7);
-        one.is_deleted = row.text(8) == "deleted";
-        TRY(read_logged_model(connection, model));
+        registry::ImportedLoggedModel one{registry::read_logged_model_row(row), row.text(9) == "deleted"};
+        TRY(read_logged_model(connection, one.model));
         all.push_back(std::move(one));
       }
       return {};
@@ -188,8 +168,8 @@ class SqliteRecord final : public ForeignRecord {
     while (TRY(row.step())) {
       registry::DatasetInput input{row.text(0), row.text(1), row.text(2), row.text(3),
                                    row.text(4), row.text(5), {}};
-      input.tags =
-          TRY(pairs(connection, "SELECT name, value FROM input_tags WHERE input_uuid = ?", row.text(6)));
+      input.tags = TRY(
+          select_pairs(connection, "SELECT name, value FROM input_tags WHERE input_uuid = ?", row.text(6)));
       run.datasets.push_back(std::move(input));
     }
     return {};
@@ -205,28 +185,21 @@ class SqliteRecord final : public ForeignRecord {
   }
 
   static Status read_logged_model(Connection& connection, registry::LoggedModel& model) {
-    model.params = TRY(pairs(
+    model.params = TRY(select_pairs(
         connection, "SELECT param_key, param_value FROM logged_model_params WHERE model_id = ?", model.id));
-    model.tags = TRY(
-        pairs(connection, "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?", model.id));
+    model.tags = TRY(select_pairs(
+        connection, "SELECT tag_key, tag_value FROM logged_model_tags WHERE model_id = ?", model.id));
     Statement row = connection.prepare(
         "SELECT metric_name, coalesce(metric_value, 0), metric_timestamp_ms, metric_step, run_id, "
         "coalesce(dataset_name, ''), coalesce(dataset_digest, '') FROM logged_model_metrics WHERE model_id = "
         "?");
     row.with(model.id);
-    while (TRY(row.step())) {
-      model.metrics.push_back({model.id,
-                               {row.text(0), row.real(1), row.integer(2), row.integer(3)},
-                               row.text(4),
-                               row.text(5),
-                               row.text(6)});
-    }
-    return {};
+    return registry::read_logged_model_metrics(row, model);
   }
 
   static Status read_model(Connection& connection, registry::ImportedModel& one) {
     const std::string& name = one.model.name;
-    one.model.tags = TRY(pairs(
+    one.model.tags = TRY(select_pairs(
         connection,
         "SELECT key, coalesce(value, '') FROM registered_model_tags WHERE name = ? AND workspace = 'default'",
         name));
@@ -237,35 +210,20 @@ class SqliteRecord final : public ForeignRecord {
       while (TRY(row.step())) one.model.aliases.push_back({row.text(0), row.integer(1)});
     }
     Statement row = connection.prepare(
-        "SELECT version, creation_time, last_updated_time, coalesce(current_stage, 'None'), coalesce(source, "
-        "''), "
-        "coalesce(storage_location, source, ''), coalesce(status, 'READY'), run_id, run_link, description, "
-        "user_id, "
-        "status_message FROM model_versions WHERE name = ? AND workspace = 'default' ORDER BY version");
+        "SELECT name, version, creation_time, last_updated_time, coalesce(current_stage, 'None'), "
+        "coalesce(source, ''), coalesce(storage_location, source, ''), coalesce(status, 'READY'), run_id, "
+        "run_link, description, user_id, status_message FROM model_versions WHERE name = ? AND workspace = "
+        "'default' ORDER BY version");
     row.with(name);
     while (TRY(row.step())) {
+      registry::ModelVersion version = registry::read_version_row(row);
       // A version that MLflow has deleted keeps its row there, under a stage of its own.
-      if (row.text(3) == "Deleted_Internal") continue;
-      registry::ModelVersion version;
-      version.model = name;
-      version.version = row.integer(0);
-      version.created_ms = row.integer(1);
-      version.updated_ms = row.integer(2);
-      version.stage = row.text(3);
-      version.source = row.text(4);
-      version.location = row.text(5);
-      version.status = row.text(6);
-      version.run_id = optional_text(row, 7);
-      version.run_link = optional_text(row, 8);
-      version.description = optional_text(row, 9);
-      version.user_id = optional_text(row, 10);
-      version.status_message = optional_text(row, 11);
-      Statement tag = connection.prepare(
-          "SELECT key, coalesce(value, '') FROM model_version_tags WHERE name = ? AND version = ? AND "
-          "workspace = "
-          "'default'");
-      tag.with(name, version.version);
-      while (TRY(tag.step())) version.tags.push_back({tag.text(0), tag.text(1)});
+      if (version.stage == "Deleted_Internal") continue;
+      version.tags = TRY(
+          select_pairs(connection,
+                       "SELECT key, coalesce(value, '') FROM model_version_tags WHERE name = ? AND version = "
+                       "? AND workspace = 'default'",
+                       name, version.version));
       one.versions.push_back(std::move(version));
     }
     return {};

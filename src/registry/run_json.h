@@ -1,5 +1,5 @@
 // A run as MLflow's JSON has it. Written as text and not through a tree: a search answers with a thousand of
-// them.
+// them, and runs/get is the hottest route.
 #pragma once
 
 #include <span>
@@ -7,7 +7,7 @@
 
 #include "registry/run_facts.h"
 
-namespace trimtab::api {
+namespace trimtab::registry {
 
 // MLflow leaves out of an answer what its handler did not ask for, even as an empty object.
 struct RunParts {
@@ -15,12 +15,12 @@ struct RunParts {
   bool outputs = true;       // The answer to runs/create has none.
 };
 
-void append_run_info(std::string& out, const registry::RunInfo& info);
-// {"info":{…},"data":{…},"inputs":{…},"outputs":{…}}
-void append_run(std::string& out, const registry::RunFacts& run, RunParts parts = {});
+void append_run_info(std::string& out, const RunInfo& info);
+// {"info":{…},"data":{…},"inputs":{…},"outputs":{…}}. RunColumns::json() writes the same of a run that it
+// holds.
+void append_run(std::string& out, const RunFacts& run, RunParts parts = {});
 // Points of one metric, with a comma behind each: {"key","value","timestamp","step"}, and "run_id" when it is
 // not empty.
-void append_history(std::string& out, std::span<const registry::MetricPoint> points,
-                    const std::string& run_id);
+void append_history(std::string& out, std::span<const MetricPoint> points, const std::string& run_id);
 
-}  // namespace trimtab::api
+}  // namespace trimtab::registry

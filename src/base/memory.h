@@ -1,0 +1,10 @@
+// What the process holds of the machine's memory.
+#pragma once
+
+namespace trimtab::base {
+
+// Gives free pages back to the system, which the allocator keeps for later otherwise. For the end of work
+// that has freed very much: it takes some milliseconds, in which other threads may have to wait for memory.
+void give_back_free_memory();
+
+}  // namespace trimtab::base
