@@ -31,6 +31,7 @@ struct Row {
   double truth = kMissing;                             // NaN: no label yet.
   std::uint32_t scores_begin = 0, scores_end = 0;      // In OpenBatch::scores.
   std::uint64_t features_begin = 0, features_end = 0;  // In OpenBatch::features.
+  bool damaged = false;
 };
 
 struct OpenBatch {
@@ -130,6 +131,7 @@ LabelledBatch labelled(const OpenBatch& batch, std::int64_t number, TimeUs end) 
     out.ids.push_back(*row->id);
     out.times.push_back(row->time);
     out.truth.push_back(row->truth);
+    if (row->damaged) ++out.damaged;
   }
   for (auto& [version, scores] : out.scores) scores.resize(out.ids.size(), kMissing);
   return out;
@@ -184,6 +186,7 @@ void Batches::State::keep_row(OpenBatch& batch, const std::string& id, const mod
   row.features_begin = batch.features.size();
   batch.features.insert(batch.features.end(), prediction.features.begin(), prediction.features.end());
   row.features_end = batch.features.size();
+  row.damaged = prediction.damaged;
   batch.rows.push_back(row);
 }
 
