@@ -20,10 +20,16 @@ UNANSWERED_WAITS = 3  # So often a request is sent again after the harness has s
 
 
 class Policy:
-    """How a policy is named, what the program is told, and who else triggers trainings."""
+    """How a policy is named, what the program is told, and who else triggers trainings.
+
+    `naive` policies are what a user without this program has: requests that cannot be read are refused, and a
+    push is not looked at. The others stand behind the same contract, repair at the door included, so that
+    among them only the policies differ.
+    """
 
     def __init__(self, name, flag, naive=True, external=None):
         self.name, self.flag, self.naive, self.external = name, flag, naive, external
+        self.contract = not naive
 
 
 POLICIES = {
@@ -296,6 +302,11 @@ class Bed:
             self.place.rename(self.base)
         shutil.rmtree(self.place, ignore_errors=True)
         shutil.copytree(self.base, self.place)
+        # Nothing that has been made depends on the contract: it is the server's to read.
+        text = heal_server.project_text(
+            self.stream.label_delay, self.budget, "auto", contract=POLICIES[policy].contract
+        )
+        (self.place / "trimtab.yaml").write_text(text, encoding="utf-8")
         started = time.monotonic()
         result = Run(self.program, self.stream, POLICIES[policy], self.place, self.budget).live()
         return {**result, "seconds": round(time.monotonic() - started, 1)}

@@ -23,7 +23,8 @@ class Unanswered(Exception):
     """The server was not there, or said no."""
 
 
-def project_text(label_delay, budget, mode, variant=None):
+def project_text(label_delay, budget, mode, variant=None, contract=False):
+    """`contract`: requests that are not what they were are repaired at the door."""
     variant = variant or {}
     gates = "" if variant else "    gates: [auc >= 0.55, log_loss <= champion + 0.002]\n"
     learner = {**worlds.LEARNER, "rounds": variant.get("rounds", worlds.LEARNER["rounds"])}
@@ -43,7 +44,8 @@ def project_text(label_delay, budget, mode, variant=None):
         f"    features: {features}\n    split: {{by: time, test: {test}}}\n"
         f"    learner: {{lightgbm: {{{words}}}}}\n{gates}"
         f"endpoints:\n  {MODEL}:\n    model: {MODEL}\n    batch: 1d\n"
-        f"    heal: {{mode: {mode}, retrains: 4 per week, poison_budget: {budget} batches}}\n"
+        + ("    contract: repair\n" if contract else "")
+        + f"    heal: {{mode: {mode}, retrains: 4 per week, poison_budget: {budget} batches}}\n"
     )
 
 

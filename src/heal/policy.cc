@@ -37,6 +37,7 @@ constexpr std::int64_t kRefitBatchesMax = 60;
 // to put a version in place that has learnt the same change from more rows.
 constexpr double kGainOfChange = 1.64;
 constexpr double kGainOfMore = 0.5;
+constexpr double kDamagedShare = 0.2;     // Of a batch's rows: from here on it is left out.
 constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
@@ -315,13 +316,22 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
   return verdict;
 }
 
+void leave_out(PolicyState& state, features::TimeSpan span) {
+  const bool goes_on = !state.left_out.empty() && state.left_out.back().until == span.from;
+  if (goes_on) {
+    state.left_out.back().until = span.until;
+    return;
+  }
+  state.left_out.push_back(span);
+  if (state.left_out.size() > kLeftOutMax) state.left_out.erase(state.left_out.begin());
+}
+
 // Evidence that rose to an alarm and then went away again was no change that lasted: wrong labels, or a world
 // that was back before anything was learnt. Nobody learns from those batches.
 void leave_out_if_over(PolicyState& state, bool alarmed, TimeUs until) {
   if (!state.learnable.alarms()) state.weighed_at = 0;
   if (!alarmed || state.learnable.alarms()) return;
-  state.left_out.push_back({state.learnable.since(), until});
-  if (state.left_out.size() > kLeftOutMax) state.left_out.erase(state.left_out.begin());
+  leave_out(state, {state.learnable.since(), until});
   state.failed_heals = 0;
   state.not_before.reset();
 }
@@ -364,8 +374,19 @@ Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watc
   return retrain_verdict(state, batch, {state.changed_since}, true, hypothesis, std::move(evidence), now);
 }
 
+// Whether so many rows of the batch were not as they were sent that it says more about a broken source than
+// about the world. The rows that the source's own files bring are as broken, and nobody repairs them.
+bool is_damaged(const watch::LabelledBatch& batch) {
+  return batch.rows() > 0 &&
+         static_cast<double>(batch.damaged) >= kDamagedShare * static_cast<double>(batch.rows());
+}
+
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                        TimeUs now) {
+  if (is_damaged(batch)) {
+    leave_out(state, {batch.number, batch.end});
+    return {};
+  }
   Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
   const std::optional<std::int64_t> previous = compare_previous(state, batch, evidence);
   if (previous && state.previous_better.alarms()) {

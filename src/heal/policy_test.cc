@@ -192,6 +192,20 @@ TEST_F(Policy, WhatSpokeForAChangeAndThenNoLongerIsNeverLearntFrom) {
   EXPECT_EQ(PolicyState::from_json(state_.to_json()).left_out, state_.left_out);
 }
 
+TEST_F(Policy, ABatchOfRepairedRowsSpeaksForNothingAndIsNotLearntFrom) {
+  pass(15);
+  const TimeUs first = day_ * base::kDayUs;
+  for (int i = 0; i < 8; ++i) {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::second);
+    batch.damaged = batch.rows() / 4;
+    EXPECT_EQ(next(std::move(batch)).treatment, Treatment::none);
+  }
+  EXPECT_FALSE(state_.learnable.alarms());
+  ASSERT_EQ(state_.left_out.size(), 1u) << "one stretch";
+  EXPECT_EQ(state_.left_out[0].from, first);
+  EXPECT_EQ(state_.left_out[0].until, first + 8 * base::kDayUs);
+}
+
 TEST_F(Policy, WhileAnswersFollowTheLevelADayThatLiesHighSpeaksForNobody) {
   state_.levels.followed = true;
   note_promotion(state_, 2, now_);

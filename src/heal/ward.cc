@@ -18,6 +18,8 @@ namespace trimtab::heal {
 namespace {
 
 constexpr std::size_t kWarmUpRows = 64;
+constexpr std::size_t kDoorLooksBack = 20'000;  // Rows; in a long time of damage few of them are good.
+constexpr std::size_t kDoorRows = 4'000;
 
 // What was asked last, to warm versions up with.
 std::vector<std::string> newest_requests(const serve::PredictionLog& log) {
@@ -81,8 +83,16 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
       [self](model::Prediction&& prediction) { self->note(std::move(prediction)); },
       [self] { return self->log_->accepts(); });
   if (ward->privacy_) ward->endpoint_->hash_requests_from(ward->privacy_->request_seed());
+  if (declared.contract == project::Contract::repair) {
+    // The door remembers rows as they came; of these columns it must not.
+    serve::DoorOptions door{declared.name, {}};
+    for (const project::PrivateColumn& column : declared.log.privacy)
+      door.left_alone.push_back(column.column);
+    ward->endpoint_->repair_requests(std::move(door));
+  }
   TRY(ward->replay());
   TRY(ward->redeploy());
+  ward->recall_requests();
   ward->answer_at(ward->policy_.levels.served());
   return ward;
 }
@@ -116,6 +126,17 @@ Status Ward::replay() {
   // From here on truths are heard of as they meet their predictions.
   batches_->on_truth([this](const watch::JoinedTruth& joined) { watcher_->add(joined); });
   return {};
+}
+
+// So that a restart does not blind the door: what it is used to, from the newest rows that needed nothing.
+void Ward::recall_requests() {
+  if (endpoint_->door() == nullptr) return;
+  std::vector<std::string> rows;
+  (void)log_->newest(kDoorLooksBack, [&rows](model::Prediction&& prediction) {
+    if (!prediction.damaged) rows.push_back(std::move(prediction.request_json));
+  });
+  if (rows.size() > kDoorRows) rows.erase(rows.begin(), rows.end() - kDoorRows);
+  endpoint_->door()->refer_to(rows);
 }
 
 Status Ward::redeploy() {

@@ -72,6 +72,7 @@ class Ward final : public Patient {
   Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
        store::Home& home, table::Engine& engine, serve::Lookups& lookups, const base::Clock& clock);
   Status replay();
+  void recall_requests();
   void note(model::Prediction&& prediction);
 
   const project::Project& project_;

@@ -131,6 +131,31 @@ TEST_F(WardTest, WhatIsPrivateIsInNoByteOfTheHome) {
   EXPECT_TRUE(std::filesystem::exists(scratch_ / "home" / "privacy_key"));
 }
 
+TEST_F(WardTest, WhatTheDoorIsUsedToIsThereAfterARestart) {
+  project_.endpoints.front().contract = project::Contract::repair;
+  register_version("0.25");
+  serve_version(1);
+  open();
+  const auto ask = [this](const std::string& name, const std::string& unit, int times) {
+    std::string rows;
+    for (int i = 0; i < 400; ++i) {
+      const int x = times * (1000 + (i * 7919 + static_cast<int>(name.size()) * 31) % 997);
+      rows += (i > 0 ? "," : "") + (R"({"prediction_id":")" + name) + std::to_string(i) +
+              R"(","at":"1970-01-02T01:00:00Z","x":)" + unit + std::to_string(x) + unit + "}";
+    }
+    return predict(R"({"instances":[)" + rows + "]}").value();
+  };
+  for (const char* name : {"a", "bb", "ccc", "dddd", "eeeee"}) ask(name, "", 1);
+  EXPECT_NE(ask("text", "\"", 1).find(R"("repaired":[0,1,)"), std::string::npos);
+  ASSERT_TRUE(ward_->log().flush());
+  open();
+  EXPECT_EQ(ward_->endpoint().door()->view()["reference_rows"].dump(), "2000")
+      << "repaired rows are not what is usual";
+  const std::string reply = ask("thousand", "", 1000);
+  EXPECT_EQ(ward_->endpoint().door()->view()["findings"].as_array().at(0).text_or("what"), "unit: x / 1000");
+  EXPECT_EQ(ask("thousand", "", 1000), reply) << "an id is known again";
+}
+
 TEST_F(WardTest, APrivateColumnThatNoRequestHasKeepsTheEndpointFromOpening) {
   project_.endpoints.front().log.privacy = {{"xx", {}, project::PrivateColumn::How::drop, 0}};
   register_version("0.25");

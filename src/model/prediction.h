@@ -28,10 +28,11 @@ struct Prediction {
   std::string endpoint;
   TimeUs event_time = 0;  // Of the request row; the clock when it has none.
   TimeUs received = 0;
-  std::string request_json;          // The request columns as one compact object, in schema order.
-  std::uint64_t request_hash = 0;    // Of request_json: the same id with another input is a conflict.
+  std::string request_json;        // The request columns as one compact object, in schema order, as scored.
+  std::uint64_t request_hash = 0;  // Of the row as it was sent: the same id with another input is a conflict.
   std::vector<VersionScore> scores;  // The version that answered first.
   std::vector<double> features;      // Encoded, as that version's learner saw them.
+  bool damaged = false;              // Something of the row was repaired before it was scored.
 };
 
 }  // namespace trimtab::model

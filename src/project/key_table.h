@@ -106,6 +106,7 @@ inline constexpr std::string_view kTextOperations[] = {"trim", "upper", "lower",
 // In the order of their enums.
 inline constexpr std::string_view kTaskNames[] = {"binary", "regression"};
 inline constexpr std::string_view kHealModeNames[] = {"auto", "suggest", "off"};
+inline constexpr std::string_view kContractNames[] = {"refuse", "repair"};
 inline constexpr std::string_view kOnFailNames[] = {"fail", "quarantine", "warn"};
 inline constexpr std::string_view kSplitNames[] = {"time", "random"};
 inline constexpr std::string_view kColumnTypes[] = {"boolean", "integer", "real", "text", "time"};

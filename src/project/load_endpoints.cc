@@ -281,6 +281,7 @@ void load_endpoint(const YamlNode::Entry& entry, Draft& draft) {
     endpoint.rollout = read_rollout(*rollout, draft.diagnostics);
   }
   if (const YamlNode* log = reader.find("log")) endpoint.log = read_log(*log, draft.diagnostics);
+  if (const auto contract = reader.choice("contract")) endpoint.contract = static_cast<Contract>(*contract);
   endpoint.deadline = reader.duration("deadline");
   draft.project.endpoints.push_back(std::move(endpoint));
 }

@@ -36,6 +36,15 @@ const DiagnosticCase kLoadEndpointsCases[] = {
      "wanted"},
     {24, "    deadline: soon\n    model: m",
      "24:15: error: 'deadline' is text ('soon'), a duration like 30s, 15m, 24h, 2d or 4w is wanted"},
+    {24, "    contract: mend\n    model: m",
+     "24:15: error: 'contract' is 'mend', one of refuse, repair is wanted"},
+    {24, "    contract: repiar\n    model: m",
+     "24:15: error: 'contract' is 'repiar', one of refuse, repair is wanted\n   hint: did you mean "
+     "'repair'?"},
+    {24, "    contract: {unit: repair}\n    model: m",
+     "24:15: error: 'contract' is a mapping, one of refuse, repair is wanted"},
+    {24, "    contarct: repair\n    model: m",
+     "24:5: error: unknown key 'contarct' in endpoint 'e'\n   hint: did you mean 'contract'?"},
     {25, "    batch: 500",
      "25:12: error: 'batch' is a number ('500'), a duration like 1d or a number of rows like '500 rows' is "
      "wanted"},
@@ -187,6 +196,12 @@ TEST(LoadEndpoints, ReadsWhatIsLoggedAndTheDeadline) {
   EXPECT_EQ(plain.log.sample, 1);
   EXPECT_EQ(plain.log.keep, std::nullopt);
   EXPECT_EQ(plain.deadline, std::nullopt);
+}
+
+TEST(LoadEndpoints, ReadsTheContractAtTheDoor) {
+  EXPECT_EQ(endpoint_with(27, "    contract: repair").contract, Contract::repair);
+  EXPECT_EQ(endpoint_with(27, "    contract: refuse").contract, Contract::refuse);
+  EXPECT_EQ(endpoint_with(27, "    # none").contract, Contract::refuse);
 }
 
 TEST(LoadEndpoints, ASettingStandsInPlaceOfTheFiles) {

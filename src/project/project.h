@@ -208,6 +208,9 @@ struct LogRule {
   std::vector<PrivateColumn> privacy;
 };
 
+// What becomes of a request with cells that cannot be read, or with columns that are not what they were.
+enum class Contract : std::uint8_t { refuse, repair };
+
 struct Endpoint {
   std::string name;
   SourceRange where;
@@ -218,6 +221,7 @@ struct Endpoint {
   Heal heal;
   std::optional<Rollout> rollout;  // Nothing: what passes its gates is the champion at once.
   LogRule log;
+  Contract contract = Contract::refuse;
   std::optional<TimeUs> deadline;  // By which a request must be answered unless it says so itself.
 };
 

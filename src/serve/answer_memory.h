@@ -18,6 +18,7 @@ struct RememberedAnswer {
   std::uint64_t request_hash = 0;
   double score = 0;
   std::int64_t version = 0;
+  bool damaged = false;  // The row was repaired before it was scored.
 };
 
 // Ids are held as 128 bits under two seeds of this process, which nobody can aim at: they take half the

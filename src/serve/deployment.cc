@@ -7,6 +7,7 @@
 
 #include "base/fast_hash.h"
 #include "base/json.h"
+#include "table/expression.h"
 
 namespace trimtab::serve {
 
@@ -42,6 +43,37 @@ RequestColumns columns_of(const std::vector<LoadedVersion>& versions, const std:
     }
   }
   return columns;
+}
+
+namespace {
+
+// Whether the expression gives the column other values: neither the column itself nor, as `fill` writes it,
+// the column with something in place of nulls.
+bool changes(const table::NamedExpression& made, const std::string& column) {
+  if (made.name != column) return false;
+  const std::string quoted = table::quote_name(column);
+  return made.text != column && made.text != quoted && !made.text.starts_with("coalesce(" + quoted + ", ");
+}
+
+}  // namespace
+
+std::shared_ptr<const CellMending> mending_of(const model::Artifact& artifact) {
+  auto mending = std::make_shared<CellMending>();
+  const model::Recipe& recipe = artifact.recipe;
+  for (const table::Column& column : recipe.request.columns()) {
+    std::optional<KnownLevels>& known = mending->levels.emplace_back();
+    const bool is_made = std::any_of(recipe.stages.begin(), recipe.stages.end(), [&](const auto& stage) {
+      const auto* derive = std::get_if<table::DeriveStage>(&stage);
+      return derive != nullptr && std::any_of(derive->columns.begin(), derive->columns.end(),
+                                              [&](const auto& made) { return changes(made, column.name); });
+    });
+    const auto feature = std::find_if(recipe.features.begin(), recipe.features.end(),
+                                      [&](const auto& one) { return one.name == column.name; });
+    // A recipe that changes the column has levels of its own, which no request holds.
+    if (is_made || feature == recipe.features.end() || column.type != table::ColumnType::text) continue;
+    known.emplace(feature->levels);
+  }
+  return mending;
 }
 
 Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const LoadedVersion& loaded,

@@ -14,6 +14,7 @@
 #include "model/artifact.h"
 #include "model/prediction.h"
 #include "model/scorer.h"
+#include "serve/door.h"
 #include "serve/request_rows.h"
 #include "table/engine.h"
 #include "table/lookup.h"
@@ -37,6 +38,8 @@ struct LoadedVersion {
 
 // The columns that requests of an artifact may hold. `key`: the column by which rows keep to a version.
 RequestColumns columns_of(const model::Artifact& artifact, const std::string& key);
+// What is needed to mend cells of requests: the levels of text columns that the model looks at as they are.
+std::shared_ptr<const CellMending> mending_of(const model::Artifact& artifact);
 
 // The same of all versions of a deployment, the champion first: what it needs is required, and what others
 // need beside is kept when it is sent, so that they know as much as when they serve.
@@ -86,12 +89,14 @@ struct Bench {
   std::vector<double> answered;
   std::vector<std::int64_t> answered_by;
   std::vector<Explanation> explanations;
+  std::vector<std::size_t> repaired;
 };
 
 struct Deployment {
   std::vector<LoadedVersion> versions;  // The served one first.
   std::optional<std::size_t> canary;    // Its place among them.
   RequestColumns columns;
+  std::shared_ptr<const DoorColumns> at_door;  // Null: requests are not repaired.
   mutable std::mutex mutex;
   mutable std::vector<std::unique_ptr<Bench>> idle;  // The one that was used last at the end.
 

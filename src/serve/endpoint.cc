@@ -68,6 +68,28 @@ std::string next_id() {
   return id;
 }
 
+// The row as it was sent, cells that were mended included.
+std::string json_as_sent(const Shape& shape, const table::Batch& rows, int row,
+                         std::span<const MendedCell> mended) {
+  std::string out = "{";
+  for (int column = 0; column < rows.schema().size(); ++column) {
+    const auto cell = std::find_if(mended.begin(), mended.end(),
+                                   [column](const MendedCell& one) { return one.column == column; });
+    if (cell == mended.end() && rows.is_null(column, row)) continue;
+    if (out.size() > 1) out += ',';
+    out += shape.keys[static_cast<std::size_t>(column)];
+    if (cell == mended.end()) append_cell(out, rows, column, row);
+    if (cell != mended.end()) out += cell->sent;
+  }
+  return out + '}';
+}
+
+// Of a row, which are listed in the order of the rows.
+std::span<const MendedCell> mended_of(const RequestRows& request, int row) {
+  const auto [begin, end] = std::ranges::equal_range(request.mended, row, {}, &MendedCell::row);
+  return {begin, end};
+}
+
 // The row as one compact object, in schema order, without its nulls.
 void append_request_json(std::string& out, const Shape& shape, const table::Batch& rows, int row) {
   out += '{';
@@ -87,6 +109,7 @@ struct RowAnswer {
   std::int64_t version = 0;  // That gave it.
   std::size_t by = 0;        // Its place in the deployment.
   bool is_known = false;     // Given before: nothing is scored or logged for it.
+  bool is_repaired = false;  // It was not scored as it was sent.
 };
 
 // Which version answers each row, and their scores of all rows. Only the champion's failure is the request's:
@@ -167,6 +190,7 @@ struct Endpoint::State {
   AnswerMemory answers{kAnswersMax};
   std::atomic<std::shared_ptr<const Deployment>> deployment;
   std::uint64_t request_seed = 0;
+  std::unique_ptr<Door> door;    // Null: what cannot be read is refused, and nothing is changed.
   std::atomic<double> level{0};  // By which answers are moved, in log odds.
   std::atomic<std::uint64_t> requests{0}, rows{0}, errors{0};
   std::array<std::atomic<std::uint32_t>, kLatencies> latencies{};
@@ -188,6 +212,8 @@ struct Endpoint::State {
   Result<std::vector<RowAnswer>> try_out(const Deployment& deployed, Bench& bench, Shape& shape,
                                          const RequestRows& request) const;
   Result<std::vector<RowAnswer>> recall(Bench& bench, const Shape& shape, RequestRows& request);
+  void repair(const Deployment& deployed, Bench& bench, const Shape& shape, RequestRows& request,
+              std::vector<RowAnswer>& out);
   Status settle(const std::shared_ptr<const Deployment>& deployed, Bench& bench, Shape& shape,
                 const RequestRows& request, std::vector<RowAnswer>& answers);
   void hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
@@ -206,7 +232,11 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
   for (std::size_t row = 0; row < count; ++row) {
     model::Prediction& prediction = bench.predictions[row];
     append_request_json(prediction.request_json, shape, request.rows, static_cast<int>(row));
-    prediction.request_hash = base::fast_hash(prediction.request_json, request_seed);
+    const std::span<const MendedCell> mended = mended_of(request, static_cast<int>(row));
+    prediction.request_hash =
+        mended.empty()
+            ? base::fast_hash(prediction.request_json, request_seed)
+            : base::fast_hash(json_as_sent(shape, request.rows, static_cast<int>(row), mended), request_seed);
     if (!request.ids[row]) {
       prediction.id = bench.ids[row] = next_id();
       continue;
@@ -217,9 +247,24 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
     const std::optional<RememberedAnswer> before = answers.find(prediction.id);
     if (!before) continue;
     if (before->request_hash != prediction.request_hash) return fail(other_input(prediction.id));
-    out[row] = {before->score, before->version, 0, true};
+    out[row] = {before->score, before->version, 0, true, before->damaged};
   }
   return out;
+}
+
+// Makes right, at the door, the rows that are new. They are scored, logged and scored along as they are then.
+void Endpoint::State::repair(const Deployment& deployed, Bench& bench, const Shape& shape,
+                             RequestRows& request, std::vector<RowAnswer>& out) {
+  std::vector<char> passed_over;
+  for (const RowAnswer& row : out) passed_over.push_back(row.is_known ? 1 : 0);
+  const std::vector<char> touched = door->pass(request, *deployed.at_door, passed_over, clock.now());
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    if (!touched[row]) continue;
+    out[row].is_repaired = bench.predictions[row].damaged = true;
+    std::string& json = bench.predictions[row].request_json;
+    json.clear();
+    append_request_json(json, shape, request.rows, static_cast<int>(row));
+  }
 }
 
 // The champion's answers to rows that are nobody's.
@@ -258,10 +303,11 @@ Status Endpoint::State::settle(const std::shared_ptr<const Deployment>& deployed
     // A level is what the champion is off by.
     out[row].score = by == 0 ? model::at_level(bench.scores[0][row], moved_by) : bench.scores[by][row];
     if (request.ids[row]) {
-      const RememberedAnswer mine{prediction.request_hash, out[row].score, answerer.version};
+      const RememberedAnswer mine{prediction.request_hash, out[row].score, answerer.version,
+                                  prediction.damaged};
       const std::optional<RememberedAnswer> first = answers.add(prediction.id, mine);
       if (first && first->request_hash != mine.request_hash) return fail(other_input(prediction.id));
-      if (first) out[row] = {first->score, first->version, by, true};
+      if (first) out[row] = {first->score, first->version, by, true, first->damaged};
       if (first) continue;
     }
     const int at = static_cast<int>(row);
@@ -319,6 +365,11 @@ std::string native_reply(const Answers& answers) {
     }
     reply += ']';
   }
+  for (std::size_t i = 0; i < answers.repaired.size(); ++i) {
+    reply += i == 0 ? R"(,"repaired":[)" : ",";
+    reply += std::to_string(answers.repaired[i]);
+  }
+  if (!answers.repaired.empty()) reply += ']';
   if (!answers.explanations.empty()) reply += R"(,"explanations":)";
   for (std::size_t row = 0; row < answers.explanations.size(); ++row) {
     reply += row == 0 ? '[' : ',';
@@ -351,6 +402,7 @@ Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deplo
     out = TRY(recall(bench, shape, rows));
     const bool all_known =
         std::all_of(out.begin(), out.end(), [](const RowAnswer& row) { return row.is_known; });
+    if (door && !all_known) repair(*deployed, bench, shape, rows, out);
     if (!all_known || explains) TRY(score_answerers(*deployed, bench, shape, rows, false, out));
     if (!all_known) TRY(settle(deployed, bench, shape, rows, out));
   }
@@ -358,14 +410,16 @@ Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deplo
   if (explains) explain(*deployed, bench, shape, out);
   bench.answered.clear();
   bench.answered_by.clear();
+  bench.repaired.clear();
   bool is_one = true;  // One version answered all rows.
   for (const RowAnswer& row : out) {
     bench.answered.push_back(row.score);
     bench.answered_by.push_back(row.version);
     is_one = is_one && row.version == out.front().version;
+    if (row.is_repaired) bench.repaired.push_back(bench.answered.size() - 1);
   }
   return write({bench.answered, bench.ids, is_one ? out.front().version : deployed->champion(),
-                bench.answered_by, bench.explanations});
+                bench.answered_by, bench.explanations, bench.repaired});
 }
 
 Result<std::string> Endpoint::State::answer(const PredictRequest& request, const WriteReply& write) {
@@ -478,7 +532,9 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
     next->versions.push_back(std::move(*loaded));
   }
   next->columns = columns_of(next->versions, plan.canary_key);
+  if (state.door) next->columns.mending = mending_of(*next->versions.front().artifact);
   TRY(state.fill_benches(with, *next));
+  if (state.door) next->at_door = state.door->expect(next->columns.required);
   if (next->versions.size() > 1 && !state.mirror) {
     state.mirror = std::make_unique<Mirror>(state.engine, state.on_prediction);
     state.mirror_now = state.mirror.get();
@@ -521,10 +577,17 @@ void Endpoint::answer_at(double level) { state_->level.store(level, std::memory_
 
 void Endpoint::hash_requests_from(std::uint64_t seed) { state_->request_seed = seed; }
 
+void Endpoint::repair_requests(DoorOptions options) {
+  state_->door = std::make_unique<Door>(std::move(options));
+}
+Door* Endpoint::door() { return state_->door.get(); }
+const Door* Endpoint::door() const { return state_->door.get(); }
+
 void Endpoint::remember(const model::Prediction& prediction) {
   if (prediction.scores.empty()) return;
   const model::VersionScore& served = prediction.scores.front();
-  (void)state_->answers.add(prediction.id, {prediction.request_hash, served.score, served.version});
+  (void)state_->answers.add(prediction.id,
+                            {prediction.request_hash, served.score, served.version, prediction.damaged});
 }
 
 Result<std::shared_ptr<const RequestColumns>> Endpoint::request_columns() const {

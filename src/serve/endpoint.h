@@ -21,6 +21,7 @@
 #include "model/prediction.h"
 #include "serve/answer_text.h"
 #include "serve/deployment.h"
+#include "serve/door.h"
 #include "serve/lookups.h"
 #include "serve/request_rows.h"
 #include "table/engine.h"
@@ -42,12 +43,13 @@ struct Answers {
   std::int64_t version = 0;                        // That answered; the champion, when several did.
   std::span<const std::int64_t> versions;          // That answered each row.
   std::span<const Explanation> explanations = {};  // Of each row, when they were asked for.
+  std::span<const std::size_t> repaired = {};      // Rows that were not scored as they were sent.
 };
 // The body of a reply in some dialect's shape.
 using WriteReply = std::function<std::string(const Answers&)>;
 
 // {"predictions":[…],"prediction_ids":[…],"model_version":"3"}, and "model_versions" of each row when they
-// differ, and "explanations" when they were asked for.
+// differ, "repaired" rows when there are any, and "explanations" when they were asked for.
 std::string native_reply(const Answers& answers);
 // {"model_version":"3","base":-0.4,"contributions":{"hour":0.7,…}}: base and contributions add up to the raw
 // score, log-odds or value, before any level moves it.
@@ -112,6 +114,11 @@ class Endpoint {
   void answer_at(double level);
   // Hashes of requests begin with it (Privacy::request_seed). Before the first request.
   void hash_requests_from(std::uint64_t seed);
+  // From now on what is wrong with requests is repaired where that can be done (door.h), and not refused.
+  // Before the first deployment.
+  void repair_requests(DoorOptions options);
+  Door* door();  // Null: requests are not repaired.
+  const Door* door() const;
   // Remembers an answer given before a restart, for repeated ids.
   void remember(const model::Prediction& prediction);
 

@@ -1,6 +1,8 @@
 // On disk: <folder>/<first row, 12 digits>.seg, blocks one after the other. A block is the length of its rows
 // (u32), their CRC32C (u32), then the rows. A row: lengths and values in the order of model::Prediction,
-// little-endian; texts are a length (u32) and bytes. Nothing in a segment is ever overwritten.
+// little-endian; texts are a length (u32) and bytes. The number of scores has its highest bit set where the
+// row is damaged: rows that are not look as they did before there was such a mark. Nothing in a segment is
+// ever overwritten.
 #include "serve/prediction_log.h"
 
 #include <algorithm>
@@ -31,6 +33,7 @@ constexpr std::chrono::milliseconds kFlushEvery{200};
 constexpr std::int64_t kFlushRows = 10'000;
 constexpr std::uint64_t kSegmentBytesMax = 64u << 20;
 constexpr TimeUs kForgetEvery = base::kHourUs;
+constexpr std::uint32_t kDamaged = 1u << 31;
 constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
 
 template <class T>
@@ -50,7 +53,7 @@ void encode(std::string& out, const model::Prediction& prediction) {
   put(out, prediction.received);
   put_text(out, prediction.request_json);
   put(out, prediction.request_hash);
-  put(out, static_cast<std::uint32_t>(prediction.scores.size()));
+  put(out, static_cast<std::uint32_t>(prediction.scores.size()) | (prediction.damaged ? kDamaged : 0));
   for (const model::VersionScore& score : prediction.scores) {
     put(out, score.version);
     put(out, score.role);
@@ -75,7 +78,9 @@ class Decoder {
     prediction.received = get<TimeUs>();
     prediction.request_json = text();
     prediction.request_hash = get<std::uint64_t>();
-    prediction.scores.resize(get<std::uint32_t>());
+    const auto scores = get<std::uint32_t>();
+    prediction.damaged = (scores & kDamaged) != 0;
+    prediction.scores.resize(scores & ~kDamaged);
     for (model::VersionScore& score : prediction.scores) {
       score.version = get<std::int64_t>();
       score.role = get<model::Role>();

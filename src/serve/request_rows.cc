@@ -251,6 +251,7 @@ struct RequestReader::State {
   std::size_t shape_of(const table::Schema& schema);
   Result<const Plan*> plan_of(const std::vector<std::string_view>& sent, bool ignores_unknown);
   Status fill(const Plan& plan, RequestRows& request);
+  Status set(RequestRows& request, int column, int row, JsonView value) const;
 };
 
 std::size_t RequestReader::State::shape_of(const table::Schema& schema) {
@@ -258,7 +259,7 @@ std::size_t RequestReader::State::shape_of(const table::Schema& schema) {
     if (shapes[i]->rows.schema() == schema) return i;
   }
   shapes.push_back(
-      std::make_unique<RequestRows>(RequestRows{table::Batch(schema), {}, {}, false, shapes.size()}));
+      std::make_unique<RequestRows>(RequestRows{table::Batch(schema), {}, {}, false, {}, shapes.size()}));
   return shapes.size() - 1;
 }
 
@@ -294,11 +295,38 @@ Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_
   return &plans.back();
 }
 
+// Where cells are mended, none is refused.
+Status RequestReader::State::set(RequestRows& request, int column, int row, JsonView value) const {
+  table::Batch& rows = request.rows;
+  Status status = set_cell(rows, column, row, value);
+  if (!columns.mending) return status;
+  const KnownLevels* levels = columns.mending->levels_of(column);
+  if (!status) {
+    const Json sent = value.to_json();
+    std::string text = sent.dump();
+    // A level such as 10001 that was sent as a number.
+    const bool is_level = levels != nullptr && levels->knows(text);
+    if (is_level) rows.set_text(column, row, text);
+    const Mending how = is_level ? Mending::level : mend_cell(rows, column, row, sent);
+    request.mended.push_back({column, row, how, std::move(text)});
+    return {};
+  }
+  if (levels == nullptr || rows.is_null(column, row)) return {};
+  const std::string* level = levels->meant_by(rows.text(column, row));
+  if (level == nullptr) return {};
+  std::string sent;
+  base::append_json_string(sent, rows.text(column, row));
+  rows.set_text(column, row, *level);
+  request.mended.push_back({column, row, Mending::level, std::move(sent)});
+  return {};
+}
+
 Status RequestReader::State::fill(const Plan& plan, RequestRows& request) {
   table::Batch& rows = request.rows;
   rows.reset(static_cast<int>(cells.rows()));
   request.ids.assign(cells.rows(), std::nullopt);
   request.keys.clear();
+  request.mended.clear();
   if (plan.key_at >= 0) request.keys.resize(cells.rows());
   const auto id_at = static_cast<std::size_t>(plan.id_at);
   const auto key_at = static_cast<std::size_t>(plan.key_at);
@@ -319,8 +347,8 @@ Status RequestReader::State::fill(const Plan& plan, RequestRows& request) {
         request.keys[number] = value.is_text() ? std::string(value.as_text()) : value.to_json().dump();
       }
       if (plan.at[i] < 0) continue;
-      const Status set = set_cell(rows, plan.at[i], row, value);
-      if (!set) return fail(row_error(number, set.error().message, set.error().hint));
+      const Status is_set = set(request, plan.at[i], row, value);
+      if (!is_set) return fail(row_error(number, is_set.error().message, is_set.error().hint));
     }
   }
   return {};

@@ -11,6 +11,7 @@
 
 #include "base/json_view.h"
 #include "base/result.h"
+#include "serve/mend_cell.h"
 #include "serve/request_columns.h"
 #include "table/batch.h"
 
@@ -19,8 +20,9 @@ namespace trimtab::serve {
 struct RequestRows {
   table::Batch rows;  // Columns: required, then those optional ones that were sent, in their declared order.
   std::vector<std::optional<std::string>> ids;  // From the column prediction_id.
-  std::vector<std::string> keys;  // From the key column; "": not sent. Empty: none is asked for.
-  bool explain = false;           // The body has "explain": true beside its rows.
+  std::vector<std::string> keys;   // From the key column; "": not sent. Empty: none is asked for.
+  bool explain = false;            // The body has "explain": true beside its rows.
+  std::vector<MendedCell> mended;  // By row; empty where nothing is mended.
   std::size_t shape = 0;  // Which set of columns that is, within a generation of the reader; 0: the required.
 };
 
@@ -34,7 +36,7 @@ class RequestReader {
   // Bodies: {"dataframe_split":{"columns","data"}}, {"dataframe_records":[{…}]}, {"instances":[{…}]},
   // {"inputs":{column:[…]}}; exactly one of them. The rows hold until the next read. Errors: malformed (no
   // JSON, no dialect), invalid (unknown field, unless `ignores_unknown`; missing column, wrong type; row and
-  // column named), too_large (more than 2,048 rows).
+  // column named), too_large (more than 2,048 rows). With `mending` a cell of a wrong type is no error.
   Result<RequestRows*> read(std::string_view body, bool ignores_unknown = false);
   // Rises when shapes are forgotten because there were too many: their numbers then begin again.
   std::uint64_t generation() const;

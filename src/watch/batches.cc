@@ -57,6 +57,7 @@ struct Row {
   double truth = kMissing;                      // NaN: no label yet.
   std::span<const model::VersionScore> scores;  // In OpenBatch::scores.
   std::span<const double> features;             // In OpenBatch::features.
+  bool damaged = false;
 };
 
 struct OpenBatch {
@@ -144,6 +145,7 @@ LabelledBatch labelled(const OpenBatch& batch, const BatchIds& ids, std::int64_t
     out.ids.emplace_back(id_of(row));
     out.times.push_back(row->time);
     out.truth.push_back(row->truth);
+    if (row->damaged) ++out.damaged;
   }
   for (auto& [version, scores] : out.scores) scores.resize(out.ids.size(), kMissing);
   return out;
@@ -190,6 +192,7 @@ void Batches::State::keep_row(OpenBatch& batch, const model::Prediction& predict
   row.received = prediction.received;
   row.scores = batch.scores.add(prediction.scores);
   row.features = batch.features.add(prediction.features);
+  row.damaged = prediction.damaged;
   batch.rows.push_back(row);
 }
 

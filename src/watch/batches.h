@@ -24,6 +24,7 @@ struct LabelledBatch {
   std::int64_t number = 0;  // Start of the batch: event time, microseconds.
   TimeUs end = 0;
   std::int64_t predictions = 0;  // With and without a label.
+  std::int64_t damaged = 0;      // Of the labelled rows: repaired before they were scored.
   std::vector<std::string> ids;
   std::vector<TimeUs> times;
   std::vector<double> truth;

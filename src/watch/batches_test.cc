@@ -53,6 +53,21 @@ TEST_F(BatchesTest, WithAllItsLabelsABatchClosesWhenItsDayIsOver) {
   EXPECT_TRUE(batches_.close(kDay * 100).empty()) << "a batch is handed out once";
 }
 
+TEST_F(BatchesTest, RowsThatWereRepairedAreCountedAndKept) {
+  for (const char* id : {"a", "b", "c"}) {
+    model::Prediction prediction = answer(id, 10);
+    prediction.damaged = *id != 'a';
+    batches_.add(prediction);
+  }
+  batches_.add(Label{"a", 1, 30});
+  batches_.add(Label{"b", 0, 30});
+  const std::vector<LabelledBatch> closed = batches_.close(kDay + kDelay);
+  ASSERT_EQ(closed.size(), 1u);
+  EXPECT_EQ(closed[0].rows(), 2);
+  EXPECT_EQ(closed[0].damaged, 1) << "of the rows with a label";
+  EXPECT_EQ(closed[0].features, (std::vector<double>{0.5, 1, 0.5, 1}));
+}
+
 TEST_F(BatchesTest, WithoutLabelsItWaitsForTheDelayAndNoLonger) {
   for (int i = 0; i < 20; ++i) batches_.add(answer(std::to_string(i), i));
   for (int i = 0; i < 18; ++i) batches_.add(Label{std::to_string(i), 1, 30});

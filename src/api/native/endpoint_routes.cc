@@ -35,6 +35,11 @@ Json traffic_json(const serve::Endpoint::Counters& counters) {
       .set("latency_us_p99", counters.latency_us_p99);
 }
 
+// Whether requests are refused or repaired, and what is being repaired now.
+Json contract_json(const serve::Endpoint& endpoint) {
+  return endpoint.door() != nullptr ? endpoint.door()->view() : Json::object({{"mode", "refuse"}});
+}
+
 Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
   Json json = facts.to_json();
@@ -59,6 +64,7 @@ Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
   Json kept = Json::object({{"sample", log.sample}});
   if (log.keep) kept.set("keep", base::format_duration(*log.keep));
   json.set("loaded_versions", std::move(loaded)).set("rollout", rollout).set("log", std::move(kept));
+  json.set("contract", contract_json(ward->endpoint()));
   json.set("traffic", traffic_json(ward->endpoint().counters()));
   TRY(rooms.home.database().read([&](store::Connection& connection) -> Status {
     json.set("performance", performance_json(connection, name));
@@ -69,8 +75,12 @@ Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
 
 Result<Json> list_json(ServerRooms& rooms) {
   Json list = Json::array();
-  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home)))
-    list.push(facts.to_json());
+  for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home))) {
+    Json entry = facts.to_json();
+    if (const Result<heal::Ward*> ward = rooms.ward(facts.name))
+      entry.set("contract", contract_json((*ward)->endpoint()));
+    list.push(std::move(entry));
+  }
   return Json::object({{"endpoints", std::move(list)}});
 }
 

@@ -28,6 +28,14 @@ TEST(EndpointRoutes, TheListAndTheOneSayWhoServes) {
             "not_found: no endpoint is called 'lat' (did you mean 'late'?)");
 }
 
+TEST(EndpointRoutes, TheContractAtTheDoorIsShown) {
+  ServedProject world(true, "  mended: {model: m, contract: repair}\n");
+  EXPECT_EQ(world.get("/api/v1/endpoints/late").body["contract"].dump(), R"({"mode":"refuse"})");
+  const heal::Ward& ward = *world.rooms().wards.at(1);
+  EXPECT_EQ(ward.endpoint().door()->view().dump(),
+            R"({"mode":"repair","reference_rows":0,"judges":false,"findings":[]})");
+}
+
 TEST(EndpointRoutes, TheSchemaSaysWhatARequestMayHold) {
   ServedProject world;
   EXPECT_EQ(world.get("/api/v1/endpoints/late/schema").text,

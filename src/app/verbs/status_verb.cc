@@ -6,11 +6,20 @@
 namespace trimtab::app {
 namespace {
 
+// What the door of a running server has found.
+Json::Array repaired(const Json& endpoint) {
+  const Json& findings = endpoint["contract"]["findings"];
+  return findings.is_array() ? findings.as_array() : Json::Array();
+}
+
 std::string describe(const Json& endpoint) {
   std::string text = endpoint.text_or("name") + ": " + endpoint.text_or("health");
   text +=
       endpoint["champion"].is_null() ? ", no version serves yet" : ", version " + endpoint["champion"].dump();
   if (!endpoint["challenger"].is_null()) text += ", challenger " + endpoint["challenger"].dump();
+  for (const Json& finding : repaired(endpoint))
+    text += "\n  repaired: " + finding.text_or("column") + ": " + finding.text_or("what") + " since " +
+            finding.text_or("since") + ", " + finding["rows"].dump() + " rows";
   return text + "\n";
 }
 
