@@ -37,8 +37,9 @@ constexpr std::int64_t kRefitBatchesMax = 60;
 // to put a version in place that has learnt the same change from more rows.
 constexpr double kGainOfChange = 1.64;
 constexpr double kGainOfMore = 0.5;
-constexpr double kDamagedShare = 0.2;     // Of a batch's rows: from here on it is left out.
-constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
+constexpr double kDamagedShare = 0.2;         // Of a batch's rows that were repaired: it counts as damaged.
+constexpr std::int64_t kWholeBatchesMin = 4;  // Without damage, since a change: then they are enough.
+constexpr std::size_t kLeftOutMax = 256;      // Spans; the oldest are forgotten.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
@@ -92,8 +93,8 @@ std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const
   return losses_of(now, score);
 }
 
-bool is_left_out(const PolicyState& state, const watch::LabelledBatch& batch) {
-  return std::any_of(state.left_out.begin(), state.left_out.end(), [&batch](const auto& span) {
+bool is_within(const std::vector<features::TimeSpan>& spans, const watch::LabelledBatch& batch) {
+  return std::any_of(spans.begin(), spans.end(), [&batch](const auto& span) {
     return batch.number >= span.from && batch.number < span.until;
   });
 }
@@ -105,7 +106,7 @@ std::vector<const watch::LabelledBatch*> batches_like(const PolicyState& state,
   std::vector<const watch::LabelledBatch*> batches;
   for (const watch::LabelledBatch& batch : state.recent) {
     const bool is_alike = batch.served_version == now.served_version && batch.width == now.width;
-    if (is_alike && !is_left_out(state, batch)) batches.push_back(&batch);
+    if (is_alike && !is_within(state.left_out, batch)) batches.push_back(&batch);
   }
   return batches;
 }
@@ -195,9 +196,15 @@ std::vector<features::TimeSpan> spans_from(const Json& json) {
   return spans;
 }
 
-TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch) {
-  const std::size_t before = std::min(static_cast<std::size_t>(count - 1), state.recent.size());
-  return before == 0 ? batch.number : state.recent[state.recent.size() - before].number;
+TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch,
+                       const std::vector<features::TimeSpan>& left_out) {
+  TimeUs start = batch.number;
+  if (!is_within(left_out, batch)) --count;
+  for (auto earlier = state.recent.rbegin(); earlier != state.recent.rend() && count > 0; ++earlier) {
+    start = earlier->number;
+    if (!is_within(left_out, *earlier)) --count;
+  }
+  return start;
 }
 
 namespace {
@@ -210,14 +217,24 @@ std::int64_t test_batches(const EvidenceCusum& learnable) {
 }
 
 // Batches since the change that may be learnt from, `batch` among them.
-std::int64_t batches_since(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch) {
+std::int64_t batches_since(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch,
+                           const std::vector<features::TimeSpan>& left_out) {
   const TimeUs length = std::max<TimeUs>(1, state.batch_length);
   std::int64_t count = (batch.end - change) / length;
-  for (const features::TimeSpan& span : state.left_out) {
+  for (const features::TimeSpan& span : left_out) {
     const TimeUs from = std::max(span.from, change);
     if (span.until > from) count -= (span.until - from) / length;
   }
   return count;
+}
+
+// What a training after the change leaves out: batches of repaired rows, too, when there are enough others.
+// The source's own files bring them as broken as they were.
+std::vector<features::TimeSpan> spans_left_out(TimeUs change, const PolicyState& state,
+                                               const watch::LabelledBatch& batch) {
+  std::vector<features::TimeSpan> all = state.left_out;
+  all.insert(all.end(), state.damaged.begin(), state.damaged.end());
+  return batches_since(change, state, batch, all) >= kWholeBatchesMin ? all : state.left_out;
 }
 
 // `refits`: what the champion has learnt of the change already, from fewer batches.
@@ -227,14 +244,14 @@ Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, s
   verdict.treatment = Treatment::retrain;
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
-  verdict.batches = batches_since(changes.back(), state, batch);
+  verdict.left_out = spans_left_out(changes.back(), state, batch);
+  verdict.batches = batches_since(changes.back(), state, batch, verdict.left_out);
   verdict.changes = std::move(changes);
   verdict.refits = refits;
   verdict.gain_se = refits ? kGainOfMore : kGainOfChange;
   const std::int64_t tested = refits ? std::clamp<std::int64_t>(verdict.batches / 4, 1, kTestBatchesMax)
                                      : test_batches(state.learnable);
-  verdict.test_from = start_of_newest(tested, state, batch);
-  verdict.left_out = state.left_out;
+  verdict.test_from = start_of_newest(tested, state, batch, verdict.left_out);
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
@@ -316,14 +333,13 @@ Verdict level_verdict(const PolicyOptions& options, PolicyState& state, Json evi
   return verdict;
 }
 
-void leave_out(PolicyState& state, features::TimeSpan span) {
-  const bool goes_on = !state.left_out.empty() && state.left_out.back().until == span.from;
-  if (goes_on) {
-    state.left_out.back().until = span.until;
+void add_span(std::vector<features::TimeSpan>& spans, features::TimeSpan span) {
+  if (!spans.empty() && spans.back().until == span.from) {
+    spans.back().until = span.until;
     return;
   }
-  state.left_out.push_back(span);
-  if (state.left_out.size() > kLeftOutMax) state.left_out.erase(state.left_out.begin());
+  spans.push_back(span);
+  if (spans.size() > kLeftOutMax) spans.erase(spans.begin());
 }
 
 // Evidence that rose to an alarm and then went away again was no change that lasted: wrong labels, or a world
@@ -331,7 +347,7 @@ void leave_out(PolicyState& state, features::TimeSpan span) {
 void leave_out_if_over(PolicyState& state, bool alarmed, TimeUs until) {
   if (!state.learnable.alarms()) state.weighed_at = 0;
   if (!alarmed || state.learnable.alarms()) return;
-  leave_out(state, {state.learnable.since(), until});
+  add_span(state.left_out, {state.learnable.since(), until});
   state.failed_heals = 0;
   state.not_before.reset();
 }
@@ -363,7 +379,7 @@ std::vector<TimeUs> changes_seen(const PolicyState& state, const watch::Labelled
 Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                     Json evidence, TimeUs now) {
   if (state.changed_since == 0 || state.learnt_batches == 0) return {};
-  const std::int64_t count = batches_since(state.changed_since, state, batch);
+  const std::int64_t count = batches_since(state.changed_since, state, batch, state.left_out);
   const auto learnt = static_cast<double>(state.learnt_batches);
   if (count > kRefitBatchesMax || static_cast<double>(count) < kMoreBatches * learnt) return {};
   if (!reason_to_leave_it(options, Treatment::retrain).empty()) return {};
@@ -374,8 +390,7 @@ Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watc
   return retrain_verdict(state, batch, {state.changed_since}, true, hypothesis, std::move(evidence), now);
 }
 
-// Whether so many rows of the batch were not as they were sent that it says more about a broken source than
-// about the world. The rows that the source's own files bring are as broken, and nobody repairs them.
+// What was answered to repaired rows is evidence like any other; what is learnt from files is another matter.
 bool is_damaged(const watch::LabelledBatch& batch) {
   return batch.rows() > 0 &&
          static_cast<double>(batch.damaged) >= kDamagedShare * static_cast<double>(batch.rows());
@@ -383,10 +398,7 @@ bool is_damaged(const watch::LabelledBatch& batch) {
 
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                        TimeUs now) {
-  if (is_damaged(batch)) {
-    leave_out(state, {batch.number, batch.end});
-    return {};
-  }
+  if (is_damaged(batch)) add_span(state.damaged, {batch.number, batch.end});
   Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
   const std::optional<std::int64_t> previous = compare_previous(state, batch, evidence);
   if (previous && state.previous_better.alarms()) {
@@ -587,7 +599,7 @@ Json PolicyState::to_json() const {
   json.set("not_before", not_before ? Json(*not_before) : Json());
   json.set("naive", naive).set("changed_since", changed_since).set("learnt_batches", learnt_batches);
   json.set("weighed_at", weighed_at);
-  json.set("left_out", spans_json(left_out));
+  json.set("left_out", spans_json(left_out)).set("damaged", spans_json(damaged));
   return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
 }
 
@@ -613,6 +625,7 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.learnt_batches = json.int_or("learnt_batches");
   state.weighed_at = json.double_or("weighed_at");
   state.left_out = spans_from(json["left_out"]);
+  state.damaged = spans_from(json["damaged"]);
   if (json["naive"].is_object()) state.naive = json["naive"];
   return state;
 }

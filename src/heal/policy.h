@@ -70,12 +70,13 @@ struct PolicyState {
   std::vector<TimeUs> retrains;              // Times within the budget's window.
   TimeUs changed_since = 0;                  // The change that the champion has learnt; 0: none, …
   std::int64_t learnt_batches = 0;           // … and from so many batches.
-  std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on.
-  double weighed_at = 0;                     // S when the last candidate was no better than by chance.
-  int failed_heals = 0;                      // In a row; at kFailedHealsMax a person is called.
-  bool treating = false;                     // A treatment is in the journal and has no outcome yet.
-  bool on_trial = false;                     // The champion was promoted by the loop and is on probation.
-  std::optional<TimeUs> not_before;          // Backoff after a failed heal.
+  std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on, …
+  std::vector<features::TimeSpan> damaged;  // … and those of repaired rows: only where there is nothing else.
+  double weighed_at = 0;                    // S when the last candidate was no better than by chance.
+  int failed_heals = 0;                     // In a row; at kFailedHealsMax a person is called.
+  bool treating = false;                    // A treatment is in the journal and has no outcome yet.
+  bool on_trial = false;                    // The champion was promoted by the loop and is on probation.
+  std::optional<TimeUs> not_before;         // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
   Json naive = Json::object();         // What a policy to compare with remembers beside.
   TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.
@@ -96,8 +97,9 @@ std::vector<features::TimeSpan> spans_from(const Json& json);
 // A candidate is judged on the newest batches, as many as can show what the evidence promises, a week of days
 // at most: the others since the change are for learning. Where a change is small, that is all seven.
 inline constexpr int kTestBatchesMax = 7;
-// Where the newest `count` batches begin, `batch` among them.
-TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch);
+// Where the newest `count` batches begin that are not left out, `batch` among them.
+TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch,
+                       const std::vector<features::TimeSpan>& left_out = {});
 
 // Looks at the next labelled batch. Never acts. While a treatment is under way it only takes note; so does
 // the declared policy of a batch that another version than the present champion answered.

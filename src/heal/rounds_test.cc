@@ -514,7 +514,7 @@ TEST_P(KilledRounds, GoingBackHappensOnce) {
   EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
   EXPECT_EQ(outcome().text_or("result"), "rolled back");
   EXPECT_EQ(facts().serving_version, 1);
-  EXPECT_EQ(facts().previous_version, std::nullopt);
+  EXPECT_EQ(facts().previous_version, 2) << "it was not on trial";
   EXPECT_EQ(audited("endpoint.roll_back"), 1);
 }
 
