@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "heal/lesson.h"
 #include "heal/population_shift.h"
 #include "judge/metrics.h"
 

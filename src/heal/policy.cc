@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "heal/lesson.h"
 #include "heal/naive_policy.h"
 #include "judge/metrics.h"
 #include "model/level.h"
@@ -20,7 +21,6 @@ namespace {
 constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
 constexpr double kProbeRidge = 20;
-constexpr double kTestLog = 4.6;  // ln 100
 // A refused candidate is followed by another when there are more rows. After two the loop stops and calls a
 // person; if nobody comes it tries again much later, for a world that goes on changing is left to nobody.
 constexpr int kBackoffBatches = 2;
@@ -33,13 +33,8 @@ constexpr std::int64_t kSameChangeBatches = 20;
 // there are few: a model's excess loss falls as one over the rows, so that each refit brings less.
 constexpr double kMoreBatches = 2.5;
 constexpr std::int64_t kRefitBatchesMax = 60;
-// How many standard errors of the paired difference a gain must be: to promote on evidence of a change, and
-// to put a version in place that has learnt the same change from more rows.
-constexpr double kGainOfChange = 1.64;
-constexpr double kGainOfMore = 0.5;
-constexpr double kDamagedShare = 0.2;         // Of a batch's rows that were repaired: it counts as damaged.
-constexpr std::int64_t kWholeBatchesMin = 4;  // Without damage, since a change: then they are enough.
-constexpr std::size_t kLeftOutMax = 256;      // Spans; the oldest are forgotten.
+constexpr double kDamagedShare = 0.2;     // Of a batch's rows that were repaired: it counts as damaged.
+constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
 
@@ -91,12 +86,6 @@ std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const
   std::vector<double> score;
   correction->apply(rows, score);
   return losses_of(now, score);
-}
-
-bool is_within(const std::vector<features::TimeSpan>& spans, const watch::LabelledBatch& batch) {
-  return std::any_of(spans.begin(), spans.end(), [&batch](const auto& span) {
-    return batch.number >= span.from && batch.number < span.until;
-  });
 }
 
 // The newest batches of which it is known what the version that answered `now` says, with as many features:
@@ -179,64 +168,6 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
   return std::nullopt;
 }
 
-}  // namespace
-
-Json spans_json(const std::vector<features::TimeSpan>& spans) {
-  Json json = Json::array();
-  for (const features::TimeSpan& span : spans) {
-    json.push(Json::object({{"from", span.from}, {"until", span.until}}));
-  }
-  return json;
-}
-
-std::vector<features::TimeSpan> spans_from(const Json& json) {
-  std::vector<features::TimeSpan> spans;
-  if (!json.is_array()) return spans;
-  for (const Json& span : json.as_array()) spans.push_back({span.int_or("from"), span.int_or("until")});
-  return spans;
-}
-
-TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch,
-                       const std::vector<features::TimeSpan>& left_out) {
-  TimeUs start = batch.number;
-  if (!is_within(left_out, batch)) --count;
-  for (auto earlier = state.recent.rbegin(); earlier != state.recent.rend() && count > 0; ++earlier) {
-    start = earlier->number;
-    if (!is_within(left_out, *earlier)) --count;
-  }
-  return start;
-}
-
-namespace {
-
-// As many batches as can show the gain that the evidence promises.
-std::int64_t test_batches(const EvidenceCusum& learnable) {
-  int count = 1;
-  while (count < kTestBatchesMax && learnable.sum_of_newest(count) < kTestLog) ++count;
-  return count;
-}
-
-// Batches since the change that may be learnt from, `batch` among them.
-std::int64_t batches_since(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch,
-                           const std::vector<features::TimeSpan>& left_out) {
-  const TimeUs length = std::max<TimeUs>(1, state.batch_length);
-  std::int64_t count = (batch.end - change) / length;
-  for (const features::TimeSpan& span : left_out) {
-    const TimeUs from = std::max(span.from, change);
-    if (span.until > from) count -= (span.until - from) / length;
-  }
-  return count;
-}
-
-// What a training after the change leaves out: batches of repaired rows, too, when there are enough others.
-// The source's own files bring them as broken as they were.
-std::vector<features::TimeSpan> spans_left_out(TimeUs change, const PolicyState& state,
-                                               const watch::LabelledBatch& batch) {
-  std::vector<features::TimeSpan> all = state.left_out;
-  all.insert(all.end(), state.damaged.begin(), state.damaged.end());
-  return batches_since(change, state, batch, all) >= kWholeBatchesMin ? all : state.left_out;
-}
-
 // `refits`: what the champion has learnt of the change already, from fewer batches.
 Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, std::vector<TimeUs> changes,
                         bool refits, std::string hypothesis, Json evidence, TimeUs now) {
@@ -244,14 +175,7 @@ Verdict retrain_verdict(PolicyState& state, const watch::LabelledBatch& batch, s
   verdict.treatment = Treatment::retrain;
   verdict.hypothesis = std::move(hypothesis);
   verdict.evidence = std::move(evidence);
-  verdict.left_out = spans_left_out(changes.back(), state, batch);
-  verdict.batches = batches_since(changes.back(), state, batch, verdict.left_out);
-  verdict.changes = std::move(changes);
-  verdict.refits = refits;
-  verdict.gain_se = refits ? kGainOfMore : kGainOfChange;
-  const std::int64_t tested = refits ? std::clamp<std::int64_t>(verdict.batches / 4, 1, kTestBatchesMax)
-                                     : test_batches(state.learnable);
-  verdict.test_from = start_of_newest(tested, state, batch, verdict.left_out);
+  set_lesson(verdict, state, batch, std::move(changes), refits);
   verdict.expected =
       "one training; the candidate must pass every gate on the batches since " + time_text(verdict.test_from);
   state.retrains.push_back(now);
@@ -378,7 +302,7 @@ std::vector<TimeUs> changes_seen(const PolicyState& state, const watch::Labelled
 // The version that answers has learnt a change from few batches, and there are more now.
 Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                     Json evidence, TimeUs now) {
-  if (state.changed_since == 0 || state.learnt_batches == 0) return {};
+  if (state.changed_since == 0 || state.learnt_batches <= 0) return {};
   const std::int64_t count = batches_since(state.changed_since, state, batch, state.left_out);
   const auto learnt = static_cast<double>(state.learnt_batches);
   if (count > kRefitBatchesMax || static_cast<double>(count) < kMoreBatches * learnt) return {};

@@ -90,17 +90,6 @@ inline constexpr int kFailedHealsMax = 2;
 inline constexpr int kProbationBatches = 8;  // So long a promoted version is on trial, …
 inline constexpr int kWarmBatches = 40;      // … and so long the former champion stays warm and scores along.
 
-// [{"from","until"}]
-Json spans_json(const std::vector<features::TimeSpan>& spans);
-std::vector<features::TimeSpan> spans_from(const Json& json);
-
-// A candidate is judged on the newest batches, as many as can show what the evidence promises, a week of days
-// at most: the others since the change are for learning. Where a change is small, that is all seven.
-inline constexpr int kTestBatchesMax = 7;
-// Where the newest `count` batches begin that are not left out, `batch` among them.
-TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch,
-                       const std::vector<features::TimeSpan>& left_out = {});
-
 // Looks at the next labelled batch. Never acts. While a treatment is under way it only takes note; so does
 // the declared policy of a batch that another version than the present champion answered.
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "heal/approval.h"
 #include "heal/bulletin.h"
+#include "heal/lesson.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
 #include "judge/gates.h"
