@@ -10,6 +10,7 @@
 #include "base/file.h"
 #include "flow/artifact_inputs.h"
 #include "flow/given_figures.h"
+#include "flow/golden.h"
 #include "flow/raw_scorer.h"
 #include "flow/single_rows.h"
 #include "judge/metrics.h"
@@ -309,6 +310,9 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
   Json verdicts = Json::array();
   for (const judge::GateResult& result : judge::evaluate_gates(gates, judged))
     verdicts.push(result.to_json());
+  if (run.params["golden"].is_object()) {
+    verdicts.push(TRY(judge_golden(run, TRY(read_artifact(run, "candidate")))).to_json());
+  }
   report.set("gates", std::move(verdicts)).set("rows", static_cast<std::int64_t>(test.count()));
   TRY(base::write_file_durably(run.output_folder / "report.json", report.dump(2) + "\n"));
   return report;

@@ -176,6 +176,12 @@ const DiagnosticCase kLoadModelsCases[] = {
      "21:22: error: gate 'slice(z).flips <= 0.1': 'flips' is no metric of a slice\n   hint: metrics are: "
      "auc, "
      "log_loss, brier, ece, accuracy, rmse, mae"},
+    {21, "    golden: ../golden.csv",
+     "21:13: error: 'golden' is '../golden.csv', a CSV file below the project's folder is wanted\n   hint: "
+     "such "
+     "as golden.csv"},
+    {21, "    goldn: golden.csv",
+     "21:5: error: unknown key 'goldn' in model 'm'\n   hint: did you mean 'golden'?"},
     {21, "    gates: [5]",
      "21:13: error: gate '5': '5' is no metric of a gate\n   hint: metrics are: auc, log_loss, brier, ece, "
      "accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, size_mb, flips"},

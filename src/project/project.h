@@ -150,6 +150,8 @@ struct Model {
   Split split;
   Learner learner = LightgbmLearner{};
   std::vector<Gate> gates;
+  std::string golden;  // A CSV file below the project's folder, or "".
+  SourceRange golden_where;
 };
 
 struct HealthLimit {
