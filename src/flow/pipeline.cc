@@ -9,6 +9,7 @@
 #include "features/frame.h"
 #include "flow/golden.h"
 #include "flow/learn.h"
+#include "flow/standing_gates.h"
 #include "model/artifact.h"
 
 namespace trimtab::flow {
@@ -103,6 +104,8 @@ struct Pipeline::State {
                            ProgressListener& listener);
   Status add_artifact(const std::string& prefix, const std::string& manifest, Task& task);
   Status add_golden(const project::Model& model, Task& task, ProgressListener& listener);
+  Result<table::Schema> request_columns(const std::string& manifest) const;
+  Status hold_standing_gates(Journey& journey) const;
 };
 
 Result<TaskResult> Pipeline::State::frame(const project::Model& model, const PreparedTable& prepared,
@@ -200,6 +203,27 @@ Result<TaskResult> Pipeline::State::judge(const project::Model& model, const Pre
   TRY(add_artifact("candidate", fitted.file("manifest.json"), task));
   if (request.champion_manifest) TRY(add_artifact("champion", *request.champion_manifest, task));
   return executor.run_one(task, listener);
+}
+
+// What requests to the version of that manifest hold.
+Result<table::Schema> Pipeline::State::request_columns(const std::string& manifest) const {
+  const Json listed = TRY(base::parse_json(TRY(home.blobs().get(manifest))));
+  const std::map<std::string, std::string> files = model::manifest_files(listed);
+  const auto recipe = files.find("recipe.json");
+  if (recipe == files.end()) return fail(ErrorCode::storage_broken, "the artifact has no file 'recipe.json'");
+  const Json read = TRY(base::parse_json(TRY(home.blobs().get(recipe->second))));
+  return TRY(model::Recipe::from_json(read)).request;
+}
+
+Status Pipeline::State::hold_standing_gates(Journey& journey) const {
+  std::vector<judge::GateResult>& gates = journey.candidate.gates;
+  const auto lineage = TRY(lineage_gate(home, journey.fitted, journey.prepared.kept));
+  if (lineage) gates.push_back(*lineage);
+  if (lineage || !journey.request.champion_manifest) return {};
+  const auto schema = schema_gate(TRY(request_columns(journey.fitted.file("manifest.json"))),
+                                  TRY(request_columns(*journey.request.champion_manifest)));
+  if (schema) gates.push_back(*schema);
+  return {};
 }
 
 Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine,
@@ -317,6 +341,7 @@ Status Pipeline::judge(Journey& journey) {
   for (const Json& gate : judged.values["gates"].as_array()) {
     candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
   }
+  TRY(state_->hold_standing_gates(journey));
   const Json& gain = judged.values["gain"];
   if (gain.is_object()) {
     candidate.gain = {gain.int_or("rows"), gain.double_or("mean"), gain.double_or("standard_error")};

@@ -170,6 +170,16 @@ TEST_F(ApplyTest, ChangedGoldenRowsDecideAnewWithoutTraining) {
   expect_whole_record();
 }
 
+TEST_F(ApplyTest, AColumnThatWentIsKeptInTheRecordAndNotPrinted) {
+  apply();
+  declare("features: [town, km, temp, far, hour: hour(departs)]", "features: [km, temp, far]");
+  declare("- text: {town: [trim, upper]}\n      ", "");
+  const ApplyReport report = apply();
+  EXPECT_EQ(report.to_text().find("schema"), std::string::npos) << report.to_text();
+  EXPECT_TRUE(apply().did_nothing());
+  expect_whole_record();
+}
+
 // Killed between registering and promoting, the same command must still bring what was declared.
 TEST_F(ApplyTest, AVersionThatAnInterruptedApplyMadeIsPromotedByTheNext) {
   apply();
