@@ -172,10 +172,14 @@ TEST_F(ApplyTest, ChangedGoldenRowsDecideAnewWithoutTraining) {
 
 TEST_F(ApplyTest, AColumnThatWentIsKeptInTheRecordAndNotPrinted) {
   apply();
-  declare("features: [town, km, temp, far, hour: hour(departs)]", "features: [km, temp, far]");
-  declare("- text: {town: [trim, upper]}\n      ", "");
+  declare("features: [town, km, temp, far, hour: hour(departs)]", "features: [town, temp]");
+  declare("      - derive: {far: km > 20}\n", "");
   const ApplyReport report = apply();
   EXPECT_EQ(report.to_text().find("schema"), std::string::npos) << report.to_text();
+  const Json gates = registry::gates_json(*world_.home, "late", 2).value();
+  EXPECT_EQ(gates.as_array().back().text_or("gate"), "schema");
+  EXPECT_EQ(gates.as_array().back().text_or("verdict"), "pass");
+  EXPECT_EQ(gates.as_array().back().text_or("detail"), "gone: km");
   EXPECT_TRUE(apply().did_nothing());
   expect_whole_record();
 }
