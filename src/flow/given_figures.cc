@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <limits>
 #include <string_view>
+#include <system_error>
 #include <unordered_set>
 
 #include "flow/learn.h"
@@ -11,6 +13,8 @@
 
 namespace trimtab::flow {
 namespace {
+
+constexpr double kMegabyte = 1'000'000;
 
 judge::Measure figure(double value, std::string reason = "") {
   return judge::Measure{value, std::nullopt, std::nullopt, std::move(reason)};
@@ -41,6 +45,21 @@ judge::Measure leakage(const train::FrameData& data, std::size_t width) {
   }
   if (rows == 0) return no_figure("there are no test rows");
   return figure(static_cast<double>(known) / static_cast<double>(rows));
+}
+
+// Every file of the candidate, its manifest among them.
+Result<judge::Measure> size_mb(const table::OperationRun& run) {
+  std::uint64_t bytes = 0;
+  for (const auto& [name, paths] : run.inputs) {
+    if (!name.starts_with("candidate/")) continue;
+    for (const std::filesystem::path& path : paths) {
+      std::error_code absent;
+      const std::uint64_t size = std::filesystem::file_size(path, absent);
+      if (absent) return fail(ErrorCode::storage_broken, "the artifact has lost its file '" + name + "'");
+      bytes += size;
+    }
+  }
+  return figure(static_cast<double>(bytes) / kMegabyte);
 }
 
 Result<double> loss_of(const model::Artifact& artifact, const std::vector<double>& values,
@@ -84,6 +103,7 @@ Result<std::map<std::string, judge::Measure>> given_figures(const table::Operati
                        [name](const project::Gate& gate) { return gate.metric == name; });
   };
   if (is_asked("quarantined")) given["quarantined"] = figure(run.params.double_or("quarantined"));
+  if (is_asked("size_mb")) given["size_mb"] = TRY(size_mb(run));
   if (!is_asked("leakage") && !is_asked("robustness")) return given;
   const train::FrameData data =
       TRY(train::read_frame(run.engine, run.file("frame"), artifact.recipe.features));

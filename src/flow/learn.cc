@@ -10,9 +10,11 @@
 #include "base/file.h"
 #include "flow/artifact_inputs.h"
 #include "flow/given_figures.h"
+#include "flow/golden.h"
+#include "flow/raw_scorer.h"
+#include "flow/single_rows.h"
 #include "judge/metrics.h"
 #include "model/artifact.h"
-#include "model/scorer.h"
 #include "table/parquet.h"
 #include "train/trainer.h"
 #include "watch/baseline.h"
@@ -23,8 +25,6 @@ namespace {
 constexpr const char* kOrigin = "__origin";
 constexpr const char* kRow = "__row";
 constexpr int kScoreBins = 20;
-constexpr std::size_t kWarmRows = 50;
-constexpr std::size_t kTimedRows = 1'000;
 
 Json learner_json(const project::Learner& learner) {
   const auto* lightgbm = std::get_if<project::LightgbmLearner>(&learner);
@@ -202,52 +202,6 @@ Result<TestRows> read_test_rows(const table::OperationRun& run, const model::Rec
   return test;
 }
 
-// Scores rows as the endpoint does: from the raw columns, through the whole recipe.
-class RawScorer {
- public:
-  static Result<RawScorer> make(const table::OperationRun& run, const std::string& prefix) {
-    RawScorer raw;
-    raw.artifact_ = TRY(read_artifact(run, prefix));
-    const table::LookupTables lookups = TRY(load_lookups(run, raw.artifact_->recipe));
-    raw.scorer_ = TRY(model::Scorer::make(run.engine, raw.artifact_, lookups));
-    return raw;
-  }
-
-  const model::Artifact& artifact() const { return *artifact_; }
-
-  // `picked`: rows of `rows`, and where their scores go.
-  Status score(const table::Batch& rows, const std::vector<std::pair<int, std::size_t>>& picked,
-               std::vector<double>& out) {
-    const table::Schema& wanted = artifact_->recipe.request;
-    table::Batch request(wanted);
-    request.reset(static_cast<int>(picked.size()));
-    for (int column = 0; column < wanted.size(); ++column) {
-      const std::optional<int> from = rows.schema().find(wanted.at(column).name);
-      if (!from)
-        return fail(ErrorCode::invalid, "the source has lost the column '" + wanted.at(column).name + "'");
-      const bool same_type = rows.schema().at(*from).type == wanted.at(column).type;
-      for (std::size_t i = 0; i < picked.size(); ++i) {
-        const int row = static_cast<int>(i);
-        if (same_type) {
-          table::copy_cell(rows, *from, picked[i].first, request, column, row);
-          continue;
-        }
-        // A champion may be of a time in which the source's types were others. What it cannot read, it does
-        // not know.
-        if (!request.set_cell_json(column, row, rows.cell_json(*from, picked[i].first)))
-          request.set_null(column, row);
-      }
-    }
-    const std::span<const double> scores = TRY(scorer_->score(request));
-    for (std::size_t i = 0; i < picked.size(); ++i) out[picked[i].second] = scores[i];
-    return {};
-  }
-
- private:
-  std::shared_ptr<const model::Artifact> artifact_;
-  std::unique_ptr<model::Scorer> scorer_;
-};
-
 Result<std::vector<double>> score_raw(const table::OperationRun& run, RawScorer& scorer,
                                       const TestRows& test) {
   std::vector<double> scores(test.count(), std::numeric_limits<double>::quiet_NaN());
@@ -269,28 +223,21 @@ Result<std::vector<double>> score_raw(const table::OperationRun& run, RawScorer&
   return scores;
 }
 
-// Single rows, one after the other and warm, as a request with one row is answered; nothing trains beside.
-Result<judge::Measure> time_single_rows(const table::OperationRun& run, RawScorer& scorer,
-                                        const TestRows& test) {
-  std::vector<double> unused(test.count());
-  std::vector<double> taken;
-  const std::vector<std::filesystem::path>& parts = run.files("part");
+bool is_asked(const std::vector<project::Gate>& gates, std::string_view metric) {
+  return std::any_of(gates.begin(), gates.end(),
+                     [metric](const project::Gate& gate) { return gate.metric == metric; });
+}
+
+// What the candidate costs whoever serves it, as far as a gate asks.
+Status add_costs(const table::OperationRun& run, const std::vector<project::Gate>& gates,
+                 RawScorer& candidate, const TestRows& test, std::map<std::string, judge::Measure>& given) {
+  std::vector<std::filesystem::path> parts;
   for (const auto& [origin, wanted] : test.by_origin) {
-    if (taken.size() >= kWarmRows + kTimedRows) break;
-    const std::filesystem::path& part = parts[static_cast<std::size_t>(origin)];
-    TRY(table::read_parquet(run.engine, {part}, {}, [&](const table::Batch& rows) -> Status {
-      for (int row = 0; row < rows.rows() && taken.size() < kWarmRows + kTimedRows; ++row) {
-        const TimeUs before = base::steady_now();
-        TRY(scorer.score(rows, {{row, 0}}, unused));
-        taken.push_back(static_cast<double>(base::steady_now() - before) / 1'000);
-      }
-      return {};
-    }));
+    parts.push_back(run.files("part")[static_cast<std::size_t>(origin)]);
   }
-  taken.erase(taken.begin(), taken.begin() + static_cast<std::ptrdiff_t>(std::min(kWarmRows, taken.size())));
-  if (taken.empty()) return judge::Measure{std::nullopt, std::nullopt, std::nullopt, "too few rows to time"};
-  std::sort(taken.begin(), taken.end());
-  return judge::Measure{taken[taken.size() * 99 / 100], std::nullopt, std::nullopt, ""};
+  if (is_asked(gates, "p99_ms")) given["p99_ms"] = TRY(time_single_rows(run, candidate, parts));
+  if (is_asked(gates, "memory_mb")) given["memory_mb"] = TRY(memory_of_single_rows(run, parts));
+  return {};
 }
 
 // Training and serving may not differ by a bit: the model learnt from one and will answer from the other.
@@ -350,9 +297,7 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
   judged.candidate = scores;
   judged.slice_levels = test.slices;
   judged.given = TRY(given_figures(run, gates, candidate.artifact()));
-  const bool times = std::any_of(gates.begin(), gates.end(),
-                                 [](const project::Gate& gate) { return gate.metric == "p99_ms"; });
-  if (times) judged.given["p99_ms"] = TRY(time_single_rows(run, candidate, test));
+  TRY(add_costs(run, gates, candidate, test, judged.given));
   Json report = Json::object({{"metrics", measures_json(judged.binary, test.truth, scores)}});
   std::vector<double> champion_scores;
   if (run.inputs.contains("champion/manifest.json")) {
@@ -365,6 +310,9 @@ Result<Json> judge_artifact(const table::OperationRun& run) {
   Json verdicts = Json::array();
   for (const judge::GateResult& result : judge::evaluate_gates(gates, judged))
     verdicts.push(result.to_json());
+  if (run.params["golden"].is_object()) {
+    verdicts.push(TRY(judge_golden(run, TRY(read_artifact(run, "candidate")))).to_json());
+  }
   report.set("gates", std::move(verdicts)).set("rows", static_cast<std::int64_t>(test.count()));
   TRY(base::write_file_durably(run.output_folder / "report.json", report.dump(2) + "\n"));
   return report;

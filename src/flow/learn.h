@@ -26,6 +26,7 @@ Result<Json> train_artifact(const table::OperationRun& run);
 // a candidate whose scores differ from the frame's by a bit: training and serving must be the same. Result:
 // {"metrics":{name:Measure},"champion_metrics"?,"gates":[GateResult],"rows"}; writes "report.json" (the
 // same).
+// With the parameter "golden" and an input of that name it is held to golden rows, too (golden.h).
 // `quarantined`: share of the table's rows that broke the contract; a parameter only when a gate asks for it.
 Json judge_params(const project::Model& model, const table::Schema& source, double quarantined = 0);
 Result<Json> judge_artifact(const table::OperationRun& run);

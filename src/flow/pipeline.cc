@@ -7,7 +7,9 @@
 #include "check/contract.h"
 #include "features/feature_checks.h"
 #include "features/frame.h"
+#include "flow/golden.h"
 #include "flow/learn.h"
+#include "flow/standing_gates.h"
 #include "model/artifact.h"
 
 namespace trimtab::flow {
@@ -35,6 +37,16 @@ std::vector<model::JoinedTable> joined_tables(const PreparedTable& prepared) {
         {static_cast<int>(i), lookup->lookup.table, prepared.joined.at(lookup->lookup.table).schema});
   }
   return joined;
+}
+
+std::vector<std::string> joined_columns(const std::vector<table::Stage>& stages) {
+  std::vector<std::string> columns;
+  for (const table::Stage& stage : stages) {
+    const auto* lookup = std::get_if<table::LookupStage>(&stage);
+    if (lookup == nullptr) continue;
+    columns.insert(columns.end(), lookup->lookup.select.begin(), lookup->lookup.select.end());
+  }
+  return columns;
 }
 
 // Parts of a joined source that rows from `from` on can reach through any join of the recipe.
@@ -91,6 +103,9 @@ struct Pipeline::State {
                            const TaskResult& frame, const TaskResult& fitted, const TrainingRequest& request,
                            ProgressListener& listener);
   Status add_artifact(const std::string& prefix, const std::string& manifest, Task& task);
+  Status add_golden(const project::Model& model, Task& task, ProgressListener& listener);
+  Result<table::Schema> request_columns(const std::string& manifest) const;
+  Status hold_standing_gates(Journey& journey) const;
 };
 
 Result<TaskResult> Pipeline::State::frame(const project::Model& model, const PreparedTable& prepared,
@@ -154,6 +169,15 @@ Status Pipeline::State::add_artifact(const std::string& prefix, const std::strin
   return {};
 }
 
+// The rows that the model must answer as declared, by the content of their file.
+Status Pipeline::State::add_golden(const project::Model& model, Task& task, ProgressListener& listener) {
+  const project::Source& source = *project.find_source(project.find_table(model.from)->from);
+  const std::string sha256 = TRY(golden_hash(project, model));
+  task.params.set("golden", golden_params(model, sha256, TRY(sources.reading(source, listener))));
+  task.inputs.push_back({"golden", sha256, project.folder / model.golden});
+  return {};
+}
+
 Result<TaskResult> Pipeline::State::judge(const project::Model& model, const PreparedTable& prepared,
                                           const TaskResult& frame, const TaskResult& fitted,
                                           const TrainingRequest& request, ProgressListener& listener) {
@@ -161,11 +185,13 @@ Result<TaskResult> Pipeline::State::judge(const project::Model& model, const Pre
             .label = "judge " + model.name,
             .params = judge_params(model, prepared.source.schema, quarantined_share(prepared))};
   task.inputs.push_back({"frame", frame.file("frame.parquet"), {}});
+  if (!model.golden.empty()) TRY(add_golden(model, task, listener));
   if (fitted.pending) {
     task.inputs.push_back({"candidate/manifest.json", "", {}});
     return executor.run_one(task, listener);
   }
-  const Json* test_from = frame.values.find("test_from");
+  // Golden rows may be of any time.
+  const Json* test_from = model.golden.empty() ? frame.values.find("test_from") : nullptr;
   const std::optional<TimeUs> from =
       test_from != nullptr && test_from->is_int() ? std::optional<TimeUs>(test_from->as_int()) : std::nullopt;
   for (const table::Part& part : prepared.source.parts) task.inputs.push_back({"part", part.blob_sha256, {}});
@@ -177,6 +203,27 @@ Result<TaskResult> Pipeline::State::judge(const project::Model& model, const Pre
   TRY(add_artifact("candidate", fitted.file("manifest.json"), task));
   if (request.champion_manifest) TRY(add_artifact("champion", *request.champion_manifest, task));
   return executor.run_one(task, listener);
+}
+
+// What requests to the version of that manifest hold.
+Result<table::Schema> Pipeline::State::request_columns(const std::string& manifest) const {
+  const Json listed = TRY(base::parse_json(TRY(home.blobs().get(manifest))));
+  const std::map<std::string, std::string> files = model::manifest_files(listed);
+  const auto recipe = files.find("recipe.json");
+  if (recipe == files.end()) return fail(ErrorCode::storage_broken, "the artifact has no file 'recipe.json'");
+  const Json read = TRY(base::parse_json(TRY(home.blobs().get(recipe->second))));
+  return TRY(model::Recipe::from_json(read)).request;
+}
+
+Status Pipeline::State::hold_standing_gates(Journey& journey) const {
+  std::vector<judge::GateResult>& gates = journey.candidate.gates;
+  const auto lineage = TRY(lineage_gate(home, journey.fitted, journey.prepared.kept));
+  if (lineage) gates.push_back(*lineage);
+  if (lineage || !journey.request.champion_manifest) return {};
+  const auto schema = schema_gate(TRY(request_columns(journey.fitted.file("manifest.json"))),
+                                  TRY(request_columns(*journey.request.champion_manifest)));
+  if (schema) gates.push_back(*schema);
+  return {};
 }
 
 Pipeline::Pipeline(const project::Project& project, store::Home& home, table::Engine& engine,
@@ -219,6 +266,11 @@ Status Pipeline::validate(ProgressListener& listener) {
     const std::string& zone =
         state_->project.find_source(state_->project.find_table(model.from)->from)->time_zone;
     note(features::validate(state_->engine, model, recipe->second.after, zone));
+    if (model.golden.empty()) continue;
+    const project::Source& source =
+        *state_->project.find_source(state_->project.find_table(model.from)->from);
+    note(check_golden(state_->engine, state_->project, model, TRY(state_->sources.schema(source, listener)),
+                      joined_columns(recipe->second.per_file)));
   }
   if (diagnostics.empty()) return {};
   return fail(diagnostics.as_error());
@@ -289,6 +341,7 @@ Status Pipeline::judge(Journey& journey) {
   for (const Json& gate : judged.values["gates"].as_array()) {
     candidate.gates.push_back(TRY(judge::GateResult::from_json(gate)));
   }
+  TRY(state_->hold_standing_gates(journey));
   const Json& gain = judged.values["gain"];
   if (gain.is_object()) {
     candidate.gain = {gain.int_or("rows"), gain.double_or("mean"), gain.double_or("standard_error")};

@@ -68,6 +68,31 @@ TEST_F(PipelineTest, AChampionIsScoredOnTheSameRows) {
   EXPECT_TRUE(candidate.gates[0].detail.starts_with("champion 0.")) << candidate.gates[0].detail;
 }
 
+TEST_F(PipelineTest, WhatACandidateCostsAndHowOftenItChangesItsMind) {
+  declare("ece <= 0.9", "memory_mb <= 2000, size_mb <= 0.000001, flips <= 1");
+  const Candidate small = train(request());
+  ASSERT_EQ(small.gates.size(), 4u);
+  const auto value = [](const Candidate& of, std::size_t gate) {
+    return of.gates[gate].measured.value.value_or(-1);
+  };
+  EXPECT_EQ(small.gates[1].verdict, judge::Verdict::pass);
+  EXPECT_GE(value(small, 1), 0);
+  double bytes = 0;
+  for (const auto& [name, file] : small.files) bytes += static_cast<double>(file.size);
+  EXPECT_EQ(value(small, 2), bytes / 1'000'000);
+  EXPECT_EQ(small.gates[2].verdict, judge::Verdict::fail);
+  EXPECT_EQ(small.gates[3].detail, "no champion yet");
+
+  declare("rounds: 5, leaves: 4", "rounds: 4000, leaves: 8");
+  TrainingRequest against = request();
+  against.champion_manifest = small.files.at("manifest.json").sha256;
+  const Candidate large = train(against);
+  EXPECT_GT(value(large, 1), value(small, 1) + 1);
+  EXPECT_GT(value(large, 2), value(small, 2));
+  EXPECT_GT(value(large, 3), 0);
+  EXPECT_LT(value(large, 3), 1);
+}
+
 TEST_F(PipelineTest, WhatTheRecordKeepsOfACandidate) {
   const Candidate candidate = train(request());
   const registry::NewVersion version = version_of(world_.project, "late", candidate, "heal", "it drifted");

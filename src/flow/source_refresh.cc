@@ -204,9 +204,13 @@ Result<table::Schema> SourceRefresh::schema(const project::Source& source, Progr
   return ingest::source_schema(engine_, source, TRY(raw_schema(source, listener)));
 }
 
+Result<Json> SourceRefresh::reading(const project::Source& source, ProgressListener& listener) {
+  return ingest::ingest_params(source, TRY(raw_schema(source, listener)));
+}
+
 Result<std::vector<Task>> SourceRefresh::file_tasks(const project::Source& source,
                                                     ProgressListener& listener) {
-  const Json params = ingest::ingest_params(source, TRY(raw_schema(source, listener)));
+  const Json params = TRY(reading(source, listener));
   std::vector<Task> tasks;
   for (const ingest::SourceFile& file : TRY(ingest::find_files(source, project_.folder))) {
     const std::string sha256 = TRY(file_hash(file.path, file.size, file.mtime_ns, file.inode));

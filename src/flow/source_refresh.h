@@ -46,6 +46,8 @@ class SourceRefresh {
   // The types of the source's rows. They are frozen when the source is first read with its present
   // declaration: later files must fit them. In a dry run the files are looked at, but nothing is kept.
   Result<table::Schema> schema(const project::Source& source, ProgressListener& listener);
+  // How the source's files are read: the parameters of "ingest".
+  Result<Json> reading(const project::Source& source, ProgressListener& listener);
   // The first time a source is read, each of its rows must be readable; later, those that are not leave, or
   // their file is set aside (see ingest/left_rows.h), and the rest goes on.
   // Parts whose first row is later than `as_of` are left out. `pending` is set when steps are still to run.

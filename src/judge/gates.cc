@@ -11,6 +11,9 @@ namespace {
 
 using project::Gate;
 
+constexpr std::string_view kFlips = "flips";
+constexpr double kCalledPositive = 0.5;
+constexpr double kWilson = 1.96;  // Standard errors of a 95 % interval.
 constexpr std::string_view kVerdictNames[] = {"pass", "fail", "unknown"};
 
 // Four digits are what a person compares; the exact figure is in the result's own fields.
@@ -53,6 +56,13 @@ GateResult no_champion_yet(const Gate& gate, Measure measured) {
 // Decides one gate on one set of rows.
 GateResult decide(const Gate& gate, const Judged& rows) {
   Measure measured;
+  if (gate.metric == kFlips) {
+    if (rows.champion.empty()) return no_champion_yet(gate, {});
+    measured = flip_rate(rows.candidate, rows.champion);
+    if (!measured.value) return unknown(gate, measured.reason, measured);
+    const std::string detail = "of " + std::to_string(rows.candidate.size()) + " rows";
+    return decided(gate, std::move(measured), gate.threshold, detail);
+  }
   const auto given = rows.given.find(gate.metric);
   if (given != rows.given.end()) {
     measured = given->second;
@@ -164,6 +174,32 @@ Result<GateResult> GateResult::from_json(const Json& json) {
   const Json& threshold = json["threshold"];
   if (threshold.is_number()) result.threshold = threshold.as_double();
   return result;
+}
+
+Measure flip_rate(std::span<const double> candidate, std::span<const double> champion) {
+  CHECK(candidate.size() == champion.size());
+  Measure measured;
+  if (candidate.empty()) {
+    measured.reason = "there are no rows";
+    return measured;
+  }
+  std::size_t flips = 0;
+  for (std::size_t i = 0; i < candidate.size(); ++i) {
+    if (std::isnan(candidate[i]) || std::isnan(champion[i])) {
+      measured.reason = "row " + std::to_string(i) + " has no score";
+      return measured;
+    }
+    flips += (candidate[i] >= kCalledPositive) != (champion[i] >= kCalledPositive) ? 1 : 0;
+  }
+  const auto rows = static_cast<double>(candidate.size());
+  const double share = static_cast<double>(flips) / rows;
+  const double z2 = kWilson * kWilson;
+  const double middle = share + z2 / (2 * rows);
+  const double spread = kWilson * std::sqrt(share * (1 - share) / rows + z2 / (4 * rows * rows));
+  measured.value = share;
+  measured.low = std::max(0.0, (middle - spread) / (1 + z2 / rows));
+  measured.high = std::min(1.0, (middle + spread) / (1 + z2 / rows));
+  return measured;
 }
 
 std::vector<GateResult> evaluate_gates(const std::vector<Gate>& gates, const Judged& judged) {

@@ -40,10 +40,14 @@ struct Judged {
   std::map<std::string, Measure> given;  // Figures of the candidate that are taken elsewhere, such as p99_ms.
 };
 
-// One result a gate, in order. A gate against a champion passes when there is none yet. A gate whose figure
-// cannot be computed is unknown, and unknown does not pass. A slice gate is decided by the slice with the
-// least room to its threshold (a champion is measured on the same slice); slices that are too small, or whose
-// figure is undefined, are left out, and when all are, the gate is unknown.
+// flips: the share of the rows whose answer, yes from 0.5 on, is another than the champion's; with Wilson's
+// interval. Without rows there is no value.
+Measure flip_rate(std::span<const double> candidate, std::span<const double> champion);
+
+// One result a gate, in order. A gate against a champion, and one of flips, passes when there is none yet. A
+// gate whose figure cannot be computed is unknown, and unknown does not pass. A slice gate is decided by the
+// slice with the least room to its threshold (a champion is measured on the same slice); slices that are too
+// small, or whose figure is undefined, are left out, and when all are, the gate is unknown.
 std::vector<GateResult> evaluate_gates(const std::vector<project::Gate>& gates, const Judged& judged);
 // What heals besides what is declared: the candidate's loss must be below the champion's by more than so many
 // standard errors of the paired difference (1.64: one-sided 5 %).

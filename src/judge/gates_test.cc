@@ -1,5 +1,6 @@
 #include "judge/gates.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 namespace trimtab::judge {
@@ -75,6 +76,29 @@ TEST_F(Gates, FairnessComparesGroups) {
   judged_.slice_rows_min = 3;
   fair.slice = "town";
   EXPECT_EQ(only(fair, judged_).detail, "fewer than two groups have 3 rows to compare");
+}
+
+TEST_F(Gates, AnswersThatChangedSidesAreFlips) {
+  EXPECT_EQ(only(gate("flips", false, 0.5), judged_).verdict, Verdict::pass);  // Nothing to differ from.
+  EXPECT_EQ(only(gate("flips", false, 0.5), judged_).detail, "no champion yet");
+  judged_.champion = bad_;  // The first and the last row are answered otherwise.
+  const GateResult result = only(gate("flips", false, 0.5), judged_);
+  EXPECT_EQ(result.verdict, Verdict::pass);
+  EXPECT_EQ(result.measured.value, 0.5);
+  EXPECT_NEAR(*result.measured.low, 0.150, 0.001);
+  EXPECT_NEAR(*result.measured.high, 0.850, 0.001);
+  EXPECT_EQ(result.threshold, 0.5);
+  EXPECT_EQ(result.detail, "of 4 rows");
+  EXPECT_EQ(only(gate("flips", false, 0.49), judged_).verdict, Verdict::fail);
+  judged_.champion = good_;
+  EXPECT_EQ(only(gate("flips", false, 0), judged_).verdict, Verdict::pass);
+}
+
+TEST_F(Gates, AFlipNeedsTwoAnswers) {
+  EXPECT_EQ(flip_rate({}, {}).reason, "there are no rows");
+  const Numbers half = {0.5, 0.5}, broken = {0.5, std::nan("")}, below = {0.4999, 0.5};
+  EXPECT_EQ(flip_rate(half, broken).reason, "row 1 has no score");
+  EXPECT_EQ(flip_rate(half, below).value, 0.5);  // 0.5 is a yes.
 }
 
 TEST_F(Gates, TheFirstVersionHasNoChampionToMeet) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flow/pipeline.h"
+#include "flow/standing_gates.h"
 #include "plan/known_training.h"
 #include "registry/endpoints.h"
 #include "registry/pushes.h"
@@ -154,6 +155,8 @@ std::string ApplyReport::to_text() const {
                                 : " (known)") +
             "\n";
     for (const Json& gate : model.gates.as_array()) {
+      const bool passed = gate.text_or("verdict") == "pass";
+      if (passed && flow::is_standing_gate(gate.text_or("gate"))) continue;
       text += "  " + gate.text_or("verdict") + "  " + gate.text_or("gate");
       const Json& value = gate["measured"]["value"];
       if (value.is_number()) text += "   found " + value.dump();

@@ -141,6 +141,49 @@ TEST_F(ApplyTest, TighterGatesDoNotTakeTheChampionAway) {
   expect_whole_record();
 }
 
+TEST_F(ApplyTest, ChangedGoldenRowsDecideAnewWithoutTraining) {
+  const auto golden = [this](const std::string& bounds) {
+    world_.write("golden.csv", "departs,town,km,expected_min,expected_max\n2020-01-02 07:00:00,north,35.5," +
+                                   bounds + "\n");
+  };
+  golden("0,1");
+  declare("ece <= 0.9]", "ece <= 0.9]\n    golden: golden.csv");
+  const std::string text = apply().to_text();
+  EXPECT_NE(text.find("\n  pass  golden   found 0"), std::string::npos) << text;
+  EXPECT_TRUE(apply().did_nothing());
+
+  golden("0,0.001");
+  for (int time = 0; time < 2; ++time) {
+    ApplyReport report;
+    const Status refused = try_apply(report);
+    ASSERT_FALSE(refused);
+    const std::string words = base::render(refused.error());
+    EXPECT_NE(words.find("would be refused by the gates as they are now: golden (golden.csv:2 got 0."),
+              std::string::npos)
+        << words;
+  }
+  golden("0,0.999");
+  const ApplyReport again = apply();
+  EXPECT_EQ(again.steps_run, 1);
+  EXPECT_NE(again.to_text().find("version 1 meets the gates as they are now"), std::string::npos);
+  EXPECT_TRUE(apply().did_nothing());
+  expect_whole_record();
+}
+
+TEST_F(ApplyTest, AColumnThatWentIsKeptInTheRecordAndNotPrinted) {
+  apply();
+  declare("features: [town, km, temp, far, hour: hour(departs)]", "features: [town, temp]");
+  declare("      - derive: {far: km > 20}\n", "");
+  const ApplyReport report = apply();
+  EXPECT_EQ(report.to_text().find("schema"), std::string::npos) << report.to_text();
+  const Json gates = registry::gates_json(*world_.home, "late", 2).value();
+  EXPECT_EQ(gates.as_array().back().text_or("gate"), "schema");
+  EXPECT_EQ(gates.as_array().back().text_or("verdict"), "pass");
+  EXPECT_EQ(gates.as_array().back().text_or("detail"), "gone: km");
+  EXPECT_TRUE(apply().did_nothing());
+  expect_whole_record();
+}
+
 // Killed between registering and promoting, the same command must still bring what was declared.
 TEST_F(ApplyTest, AVersionThatAnInterruptedApplyMadeIsPromotedByTheNext) {
   apply();

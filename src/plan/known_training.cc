@@ -1,15 +1,29 @@
 #include "plan/known_training.h"
 
+#include "flow/golden.h"
+#include "flow/standing_gates.h"
+
 namespace trimtab::plan {
 namespace {
 
-bool are_declared(const Json& decided, const std::vector<project::Gate>& declared) {
-  const Json::Array& gates = decided.as_array();
-  if (gates.size() != declared.size()) return false;
-  for (std::size_t i = 0; i < gates.size(); ++i) {
+bool has_failed(const Json& gate) { return gate.text_or("verdict") != "pass"; }
+
+// Golden rows stand behind the declared gates, and are known by the file's content. What nobody declares
+// counts only when it failed: it may be different now.
+Result<bool> are_declared(const Json& decided, const Workplace& workplace, const project::Model& model) {
+  std::vector<Json> gates;
+  for (const Json& gate : decided.as_array()) {
+    if (has_failed(gate) || !flow::is_standing_gate(gate.text_or("gate"))) gates.push_back(gate);
+  }
+  const std::vector<project::Gate>& declared = model.gates;
+  if (gates.size() != declared.size() + (model.golden.empty() ? 0 : 1)) return false;
+  for (std::size_t i = 0; i < declared.size(); ++i) {
     if (gates[i].text_or("gate") != declared[i].text) return false;
   }
-  return true;
+  if (model.golden.empty()) return true;
+  if (gates.back().text_or("gate") != flow::kGoldenGate) return false;
+  return flow::is_decided_by(gates.back().text_or("detail"),
+                             TRY(flow::golden_hash(workplace.project, model)));
 }
 
 }  // namespace
@@ -22,7 +36,7 @@ Result<std::optional<KnownVersion>> find_known(const Workplace& workplace, const
       registry::find_by_step(workplace.home, model, flow::task_key(journey.training));
   if (!known) return nothing;
   Json gates = TRY(registry::gates_json(workplace.home, model, known->version));
-  if (!are_declared(gates, journey.model.gates)) return nothing;
+  if (!TRY(are_declared(gates, workplace, journey.model))) return nothing;
   return std::optional(KnownVersion{*known, std::move(gates)});
 }
 

@@ -139,6 +139,8 @@ constexpr std::array kModel = std::to_array<Key>({
     {.name = "split", .form = Form::mapping, .about = "Which rows test the model.", .keys = &kSplitKeys},
     {.name = "learner", .form = Form::learner, .about = "How to learn.", .keys = &kLearnerKeys},
     {.name = "gates", .form = Form::gates, .about = "What a model must reach before it may serve."},
+    {.name = "golden",
+     .about = "A CSV file of rows that every version must answer between expected_min and expected_max."},
     unsupported("tune"),
 });
 

@@ -12,6 +12,9 @@ namespace {
 constexpr std::string_view kGateExamples =
     "write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'";
 constexpr std::size_t kTextBytesMax = 400;
+// Metrics whose gates are held against a number and never against the champion's figure.
+constexpr std::string_view kAgainstNumbers[] = {"leakage",   "robustness", "quarantined",
+                                                "memory_mb", "size_mb",    "flips"};
 
 constexpr Metric kMetrics[] = {
     {.name = "auc", .task = Task::binary},
@@ -25,6 +28,9 @@ constexpr Metric kMetrics[] = {
     {.name = "leakage", .task = std::nullopt, .in_health = false, .in_slices = false},
     {.name = "robustness", .task = std::nullopt, .in_health = false, .in_slices = false},
     {.name = "quarantined", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "memory_mb", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "size_mb", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "flips", .task = Task::binary, .in_health = false, .in_slices = false},
     {.name = "demographic_parity_ratio", .task = Task::binary, .in_health = false, .of_groups = true},
     {.name = "demographic_parity_difference", .task = Task::binary, .in_health = false, .of_groups = true},
     {.name = "equalized_odds", .task = Task::binary, .in_health = false, .of_groups = true},
@@ -205,9 +211,7 @@ Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
   const std::size_t threshold_at = scanner.at();
   TRY(scan_threshold(scanner, gate));
   if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
-  const bool is_given =
-      gate.metric == "leakage" || gate.metric == "robustness" || gate.metric == "quarantined";
-  if (gate.against_champion && (gate.fairness || is_given)) {
+  if (gate.against_champion && (gate.fairness || std::ranges::count(kAgainstNumbers, gate.metric) > 0)) {
     scanner.back_to(threshold_at);
     scanner.skip_blanks();
     return fail(scanner.error(": '" + gate.metric + "' is held against a number, not against the champion"));

@@ -1,6 +1,7 @@
 #include "project/load_models.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "project/limit_text.h"
 #include "project/mapping_reader.h"
@@ -180,6 +181,20 @@ void read_gates(const YamlNode& list, Model& model, Draft& draft) {
   }
 }
 
+// Steps may read below the project's folder only, and only lines of CSV have numbers.
+void read_golden(const MappingReader& reader, Model& model, Diagnostics& diagnostics) {
+  model.golden = reader.text("golden");
+  model.golden_where = reader.place_of("golden");
+  if (model.golden.empty()) return;
+  const std::filesystem::path path(model.golden);
+  const bool is_below = path.is_relative() && std::count(path.begin(), path.end(), "..") == 0;
+  if (is_below && path.extension() == ".csv") return;
+  diagnostics.add(
+      model.golden_where,
+      "'golden' is " + in_quotes(model.golden) + ", a CSV file below the project's folder is wanted",
+      "such as golden.csv");
+}
+
 }  // namespace
 
 void load_model(const YamlNode::Entry& entry, Draft& draft) {
@@ -205,6 +220,7 @@ void load_model(const YamlNode::Entry& entry, Draft& draft) {
   model.split = read_split(reader, draft);
   if (const YamlNode* learner = reader.find("learner")) model.learner = read_learner(*learner, diagnostics);
   if (const YamlNode* gates = reader.find("gates")) read_gates(*gates, model, draft);
+  read_golden(reader, model, diagnostics);
 }
 
 }  // namespace trimtab::project

@@ -162,10 +162,29 @@ const DiagnosticCase kLoadModelsCases[] = {
      "are: auc, log_loss, brier, ece, accuracy"},
     {21, "    gates: [freshness <= 7d]",
      "21:13: error: gate 'freshness <= 7d': 'freshness' is no metric of a gate\n   hint: metrics are: auc, "
-     "log_loss, brier, ece, accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined"},
+     "log_loss, brier, ece, accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, "
+     "size_mb, flips"},
+    {21, "    gates: [memory_md <= 200]",
+     "21:13: error: gate 'memory_md <= 200': 'memory_md' is no metric of a gate\n   hint: did you mean "
+     "'memory_mb'?"},
+    {21, "    gates: [size_mb <= champion]",
+     "21:24: error: gate 'size_mb <= champion': 'size_mb' is held against a number, not against the "
+     "champion\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc "
+     ">= "
+     "0.62'"},
+    {21, "    gates: [slice(z).flips <= 0.1]",
+     "21:22: error: gate 'slice(z).flips <= 0.1': 'flips' is no metric of a slice\n   hint: metrics are: "
+     "auc, "
+     "log_loss, brier, ece, accuracy, rmse, mae"},
+    {21, "    golden: ../golden.csv",
+     "21:13: error: 'golden' is '../golden.csv', a CSV file below the project's folder is wanted\n   hint: "
+     "such "
+     "as golden.csv"},
+    {21, "    goldn: golden.csv",
+     "21:5: error: unknown key 'goldn' in model 'm'\n   hint: did you mean 'golden'?"},
     {21, "    gates: [5]",
      "21:13: error: gate '5': '5' is no metric of a gate\n   hint: metrics are: auc, log_loss, brier, ece, "
-     "accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined"},
+     "accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, size_mb, flips"},
     {21, "    gates: [\"  auc  > 0.6\"]",
      "21:21: error: gate '  auc  > 0.6': found '>' where '>=' or '<=' is wanted\n   hint: write it like 'auc "
      ">= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'"},

@@ -129,7 +129,7 @@ enum class Task : std::uint8_t { binary, regression };
 struct Gate {
   std::string text;
   SourceRange where;
-  std::string metric;             // auc, log_loss, brier, ece, accuracy, rmse, mae, p99_ms
+  std::string metric;             // As project::metrics() has them: auc, p99_ms, flips, …
   std::string slice;              // Column of slice(...) or fairness(...), or "".
   bool fairness = false;          // The metric compares the groups of the column.
   bool at_least = true;           // >= or <=
@@ -150,6 +150,8 @@ struct Model {
   Split split;
   Learner learner = LightgbmLearner{};
   std::vector<Gate> gates;
+  std::string golden;  // A CSV file below the project's folder, or "".
+  SourceRange golden_where;
 };
 
 struct HealthLimit {

@@ -147,7 +147,7 @@ void check_metrics(Draft& draft) {
     const auto name = [](Task of) { return std::string(kTaskNames[static_cast<std::size_t>(of)]); };
     std::string fitting;
     for (const Metric& other : metrics()) {
-      if (other.task == task->second && !other.of_groups)
+      if (other.task == task->second && !other.of_groups && other.in_health)
         fitting += (fitting.empty() ? "" : ", ") + std::string(other.name);
     }
     draft.diagnostics.add(use.where,
