@@ -4,7 +4,10 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <glob.h>
+#include <iterator>
+#include <linux/openat2.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -189,6 +192,52 @@ int Descriptor::release() {
   const int fd = fd_;
   fd_ = -1;
   return fd;
+}
+
+namespace {
+
+constexpr int kReadOnly = O_RDONLY | O_CLOEXEC | O_NOFOLLOW;
+
+// Step by step, as the kernel does it: -1 and errno.
+int walk_beneath(int root, const std::filesystem::path& relative) {
+  Descriptor at;
+  int from = root;
+  for (auto part = relative.begin(); part != relative.end(); ++part) {
+    if (*part == "..") {
+      errno = EXDEV;
+      return -1;
+    }
+    const bool is_last = std::next(part) == relative.end();
+    at = Descriptor(::openat(from, part->c_str(), is_last ? kReadOnly : kReadOnly | O_DIRECTORY));
+    if (!at) return -1;
+    from = at.get();
+  }
+  return at.release();
+}
+
+int resolve_beneath(int root, const std::filesystem::path& relative) {
+  open_how how = {};
+  how.flags = kReadOnly;
+  how.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  const long opened = ::syscall(SYS_openat2, root, relative.c_str(), &how, sizeof how);
+  const bool is_unknown = opened < 0 && (errno == ENOSYS || errno == EPERM);
+  return is_unknown ? walk_beneath(root, relative) : static_cast<int>(opened);
+}
+
+}  // namespace
+
+Result<Descriptor> open_beneath(const std::filesystem::path& root, const std::filesystem::path& relative) {
+  const std::string what = "cannot open '" + relative.string() + "' in '" + root.string() + "'";
+  if (relative.empty() || relative.is_absolute())
+    return fail(ErrorCode::forbidden, what + ": it is no name below the folder");
+  const Descriptor folder(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+  if (!folder) return fail(errno_error(errno, what));
+  Descriptor file(resolve_beneath(folder.get(), relative.lexically_normal()));
+  if (file) return file;
+  // O_NOFOLLOW says ENOTDIR of a link where a folder is wanted, and of a file there.
+  const bool leads_out = errno == ELOOP || errno == EXDEV;
+  if (leads_out) return fail(ErrorCode::forbidden, what + ": it leads out of the folder, or over a link");
+  return fail(errno_error(errno, what));
 }
 
 }  // namespace trimtab::base

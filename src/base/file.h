@@ -44,4 +44,10 @@ class Descriptor {
   int fd_ = -1;
 };
 
+// Opens a file below `root` for reading. Neither ".." nor a link on the way, whoever puts it there and when,
+// leads elsewhere: the kernel resolves the name (openat2, RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; where it
+// cannot, each step is opened without following links). Errors: not_found; forbidden: the name leads out of
+// the folder, or over a link; storage_broken.
+Result<Descriptor> open_beneath(const std::filesystem::path& root, const std::filesystem::path& relative);
+
 }  // namespace trimtab::base

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/id.h"
 
@@ -123,6 +124,33 @@ TEST_F(FileTest, ADescriptorIsClosedOnce) {
   second = Descriptor();
   EXPECT_EQ(::fcntl(fd, F_GETFD), -1);
   EXPECT_FALSE(second);
+}
+
+TEST(OpenBeneath, ReadsWhatLiesBelowAndNothingElse) {
+  const std::filesystem::path folder = std::filesystem::temp_directory_path() / ("beneath-" + random_id());
+  std::filesystem::create_directories(folder / "root/a");
+  ASSERT_TRUE(write_file_durably(folder / "root/a/b", "inside"));
+  ASSERT_TRUE(write_file_durably(folder / "secret", "outside"));
+  std::filesystem::create_symlink(folder / "secret", folder / "root/link");
+  std::filesystem::create_directory_symlink(folder, folder / "root/up");
+  std::filesystem::create_symlink("b", folder / "root/a/same");
+  const std::filesystem::path root = folder / "root";
+
+  const Result<Descriptor> file = open_beneath(root, "a/b");
+  ASSERT_TRUE(file) << render(file.error());
+  char text[8] = {};
+  EXPECT_EQ(::read(file->get(), text, sizeof text), 6);
+  EXPECT_STREQ(text, "inside");
+  EXPECT_TRUE(open_beneath(root, "a/../a/b"));
+  for (const char* name : {"../secret", "a/../../secret", "link", "a/same", "/etc/passwd", ""}) {
+    const Result<Descriptor> refused = open_beneath(root, name);
+    ASSERT_FALSE(refused) << name;
+    EXPECT_EQ(refused.error().code, ErrorCode::forbidden) << name;
+  }
+  EXPECT_FALSE(open_beneath(root, "up/secret"));
+  EXPECT_EQ(open_beneath(root, "a/gone").error().code, ErrorCode::not_found);
+  EXPECT_FALSE(open_beneath(folder / "gone", "a"));
+  ASSERT_TRUE(remove_tree(folder));
 }
 
 }  // namespace

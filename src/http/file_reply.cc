@@ -1,8 +1,6 @@
 #include "http/file_reply.h"
 
-#include <cerrno>
 #include <charconv>
-#include <fcntl.h>
 #include <optional>
 #include <utility>
 
@@ -85,9 +83,10 @@ Result<Reply> file_reply(const Request& request, const FileAnswer& answer) {
     reply.headers.emplace_back("Content-Range", "bytes " + bytes + "/" + total);
   }
   if (range.size == 0) return reply;
-  base::Descriptor file(::open(answer.path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
-  if (!file) return fail(disk_error(errno, "cannot read '" + answer.name + "'"));
-  reply.file = ReplyFile{std::make_shared<base::Descriptor>(std::move(file)), range.offset, range.size};
+  Result<base::Descriptor> file = base::open_beneath(answer.root, answer.path);
+  if (!file)
+    return fail(ErrorCode::storage_broken, "cannot read '" + answer.name + "': " + file.error().message);
+  reply.file = ReplyFile{std::make_shared<base::Descriptor>(std::move(*file)), range.offset, range.size};
   return reply;
 }
 

@@ -10,7 +10,8 @@
 namespace trimtab::http {
 
 struct FileAnswer {
-  std::filesystem::path path;
+  std::filesystem::path root;  // The file is opened below it: no link leads elsewhere.
+  std::filesystem::path path;  // From there.
   std::uint64_t size = 0;
   std::string content_type = "application/octet-stream";
   std::string etag;  // Without quotes: a hash of the content. It lets a client go on where it was cut off.

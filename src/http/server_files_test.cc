@@ -42,7 +42,8 @@ class ServerFiles : public testing::Test {
         "GET", "/files/{name*}",
         [this](const Request& request, ReplyPromise) -> Answer {
           const fs::path file = folder_ / request.path_values[0];
-          Result<Reply> reply = file_reply(request, {.path = file,
+          Result<Reply> reply = file_reply(request, {.root = folder_,
+                                                     .path = request.path_values[0],
                                                      .size = fs::file_size(file),
                                                      .content_type = "text/html",
                                                      .etag = "e1",

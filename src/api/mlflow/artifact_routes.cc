@@ -89,7 +89,9 @@ Result<http::Answer> put_to_run(RecordRooms& rooms, Request request, http::Reply
 Result<http::Answer> send_file(RecordRooms& rooms, Request request, const ArtifactPath& key,
                                const std::string& shown) {
   const ArtifactFile file = TRY(registry::find_artifact(rooms.home, key, shown));
-  return TRY(http::file_reply(request, {.path = rooms.home.blobs().path(file.sha256),
+  const store::Blobs& blobs = rooms.home.blobs();
+  return TRY(http::file_reply(request, {.root = blobs.folder(),
+                                        .path = blobs.path(file.sha256).lexically_relative(blobs.folder()),
                                         .size = static_cast<std::uint64_t>(file.size),
                                         .content_type = media_type("/" + key.path),
                                         .etag = file.sha256,
