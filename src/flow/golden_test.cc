@@ -14,17 +14,12 @@ constexpr const char* kHeader = "departs,town,km,expected_min,expected_max\n";
 class Golden : public testing::Test {
  protected:
   Golden() {
-    std::string text = world_.project.text;
     const std::string gates = "gates: [auc >= 0.1, ece <= 0.9]";
-    text.replace(text.find(gates), gates.size(), gates + "\n    golden: golden.csv");
-    world_.project = world_.read_project(text);
+    world_.declare(gates, gates + "\n    golden: golden.csv");
   }
   Candidate train() {
-    const TrainingRequest request{
-        .model = "late", .as_of = *world_.project.as_of, .test_from = {}, .champion_manifest = {}};
-    Result<Candidate> candidate = world_.pipeline()->train(request, world_.notes);
-    if (!candidate) ADD_FAILURE() << base::render(candidate.error());
-    return candidate ? std::move(*candidate) : Candidate{};
+    return world_.train(
+        {.model = "late", .as_of = *world_.project.as_of, .test_from = {}, .champion_manifest = {}});
   }
   judge::GateResult gate_of(const std::string& rows) {
     world_.write("golden.csv", kHeader + rows);

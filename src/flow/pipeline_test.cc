@@ -15,17 +15,8 @@ class PipelineTest : public testing::Test {
   TrainingRequest request() const {
     return {.model = "late", .as_of = *world_.project.as_of, .test_from = {}, .champion_manifest = {}};
   }
-  Candidate train(const TrainingRequest& request) {
-    Result<Candidate> candidate = world_.pipeline()->train(request, world_.notes);
-    if (!candidate) ADD_FAILURE() << base::render(candidate.error());
-    return candidate ? std::move(*candidate) : Candidate{};
-  }
-  void declare(const std::string& from, const std::string& to) {
-    std::string text = world_.project.text;
-    const std::size_t at = text.find(from);
-    ASSERT_NE(at, std::string::npos);
-    world_.project = world_.read_project(text.replace(at, from.size(), to));
-  }
+  Candidate train(const TrainingRequest& request) { return world_.train(request); }
+  void declare(const std::string& from, const std::string& to) { world_.declare(from, to); }
 
   SmallWorld world_;
 };

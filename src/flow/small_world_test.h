@@ -109,6 +109,20 @@ class SmallWorld {
     return std::move(*read);
   }
 
+  // Puts `to` in the place of `from` in the project file.
+  void declare(const std::string& from, const std::string& to) {
+    std::string text = project.text;
+    const std::size_t at = text.find(from);
+    ASSERT_NE(at, std::string::npos) << from;
+    project = read_project(text.replace(at, from.size(), to));
+  }
+
+  Candidate train(const TrainingRequest& request) {
+    Result<Candidate> candidate = pipeline()->train(request, notes);
+    if (!candidate) ADD_FAILURE() << base::render(candidate.error());
+    return candidate ? std::move(*candidate) : Candidate{};
+  }
+
   static std::string name_of_day(int day) { return "2020-01-0" + std::to_string(day) + ".csv"; }
 
   // A trip every half hour. `extra`: added to each trip's kilometres.

@@ -39,18 +39,10 @@ TEST(SchemaGate, ColumnsMayComeAndGoButNotChangeTheirType) {
 class StandingGates : public testing::Test {
  protected:
   Candidate train(const std::optional<std::string>& champion = {}) {
-    const TrainingRequest request{
-        .model = "late", .as_of = *world_.project.as_of, .test_from = {}, .champion_manifest = champion};
-    Result<Candidate> candidate = world_.pipeline()->train(request, world_.notes);
-    if (!candidate) ADD_FAILURE() << base::render(candidate.error());
-    return candidate ? std::move(*candidate) : Candidate{};
+    return world_.train(
+        {.model = "late", .as_of = *world_.project.as_of, .test_from = {}, .champion_manifest = champion});
   }
-  void declare(const std::string& from, const std::string& to) {
-    std::string text = world_.project.text;
-    const std::size_t at = text.find(from);
-    ASSERT_NE(at, std::string::npos) << from;
-    world_.project = world_.read_project(text.replace(at, from.size(), to));
-  }
+  void declare(const std::string& from, const std::string& to) { world_.declare(from, to); }
   void overwrite(const std::string& sha256, const std::string& text) {
     const std::filesystem::path path = world_.home->blobs().path(sha256);
     std::filesystem::permissions(path, std::filesystem::perms::owner_all);

@@ -30,12 +30,7 @@ class TableRefreshTest : public testing::Test {
     const Status whole = pipeline.check_whole(journey);
     return whole ? "passed" : base::render(whole.error());
   }
-  void declare(const std::string& from, const std::string& to) {
-    std::string text = world_.project.text;
-    const std::size_t at = text.find(from);
-    ASSERT_NE(at, std::string::npos);
-    world_.project = world_.read_project(text.replace(at, from.size(), to));
-  }
+  void declare(const std::string& from, const std::string& to) { world_.declare(from, to); }
   Words ran() { return world_.notes.take_started(); }
   static std::string day(int number) { return "data/trips/" + SmallWorld::name_of_day(number); }
   // Steps on one day's trips.

@@ -19,13 +19,40 @@ std::int64_t test_batches(const EvidenceCusum& learnable) {
   return count;
 }
 
+// In order of time, those that overlap or touch as one.
+std::vector<features::TimeSpan> together(std::vector<features::TimeSpan> spans) {
+  std::sort(spans.begin(), spans.end(), [](const auto& a, const auto& b) { return a.from < b.from; });
+  std::vector<features::TimeSpan> all;
+  for (const features::TimeSpan& span : spans) {
+    if (!all.empty() && span.from <= all.back().until) {
+      all.back().until = std::max(all.back().until, span.until);
+    } else {
+      all.push_back(span);
+    }
+  }
+  return all;
+}
+
+// Batches since the change outside of these spans.
+std::int64_t batches_outside(const std::vector<features::TimeSpan>& spans, TimeUs change,
+                             const PolicyState& state, const watch::LabelledBatch& batch) {
+  const TimeUs length = std::max<TimeUs>(1, state.batch_length);
+  std::int64_t count = (batch.end - change) / length;
+  for (const features::TimeSpan& span : spans) {
+    const TimeUs from = std::max(span.from, change), until = std::min(span.until, batch.end);
+    if (until > from) count -= (until - from) / length;
+  }
+  return std::max<std::int64_t>(count, 0);
+}
+
 // What a training after the change leaves out: batches of repaired rows, too, when there are enough others.
 // The source's own files bring them as broken as they were.
 std::vector<features::TimeSpan> spans_left_out(TimeUs change, const PolicyState& state,
                                                const watch::LabelledBatch& batch) {
   std::vector<features::TimeSpan> all = state.left_out;
   all.insert(all.end(), state.damaged.begin(), state.damaged.end());
-  return batches_since(change, state, batch, all) >= kWholeBatchesMin ? all : state.left_out;
+  all = together(std::move(all));
+  return batches_outside(all, change, state, batch) >= kWholeBatchesMin ? all : together(state.left_out);
 }
 
 }  // namespace
@@ -62,21 +89,19 @@ TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch
   return start;
 }
 
-std::int64_t batches_since(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch,
-                           const std::vector<features::TimeSpan>& left_out) {
-  const TimeUs length = std::max<TimeUs>(1, state.batch_length);
-  std::int64_t count = (batch.end - change) / length;
-  for (const features::TimeSpan& span : left_out) {
-    const TimeUs from = std::max(span.from, change);
-    if (span.until > from) count -= (span.until - from) / length;
-  }
-  return std::max<std::int64_t>(count, 0);
+TimeUs rise_of_evidence(const PolicyState& state, const watch::LabelledBatch& batch) {
+  if (state.learnable.since() > 0) return state.learnable.since();
+  return state.recent.empty() ? batch.number : state.recent.front().number;
+}
+
+std::int64_t batches_to_learn(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch) {
+  return batches_outside(spans_left_out(change, state, batch), change, state, batch);
 }
 
 void set_lesson(Verdict& verdict, const PolicyState& state, const watch::LabelledBatch& batch,
                 std::vector<TimeUs> changes, bool refits) {
   verdict.left_out = spans_left_out(changes.back(), state, batch);
-  verdict.batches = batches_since(changes.back(), state, batch, verdict.left_out);
+  verdict.batches = batches_outside(verdict.left_out, changes.back(), state, batch);
   verdict.changes = std::move(changes);
   verdict.refits = refits;
   verdict.gain_se = refits ? kGainOfMore : kGainOfChange;

@@ -22,9 +22,11 @@ inline constexpr int kTestBatchesMax = 7;
 // Where the newest `count` batches begin that are not left out, `batch` among them.
 TimeUs start_of_newest(std::int64_t count, const PolicyState& state, const watch::LabelledBatch& batch,
                        const std::vector<features::TimeSpan>& left_out = {});
-// Batches since the change that are not left out, `batch` among them.
-std::int64_t batches_since(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch,
-                           const std::vector<features::TimeSpan>& left_out);
+// Where the evidence began to rise: the batch before, or the oldest that is remembered when it rose from the
+// start.
+TimeUs rise_of_evidence(const PolicyState& state, const watch::LabelledBatch& batch);
+// How many batches since the change a training can learn from or be judged on, `batch` among them.
+std::int64_t batches_to_learn(TimeUs change, const PolicyState& state, const watch::LabelledBatch& batch);
 bool is_within(const std::vector<features::TimeSpan>& spans, const watch::LabelledBatch& batch);
 
 inline constexpr double kTestLog = 4.6;  // ln 100: evidence that a test can be expected to confirm.

@@ -268,10 +268,10 @@ void add_span(std::vector<features::TimeSpan>& spans, features::TimeSpan span) {
 
 // Evidence that rose to an alarm and then went away again was no change that lasted: wrong labels, or a world
 // that was back before anything was learnt. Nobody learns from those batches.
-void leave_out_if_over(PolicyState& state, bool alarmed, TimeUs until) {
+void leave_out_if_over(PolicyState& state, bool alarmed, const watch::LabelledBatch& batch) {
   if (!state.learnable.alarms()) state.weighed_at = 0;
   if (!alarmed || state.learnable.alarms()) return;
-  add_span(state.left_out, {state.learnable.since(), until});
+  add_span(state.left_out, {rise_of_evidence(state, batch), batch.number});
   state.failed_heals = 0;
   state.not_before.reset();
 }
@@ -287,12 +287,10 @@ bool is_learning_a_change(const PolicyState& state) {
 std::vector<TimeUs> changes_seen(const PolicyState& state, const watch::LabelledBatch& batch, int budget) {
   std::vector<TimeUs> changes;
   const auto add = [&changes](TimeUs change) {
-    if (change > 0 && (changes.empty() || changes.back() < change)) changes.push_back(change);
+    if (changes.empty() || changes.back() < change) changes.push_back(change);
   };
   if (is_learning_a_change(state)) add(state.changed_since);
-  const bool is_from_the_start = state.learnable.since() == 0 && !state.recent.empty();
-  add(is_from_the_start ? state.recent.front().number : state.learnable.since());
-  if (changes.empty()) changes.push_back(batch.number);
+  add(rise_of_evidence(state, batch));
   const int steepest = state.learnable.steepest();
   const bool is_recent = steepest > budget && static_cast<std::size_t>(steepest) < state.recent.size();
   if (is_recent) add(start_of_newest(steepest + 1, state, batch));
@@ -303,7 +301,7 @@ std::vector<TimeUs> changes_seen(const PolicyState& state, const watch::Labelled
 Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                     Json evidence, TimeUs now) {
   if (state.changed_since == 0 || state.learnt_batches <= 0) return {};
-  const std::int64_t count = batches_since(state.changed_since, state, batch, state.left_out);
+  const std::int64_t count = batches_to_learn(state.changed_since, state, batch);
   const auto learnt = static_cast<double>(state.learnt_batches);
   if (count > kRefitBatchesMax || static_cast<double>(count) < kMoreBatches * learnt) return {};
   if (!reason_to_leave_it(options, Treatment::retrain).empty()) return {};
@@ -335,7 +333,7 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
     state.levels.learn(batch, budget, ahead, about_level);
     const bool alarmed = state.learnable.alarms();
     gather_evidence(state, batch, evidence);
-    leave_out_if_over(state, alarmed, batch.number);
+    leave_out_if_over(state, alarmed, batch);
   }
   Verdict of_level;
   if (state.levels.should_follow(budget) || state.levels.should_leave()) {

@@ -192,6 +192,19 @@ TEST_F(Policy, WhatSpokeForAChangeAndThenNoLongerIsNeverLearntFrom) {
   EXPECT_EQ(PolicyState::from_json(state_.to_json()).left_out, state_.left_out);
 }
 
+TEST_F(Policy, WhatSpokeForAChangeFromTheStartDoesNotLeaveOutAllThatWasBefore) {
+  options_.heal.poison_budget = 1'000;  // Nothing is done about it.
+  for (int day = 0; day < 3; ++day) state_.recent.push_back(stream_.day(day_ + day, Concept::first));
+  const TimeUs oldest = day_ * base::kDayUs;
+  day_ += 3;
+  state_.served_version = 1;
+  state_.learnable.add(kAlarmLog + 0.5, day_ * base::kDayUs);
+  ASSERT_EQ(state_.learnable.since(), 0) << "there was no batch before";
+  for (int i = 0; i < 300 && state_.left_out.empty(); ++i) next_day(Concept::first);
+  ASSERT_EQ(state_.left_out.size(), 1u);
+  EXPECT_GE(state_.left_out[0].from, oldest);
+}
+
 TEST_F(Policy, BatchesOfRepairedRowsAreNotLearntFromWhereThereAreOthers) {
   pass(15);
   const TimeUs first = day_ * base::kDayUs;

@@ -7,7 +7,6 @@
 
 #include "base/log.h"
 #include "heal/approval.h"
-#include "heal/bulletin.h"
 #include "heal/lesson.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
@@ -20,171 +19,8 @@
 namespace trimtab::heal {
 namespace {
 
-Json measures(const watch::LabelledBatch& batch, std::span<const double> scores, bool binary) {
-  std::vector<double> truth, score;
-  for (std::size_t i = 0; i < scores.size(); ++i) {
-    if (std::isnan(scores[i])) continue;
-    truth.push_back(batch.truth[i]);
-    score.push_back(scores[i]);
-  }
-  Json json = Json::object();
-  for (const std::string& name : judge::metric_names(binary)) {
-    const Result<judge::Measure> measured = judge::measure(name, truth, score);
-    json.set(name, measured && measured->value ? Json(*measured->value) : Json());
-  }
-  return json.set("rows", static_cast<std::int64_t>(truth.size()));
-}
-
-// What every version that scored the batch did on it; the answers that were given stand under role "served".
-BatchReport performance(const watch::LabelledBatch& batch, bool binary) {
-  BatchReport rows;
-  const Json served = measures(batch, batch.served, binary);
-  rows.push_back({batch.served_version, "served", served.int_or("rows"), served.dump()});
-  for (const auto& [version, scores] : batch.scores) {
-    if (version == batch.served_version) continue;
-    const Json of_version = measures(batch, scores, binary);
-    const auto role = batch.roles.find(version);
-    const bool previous = role != batch.roles.end() && role->second == model::Role::previous;
-    rows.push_back({version, previous ? "previous" : "shadow", of_version.int_or("rows"), of_version.dump()});
-  }
-  return rows;
-}
-
-Status write_performance(store::Connection& connection, const std::string& endpoint,
-                         const watch::LabelledBatch& batch, const BatchReport& rows, TimeUs now) {
-  for (const VersionPerformance& row : rows) {
-    TRY(connection
-            .prepare("INSERT OR IGNORE INTO batch_performance (endpoint, batch, version, role, predictions, "
-                     "labels, "
-                     "metrics_json, closed_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)")
-            .with(endpoint, batch.number, row.version, row.role, batch.predictions, row.labels, row.metrics,
-                  now)
-            .run());
-  }
-  return {};
-}
-
-// The same verdict as the one that the journal ends with: said once is enough.
-bool is_said(const Incident& incident, const Verdict& verdict) {
-  if (incident.events.empty() || incident.events.back().kind != "verdict") return false;
-  const Json& last = incident.events.back().detail;
-  return last.text_or("treatment") == treatment_name(verdict.treatment) &&
-         last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
-}
-
-Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
-                  TimeUs now, TimeUs train_takes) {
-  const Verdict& verdict = finding.verdict;
-  Json treatment = Json::object({{"treatment", treatment_name(verdict.treatment)}});
-  treatment.set("key", endpoint + "/" + std::to_string(batch.number));
-  treatment.set("as_of", now).set("test_from", verdict.test_from);
-  treatment.set("champion", finding.next.served_version.value_or(batch.served_version));
-  if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
-  if (verdict.train_from > 0) treatment.set("train_from", verdict.train_from);
-  if (!verdict.left_out.empty()) treatment.set("left_out", spans_json(verdict.left_out));
-  if (!verdict.changes.empty()) {
-    Json changes = Json::array();
-    for (const TimeUs change : verdict.changes) changes.push(change);
-    treatment.set("changes", std::move(changes)).set("batches", verdict.batches);
-    treatment.set("gain_se", verdict.gain_se).set("refits", verdict.refits);
-  }
-  if (!verdict.gated) treatment.set("gated", false);
-  const bool trains = verdict.treatment == Treatment::retrain;
-  return treatment.set("available_at", trains ? now + train_takes : now);
-}
-
-std::vector<TimeUs> changes_of(const Json& treatment) {
-  std::vector<TimeUs> changes;
-  if (!treatment["changes"].is_array()) return changes;
-  for (const Json& change : treatment["changes"].as_array()) changes.push_back(change.as_int());
-  return changes;
-}
-
 // The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h).
 constexpr std::string_view kRollOut = "roll_out";
-
-// What the journal and the people are told, in one transaction. Lives as long as that.
-class Journal {
- public:
-  Journal(store::Connection& connection, const Patient& ward, TimeUs now)
-      : connection_(connection), ward_(ward), now_(now) {}
-
-  Status append(std::int64_t incident, const std::string& kind, const Json& detail) {
-    return append_event(connection_, incident, kind, detail, now_);
-  }
-  Status say(const std::string& action, std::int64_t incident, const std::string& summary,
-             const Json& detail) {
-    return tell(connection_, ward_.options().heal, {action, ward_.name(), incident, summary, detail}, now_);
-  }
-  Result<std::int64_t> open(const std::string& summary, const Json& detected) {
-    const std::int64_t incident = TRY(open_incident(connection_, ward_.name(), summary, now_));
-    TRY(append(incident, "detected", detected));
-    TRY(say("opened", incident, summary, detected));
-    return incident;
-  }
-  Status close(const Incident& incident, const Json& closed) {
-    TRY(append(incident.id, "closed", closed));
-    return say("closed", incident.id, incident.summary, closed);
-  }
-
- private:
-  store::Connection& connection_;
-  const Patient& ward_;
-  TimeUs now_;
-};
-
-// The verdict, in the open incident or in a new one, and the treatment that it begins or proposes.
-Status write_verdict(Journal& journal, const Patient& ward, const watch::LabelledBatch& batch,
-                     const Finding& finding, const Incident* open, TimeUs now, TimeUs train_takes) {
-  const Verdict& verdict = finding.verdict;
-  const bool holds = verdict.treatment == Treatment::hold;
-  if (holds && open != nullptr && (is_said(*open, verdict) || open->waiting_plan() != nullptr)) return {};
-  std::int64_t incident = open != nullptr ? open->id : 0;
-  if (open == nullptr) {
-    const Json detected = Json::object({{"batch", base::format_time(batch.number)}});
-    incident = TRY(journal.open(verdict.hypothesis, detected));
-  }
-  TRY(journal.append(incident, "verdict", verdict.to_json()));
-  if (holds) return {};
-  const Json treatment = treatment_of(ward.name(), batch, finding, now, train_takes);
-  TRY(journal.append(incident, finding.proposes ? "plan" : "treatment", treatment));
-  if (!finding.proposes) return {};
-  return journal.say("waiting", incident, verdict.hypothesis, verdict.to_json());
-}
-
-// An incident that only waited is over when what it waited for has gone.
-Status close_if_over(Journal& journal, const Incident& incident, const PolicyState& state) {
-  const bool stands = state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
-  if (stands || incident.unfinished_treatment() != nullptr) return {};
-  Json closed = Json::object({{"health", health_of(state)}});
-  return journal.close(incident, closed.set("why", "the evidence has gone"));
-}
-
-// What the batch says of a version that is being rolled out.
-Status write_rollout(Journal& journal, const Patient& ward, const watch::LabelledBatch& batch,
-                     const Incident& incident) {
-  const IncidentEvent* newest = incident.rollout();
-  const PolicyOptions& options = ward.options();
-  if (newest == nullptr || !options.rollout) return {};
-  const RolloutState state = RolloutState::from_json(newest->detail);
-  const bool decided = state.step == RolloutStep::promote || state.step == RolloutStep::send_back;
-  if (decided) return {};  // And about to be carried out.
-  const RolloutState next =
-      weigh_rollout(*options.rollout, options.heal.poison_budget, options.binary, state, batch);
-  Json detail = next.to_json();
-  detail.set("batch", base::format_time(batch.number));
-  return journal.append(incident.id, "rollout",
-                        detail.set("share", rollout_share(*options.rollout, next.stage)));
-}
-
-// Words for people when it has come so far that the loop does nothing more by itself.
-Status say_if_person_is_called(Journal& journal, const Incident& incident, const PolicyState& before,
-                               const PolicyState& after) {
-  const bool calls = health_of(after) == "needs_attention" && health_of(before) != "needs_attention";
-  if (!calls) return {};
-  return journal.say("needs_attention", incident.id, incident.summary,
-                     Json::object({{"failed_heals", after.failed_heals}}));
-}
 
 }  // namespace
 
@@ -234,16 +70,16 @@ Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const B
                        const Finding& finding) {
   const TimeUs now = clock_.now();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
-    TRY(write_performance(connection, ward.name(), batch, performance, now));
+    Journal journal(connection, ward, now);
+    TRY(journal.write_performance(batch, performance));
     TRY(keep_policy(connection, ward.name(), finding.next, now));
     const std::vector<Incident> open = TRY(list_incidents(connection, ward.name(), true));
     const Incident* incident = open.empty() ? nullptr : &open.front();
-    Journal journal(connection, ward, now);
-    if (incident != nullptr) TRY(write_rollout(journal, ward, batch, *incident));
+    if (incident != nullptr) TRY(journal.write_rollout(batch, *incident));
     if (finding.verdict.treatment == Treatment::none) {
-      return incident != nullptr ? close_if_over(journal, *incident, finding.next) : Status();
+      return incident != nullptr ? journal.close_if_over(*incident, finding.next) : Status();
     }
-    return write_verdict(journal, ward, batch, finding, incident, now, train_takes_);
+    return journal.write_verdict(batch, finding, incident, train_takes_);
   }));
   ward.policy() = finding.next;
   ward.answer_at(ward.policy().levels.served());
@@ -532,7 +368,7 @@ Status Rounds::conclude(Patient& ward, const Incident& incident, const Json& out
     TRY(keep_policy(connection, ward.name(), next, now));
     if (result == "promoted") TRY(journal.say("promoted", incident.id, incident.summary, outcome));
     if (result == "rolled back") TRY(journal.say("rolled_back", incident.id, incident.summary, outcome));
-    TRY(say_if_person_is_called(journal, incident, ward.policy(), next));
+    TRY(journal.say_if_person_is_called(incident, ward.policy(), next));
     return journal.close(incident, closed);
   }));
   ward.policy() = std::move(next);

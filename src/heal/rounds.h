@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "flow/pipeline.h"
 #include "heal/incident.h"
+#include "heal/journal.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
 #include "judge/metrics.h"
@@ -18,22 +19,6 @@
 #include "watch/batches.h"
 
 namespace trimtab::heal {
-
-// How one version did on one labelled batch.
-struct VersionPerformance {
-  std::int64_t version = 0;
-  std::string role;  // "served": the answers that were given; "shadow", "previous"
-  std::int64_t labels = 0;
-  std::string metrics;  // JSON
-};
-using BatchReport = std::vector<VersionPerformance>;
-
-// A verdict, and what the policy remembers once it is journaled.
-struct Finding {
-  Verdict verdict;
-  PolicyState next;
-  bool proposes = false;  // `mode: suggest`: the treatment waits as a plan (heal/approval.h).
-};
 
 // A candidate, trained and judged, as the record takes it, and its metrics with their intervals.
 struct Trained {

@@ -67,12 +67,7 @@ class SmallPlant : public testing::Test {
   }
 
   // Replaces a piece of the project file.
-  void declare(const std::string& from, const std::string& to) {
-    std::string text = world_.project.text;
-    const std::size_t at = text.find(from);
-    ASSERT_NE(at, std::string::npos) << from;
-    world_.project = world_.read_project(text.replace(at, from.size(), to));
-  }
+  void declare(const std::string& from, const std::string& to) { world_.declare(from, to); }
 
   flow::SmallWorld world_;
   std::string actor_ = "cli";
