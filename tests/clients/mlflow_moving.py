@@ -6,6 +6,7 @@ bench/requirements.txt; run.py starts it there.
 """
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -378,6 +379,12 @@ class Moving(unittest.TestCase):
             self.trimtab("export", "mlflow", "--to", target, "--home", "back", "--json").stdout
         )
         self.assertEqual([again["runs"]["brought"], again["versions"]["brought"]], [0, 0])
+        self.assertEqual(facts(MlflowClient(target)), self.expected)
+        # As if each kill had come just before it was noted what had been made there.
+        with contextlib.closing(sqlite3.connect(self.root / "back/meta.db")) as home, home:
+            gone = home.execute("DELETE FROM setting WHERE name LIKE '%version%late/%'").rowcount
+        self.assertEqual(gone, 2, "there is a note of each version")
+        self.trimtab("export", "mlflow", "--to", target, "--home", "back")
         self.assertEqual(facts(MlflowClient(target)), self.expected)
 
     def test_without_artifacts_the_record_comes_and_says_what_is_left(self):

@@ -39,6 +39,19 @@ std::string first_id(const Json& list, std::string_view outer, std::string_view 
   return list.is_array() && !list.as_array().empty() ? list.as_array().front()[outer].text_or(name) : "";
 }
 
+// As a text of a filter.
+std::string quoted(const std::string& text) {
+  std::string literal = "'";
+  for (const char c : text) literal += c == '\'' ? std::string("''") : std::string(1, c);
+  return literal + "'";
+}
+
+// MLflow's servers write it as a text, others as a number.
+std::string number_of(const Json& version) {
+  const Json& number = version["version"];
+  return number.is_string() ? number.as_string() : number.dump();
+}
+
 // "mlflow-artifacts:/3/x/artifacts" → "3/x/artifacts". Errors: unsupported (files are kept elsewhere).
 Result<std::string> proxy_path(const std::string& uri) {
   constexpr std::string_view kProxy = "mlflow-artifacts:/";
@@ -354,10 +367,7 @@ class Exporter {
 
   Status send_versions(const registry::RegisteredModel& model) {
     registry::VersionSearch search;
-    std::string quoted = model.name;
-    for (std::size_t at = 0; (at = quoted.find('\'', at)) != std::string::npos; at += 2)
-      quoted.insert(at, "'");
-    search.filter = "name = '" + quoted + "'";
+    search.filter = "name = " + quoted(model.name);
     search.order_by = {"version_number ASC"};
     std::map<std::int64_t, std::string> numbers;
     for (const registry::ModelVersion& version : TRY(registry::search_versions(home_, search)).versions) {
@@ -391,13 +401,7 @@ class Exporter {
                    "' is left behind: " + body.error().message);
       return std::string();
     }
-    std::vector<KeyValue> tags = version.tags;
-    tags.push_back({kExportedFromTag, key});
-    body->set("name", version.model).set("description", version.description.value_or(""));
-    body->set("tags", pairs_json(tags));
-    const Json made = TRY(server_.post("/model-versions/create", *body));
-    const Json& number = made["model_version"]["version"];
-    const std::string there = number.is_string() ? number.as_string() : number.dump();
+    const std::string there = TRY(place_version(version, key, std::move(*body)));
     if (version.stage != "None") {
       Json stage = Json::object({{"name", version.model}, {"version", there}, {"stage", version.stage}});
       TRY(server_.post("/model-versions/transition-stage", stage.set("archive_existing_versions", false)));
@@ -409,6 +413,25 @@ class Exporter {
     TRY(links_.keep("version", key, there));
     ++report_["versions"].brought;
     return there;
+  }
+
+  // The number of the version that an interrupted export has made, or of a new one.
+  Result<std::string> place_version(const registry::ModelVersion& version, const std::string& key,
+                                    Json body) {
+    const std::string filter = "name = " + quoted(version.model) + " AND tags.`" +
+                               std::string(kExportedFromTag) + "` = " + quoted(key);
+    // MLflow's filters know no quotes within a name.
+    const bool can_ask = version.model.find('\'') == std::string::npos;
+    const Json found =
+        can_ask ? TRY(server_.get("/model-versions/search", {{"filter", filter}, {"max_results", "1"}}))
+                : Json();
+    const Json& known = found["model_versions"];
+    if (known.is_array() && !known.as_array().empty()) return number_of(known.as_array().front());
+    std::vector<KeyValue> tags = version.tags;
+    tags.push_back({kExportedFromTag, key});
+    body.set("name", version.model).set("description", version.description.value_or(""));
+    body.set("tags", pairs_json(tags));
+    return number_of(TRY(server_.post("/model-versions/create", body))["model_version"]);
   }
 
   // Where a version's files are there, as the parameters of its making.
