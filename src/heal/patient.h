@@ -3,12 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.h"
 #include "heal/policy.h"
 #include "watch/batches.h"
+#include "watch/correction.h"
 
 namespace trimtab::heal {
 
@@ -30,6 +32,9 @@ class Patient {
   // known, because the log does not keep the row as it was asked. Errors: those of its loading and scoring.
   virtual Result<std::vector<double>> score_again(std::int64_t version,
                                                   const watch::LabelledBatch& batch) = 0;
+  // What a correction could have learnt from the rows that the version was judged by (watch/baseline.h);
+  // nothing: it brought none along.
+  virtual std::optional<watch::Correction> weakness_of(std::int64_t version) = 0;
   // From now on answers are moved by so much in log odds; 0: not at all.
   virtual void answer_at(double level) = 0;
 };

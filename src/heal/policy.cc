@@ -20,7 +20,6 @@ namespace {
 
 constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
 constexpr double kRecalibrationRidge = 1;
-constexpr double kProbeRidge = 20;
 // A refused candidate is followed by another when there are more rows. After two the loop stops and calls a
 // person; if nobody comes it tries again much later, for a world that goes on changing is left to nobody.
 constexpr int kBackoffBatches = 2;
@@ -54,7 +53,7 @@ struct Pool {
       features.insert(features.end(), first, first + batch.width);
     }
   }
-  CorrectionRows rows() const { return {width, features, score, truth}; }
+  watch::CorrectionRows rows() const { return {width, features, score, truth}; }
 };
 
 Pool pool_of(std::span<const watch::LabelledBatch* const> batches, bool with_features) {
@@ -79,9 +78,9 @@ double mean_of(const std::vector<double>& values) {
 std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const> earlier, const Pool& now,
                                      bool with_features, double ridge) {
   const Pool past = pool_of(earlier, with_features);
-  const Result<Correction> correction = Correction::fit(past.rows(), ridge);
+  const Result<watch::Correction> correction = watch::Correction::fit(past.rows(), ridge);
   if (!correction) return {};
-  CorrectionRows rows = now.rows();
+  watch::CorrectionRows rows = now.rows();
   if (!with_features) rows.width = 0, rows.features = {};
   std::vector<double> score;
   correction->apply(rows, score);
@@ -116,9 +115,16 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
     if (!recalibrated.empty() && mean_of(recalibrated) < mean_of(best)) best = recalibrated;
   }
   evidence.set("recalibrated_brier", mean_of(best));
+  if (state.weakness && state.weakness_of == batch.served_version && state.weakness->width() == batch.width) {
+    std::vector<double> score;
+    state.weakness->apply(now.rows(), score);
+    const std::vector<double> known = losses_of(now, score);
+    evidence.set("weakness_brier", mean_of(known));
+    if (mean_of(known) < mean_of(best)) best = known;
+  }
   std::vector<std::vector<double>> alternatives;
   for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {
-    const std::vector<double> probe = corrected_losses(newest(count), now, true, kProbeRidge);
+    const std::vector<double> probe = corrected_losses(newest(count), now, true, watch::kProbeRidge);
     if (probe.empty()) continue;
     evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe));
     std::vector<double>& difference = alternatives.emplace_back();
@@ -519,6 +525,8 @@ Json PolicyState::to_json() const {
   for (const TimeUs time : retrains) times.push(time);
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
   json.set("not_before", not_before ? Json(*not_before) : Json());
+  if (weakness) json.set("weakness", weakness->to_json());
+  json.set("weakness_of", weakness_of);
   json.set("naive", naive).set("changed_since", changed_since).set("learnt_batches", learnt_batches);
   json.set("weighed_at", weighed_at);
   json.set("left_out", spans_json(left_out)).set("damaged", spans_json(damaged));
@@ -548,6 +556,9 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.weighed_at = json.double_or("weighed_at");
   state.left_out = spans_from(json["left_out"]);
   state.damaged = spans_from(json["damaged"]);
+  state.weakness_of = json.int_or("weakness_of");
+  if (Result<watch::Correction> weakness = watch::Correction::from_json(json["weakness"]))
+    state.weakness = std::move(*weakness);
   if (json["naive"].is_object()) state.naive = json["naive"];
   return state;
 }

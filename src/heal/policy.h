@@ -17,6 +17,7 @@
 #include "heal/evidence.h"
 #include "project/project.h"
 #include "watch/batches.h"
+#include "watch/correction.h"
 
 namespace trimtab::heal {
 
@@ -66,6 +67,10 @@ struct PolicyState {
   std::deque<watch::LabelledBatch>
       recent;  // The newest batches, at most kRecentBatches, rebuilt from the log.
   std::optional<std::int64_t> served_version;
+  // What a correction of the served version had learnt from the rows that the version was judged by: what
+  // it corrects today as well is a weakness of the version's and no change of the world.
+  std::optional<watch::Correction> weakness;
+  std::int64_t weakness_of = 0;  // That version; 0: nobody has looked yet.
   std::int64_t batches_since_promotion = 0;
   std::vector<TimeUs> retrains;              // Times within the budget's window.
   TimeUs changed_since = 0;                  // The change that the champion has learnt; 0: none, …

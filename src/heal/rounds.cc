@@ -22,6 +22,13 @@ namespace {
 // The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h).
 constexpr std::string_view kRollOut = "roll_out";
 
+// Of the version that serves now; read once.
+void know_weakness(Patient& ward, PolicyState& policy) {
+  if (!policy.served_version || policy.weakness_of == *policy.served_version) return;
+  policy.weakness_of = *policy.served_version;
+  policy.weakness = ward.weakness_of(*policy.served_version);
+}
+
 }  // namespace
 
 Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
@@ -43,6 +50,7 @@ BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) co
 
 Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& batch) const {
   Finding finding{{}, ward.policy()};
+  know_weakness(ward, finding.next);
   if (ward.options().heal.mode != project::HealMode::suggest) {
     finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
     return finding;

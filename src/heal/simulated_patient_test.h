@@ -51,6 +51,7 @@ class SimulatedPatient final : public Patient {
     for (const double truth : batch.truth) scores.push_back(says_again.value_or(truth));
     return scores;
   }
+  std::optional<watch::Correction> weakness_of(std::int64_t) override { return std::nullopt; }
   void answer_at(double moved_by) override { level = moved_by; }
 
   // All that was in memory is gone, and what the disk has is read again.

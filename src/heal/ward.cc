@@ -208,6 +208,11 @@ Result<std::vector<double>> Ward::score_again(std::int64_t version, const watch:
   return scores;
 }
 
+std::optional<watch::Correction> Ward::weakness_of(std::int64_t version) {
+  const auto baseline = load_baseline(home_, declared_.model, version, {engine_, privacy_.get()});
+  return baseline == nullptr ? std::nullopt : baseline->correction;
+}
+
 void Ward::add_labels(std::vector<watch::Label> labels,
                       std::function<void(Result<watch::LabelReport>)> on_done) {
   auto report = std::make_shared<watch::LabelReport>();

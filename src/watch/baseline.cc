@@ -197,7 +197,13 @@ Baseline Baseline::make(const std::vector<model::Feature>& features, bool binary
   baseline.truth_sums.assign(static_cast<std::size_t>(prediction.bins.size()), 0);
   for (std::size_t row = 0; row < rows.scores.size(); ++row)
     baseline.truth_sums[static_cast<std::size_t>(prediction.bins.find(rows.scores[row]))] += rows.truth[row];
-  if (!binary) fit_errors(baseline, rows);
+  if (!binary) {
+    fit_errors(baseline, rows);
+    return baseline;
+  }
+  Result<Correction> correction =
+      Correction::fit({baseline.width, rows.test, rows.scores, rows.truth}, kProbeRidge);
+  if (correction) baseline.correction = std::move(*correction);
   return baseline;
 }
 
@@ -217,6 +223,7 @@ Json Baseline::to_json() const {
   for (const WatchedColumn& column : columns) list.push(column_json(column));
   Json json = Json::object({{"binary", binary}, {"columns", std::move(list)}});
   json.set("reconstruction", reconstruction.to_json()).set("truth_sums", list_json(truth_sums));
+  if (correction) json.set("correction", correction->to_json());
   if (!binary) json.set("error_parts", list_json(error_parts)).set("error_mean", error_mean);
   return json;
 }
@@ -234,6 +241,9 @@ Result<Baseline> Baseline::from_json(const Json& json) {
     return broken("its reconstruction has another width");
   baseline.truth_sums = TRY(numbers(json["truth_sums"], "truth_sums"));
   if (baseline.truth_sums.size() != baseline.prediction().reference.size()) return broken("truth_sums");
+  if (!json["correction"].is_null()) baseline.correction = TRY(Correction::from_json(json["correction"]));
+  if (baseline.correction && baseline.correction->width() != baseline.width)
+    return broken("its correction has another width");
   if (baseline.binary) return baseline;
   baseline.error_mean = json.double_or("error_mean");
   baseline.error_parts = TRY(numbers(json["error_parts"], "error_parts"));

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/result.h"
 #include "model/recipe.h"
 #include "watch/column_bins.h"
+#include "watch/correction.h"
 #include "watch/reconstruction.h"
 
 namespace trimtab::watch {
@@ -54,6 +56,9 @@ struct Baseline {
   // order of the columns' bins (unusualness left out), and the mean it adds to. Empty: binary.
   std::vector<double> error_parts;
   double error_mean = 0;
+  // Of a binary one: what a correction could have learnt from the test rows that the version did not know.
+  // Nothing: too few rows.
+  std::optional<Correction> correction;
 
   static Baseline make(const std::vector<model::Feature>& features, bool binary, const BaselineRows& rows);
   const WatchedColumn& prediction() const { return columns[static_cast<std::size_t>(width)]; }
