@@ -110,7 +110,7 @@ class Run:
     def live(self):
         # A hanging worker must not cost the bench minutes; nothing else here takes seconds.
         self.server = heal_server.Server(
-            self.program, self.folder, self.policy.flag, ("--step-time-max", "15s")
+            self.program, self.folder, self.policy.flag, ("--step-time-max", "60s")
         )
         try:
             for number in range(self.stream.horizon):

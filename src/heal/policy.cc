@@ -10,6 +10,7 @@
 #include <span>
 #include <utility>
 
+#include "heal/label_doubt.h"
 #include "heal/lesson.h"
 #include "heal/naive_policy.h"
 #include "judge/metrics.h"
@@ -29,9 +30,15 @@ constexpr const char* kCallsAPerson = "two heals in a row have failed: this need
 // whole.
 constexpr std::int64_t kSameChangeBatches = 20;
 // What was learnt of a change from few batches is learnt again when there are so many times more, as long as
-// there are few: a model's excess loss falls as one over the rows, so that each refit brings less.
-constexpr double kMoreBatches = 2.5;
+// there are few: a model's excess loss falls as one over the rows, so that each refit brings less. Where
+// there are many, only if the evidence leans that way, too.
+constexpr double kMoreBatches = 2.4;
+constexpr std::int64_t kFewBatches = 25;
 constexpr std::int64_t kRefitBatchesMax = 60;
+constexpr double kLeans = 3;  // ln 20
+// Faults of labels are found and mended within so many poison budgets.
+constexpr int kDoubtTimesBudget = 4;
+constexpr int kDoubtBudgetMin = 3;
 constexpr double kDamagedShare = 0.2;     // Of a batch's rows that were repaired: it counts as damaged.
 constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
 
@@ -310,6 +317,7 @@ Verdict weigh_refit(const PolicyOptions& options, PolicyState& state, const watc
   const std::int64_t count = batches_to_learn(state.changed_since, state, batch);
   const auto learnt = static_cast<double>(state.learnt_batches);
   if (count > kRefitBatchesMax || static_cast<double>(count) < kMoreBatches * learnt) return {};
+  if (count > kFewBatches && state.learnable.value() < kLeans) return {};
   if (!reason_to_leave_it(options, Treatment::retrain).empty()) return {};
   if (!reason_to_wait(options, state, now, evidence).empty()) return {};
   evidence.set("batches_learnt", state.learnt_batches).set("batches_since", count);
@@ -324,9 +332,40 @@ bool is_damaged(const watch::LabelledBatch& batch) {
          static_cast<double>(batch.damaged) >= kDamagedShare * static_cast<double>(batch.rows());
 }
 
+// Labels that cannot be what happened say nothing of any version, and nobody learns from them. What goes on for
+// longer than a fault may is believed after all. Nothing: there is no doubt.
+std::optional<Verdict> weigh_labels(const PolicyOptions& options, PolicyState& state,
+                                    const watch::LabelledBatch& batch) {
+  Pool now;
+  now.add(batch, true);
+  const std::optional<LabelDoubt> doubt = doubt_labels(now.rows(), state.doubtful_batches > 0 ? 0 : kDoubtUnexplained);
+  if (!doubt) {
+    state.doubtful_batches = 0;
+    return std::nullopt;
+  }
+  const int lasting = kDoubtTimesBudget * std::max(options.heal.poison_budget, kDoubtBudgetMin);
+  if (state.doubtful_batches >= lasting) return std::nullopt;
+  if (state.doubtful_batches == 0) state.doubtful_since = batch.number;
+  if (++state.doubtful_batches == lasting) {
+    std::erase_if(state.left_out, [&](const auto& span) { return span.from >= state.doubtful_since; });
+    return std::nullopt;
+  }
+  add_span(state.left_out, {batch.number, batch.end});
+  Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
+  evidence.set("doubt", doubt->to_json()).set("doubtful_batches", state.doubtful_batches);
+  return hold("since " + time_text(state.doubtful_since) +
+                  " labels say the same of all rows of a kind: their source may be broken",
+              std::move(evidence),
+              "nothing is learnt from these batches; if it is the truth, that is believed after " +
+                  std::to_string(lasting) + " of them");
+}
+
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                        TimeUs now) {
   if (is_damaged(batch)) add_span(state.damaged, {batch.number, batch.end});
+  if (options.binary) {
+    if (std::optional<Verdict> doubt = weigh_labels(options, state, batch)) return *doubt;
+  }
   Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
   const std::optional<std::int64_t> previous = compare_previous(state, batch, evidence);
   if (previous && state.previous_better.alarms()) {
@@ -419,6 +458,7 @@ bool see_as_champions(const PolicyState& state, watch::LabelledBatch& batch) {
   const auto missing = std::count_if(scored->second.begin(), scored->second.end(),
                                      [](double score) { return std::isnan(score); });
   if (missing * 2 > batch.rows()) return false;
+  if (batch.served_version == state.former_version) batch.roles[batch.served_version] = model::Role::previous;
   batch.served_version = *state.served_version;
   batch.plain = batch.served = scored->second;
   return true;
@@ -432,6 +472,11 @@ void count_batch(PolicyState& state) {
 }
 
 }  // namespace
+
+bool wants_scores(const PolicyState& state, const watch::LabelledBatch& batch) {
+  return state.served_version && *state.served_version != batch.served_version &&
+         batch.number >= state.unlearnt_from && !batch.scores.contains(*state.served_version);
+}
 
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                TimeUs now) {
@@ -460,7 +505,9 @@ void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
   state.changed_since = 0;
   state.learnt_batches = 0;
   state.weighed_at = 0;
+  if (state.served_version != version) state.former_version = state.served_version;
   state.served_version = version;
+  if (!state.recent.empty()) state.unlearnt_from = state.recent.back().end;
   state.batches_since_promotion = 0;
   state.not_before.reset();
   state.treating = false;
@@ -519,6 +566,8 @@ Json PolicyState::to_json() const {
   Json json =
       Json::object({{"learnable", learnable.to_json()}, {"previous_better", previous_better.to_json()}});
   json.set("served_version", served_version ? Json(*served_version) : Json());
+  json.set("former_version", former_version ? Json(*former_version) : Json());
+  json.set("unlearnt_from", unlearnt_from);
   json.set("batches_since_promotion", batches_since_promotion).set("failed_heals", failed_heals);
   json.set("treating", treating).set("on_trial", on_trial).set("levels", levels.to_json());
   Json times = Json::array();
@@ -528,6 +577,7 @@ Json PolicyState::to_json() const {
   if (weakness) json.set("weakness", weakness->to_json());
   json.set("weakness_of", weakness_of);
   json.set("naive", naive).set("changed_since", changed_since).set("learnt_batches", learnt_batches);
+  json.set("doubtful_batches", doubtful_batches).set("doubtful_since", doubtful_since);
   json.set("weighed_at", weighed_at);
   json.set("left_out", spans_json(left_out)).set("damaged", spans_json(damaged));
   return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
@@ -542,6 +592,8 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.learnable = EvidenceCusum::from_json(json["learnable"]);
   state.previous_better = EvidenceCusum::from_json(json["previous_better"]);
   state.served_version = optional("served_version");
+  state.former_version = optional("former_version");
+  state.unlearnt_from = json.int_or("unlearnt_from");
   state.batches_since_promotion = json.int_or("batches_since_promotion");
   state.failed_heals = static_cast<int>(json.int_or("failed_heals"));
   state.treating = json.bool_or("treating");
@@ -553,6 +605,8 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.last_periodic = optional("last_periodic");
   state.changed_since = json.int_or("changed_since");
   state.learnt_batches = json.int_or("learnt_batches");
+  state.doubtful_batches = static_cast<int>(json.int_or("doubtful_batches"));
+  state.doubtful_since = json.int_or("doubtful_since");
   state.weighed_at = json.double_or("weighed_at");
   state.left_out = spans_from(json["left_out"]);
   state.damaged = spans_from(json["damaged"]);

@@ -71,12 +71,18 @@ struct PolicyState {
   // it corrects today as well is a weakness of the version's and no change of the world.
   std::optional<watch::Correction> weakness;
   std::int64_t weakness_of = 0;  // That version; 0: nobody has looked yet.
+  std::optional<std::int64_t> former_version;  // Which answered before it.
+  // Rows from here on the served version has not learnt from. What it says to those that the former one
+  // answered is evidence, too: their labels come only now.
+  TimeUs unlearnt_from = 0;
   std::int64_t batches_since_promotion = 0;
   std::vector<TimeUs> retrains;              // Times within the budget's window.
   TimeUs changed_since = 0;                  // The change that the champion has learnt; 0: none, …
   std::int64_t learnt_batches = 0;           // … and from so many batches.
   std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on, …
   std::vector<features::TimeSpan> damaged;  // … and those of repaired rows: only where there is nothing else.
+  int doubtful_batches = 0;  // In a row, of labels that cannot be what happened (heal/label_doubt.h), …
+  TimeUs doubtful_since = 0;  // … and since when.
   double weighed_at = 0;                    // S when the last candidate was no better than by chance.
   int failed_heals = 0;                     // In a row; at kFailedHealsMax a person is called.
   bool treating = false;                    // A treatment is in the journal and has no outcome yet.
@@ -99,6 +105,8 @@ inline constexpr int kWarmBatches = 40;      // … and so long the former champ
 // the declared policy of a batch that another version than the present champion answered.
 Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
                TimeUs now);
+// Whether the served version's scores of a batch that another one answered are wanted, and are not there.
+bool wants_scores(const PolicyState& state, const watch::LabelledBatch& batch);
 // Tells the policy what became of a treatment.
 // A promotion ends a row of failed heals only once the version has passed its probation.
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs now);

@@ -1,5 +1,6 @@
 #include "heal/policy.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "heal/stream_test.h"
@@ -113,6 +114,98 @@ TEST_F(Policy, ARefusedCandidateIsFollowedByPatience) {
   EXPECT_EQ(next_day(Concept::second).treatment, Treatment::retrain);
   note_refusal(state_, now_);
   EXPECT_EQ(state_.not_before, now_ + 14 * base::kDayUs);
+}
+
+// The champion of the stream knows one concept; what it lacks of both together, it lacked from the beginning.
+TEST_F(Policy, AWeaknessOfTheVersionsIsNoNewsOfTheWorld) {
+  // Days of a world that follows the champion's feature and, a little, the other one.
+  const auto weak_day = [&] {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::first, 1, Concept::first, 500);
+    for (std::size_t row = 0; row < batch.truth.size(); ++row) {
+      const double log_odds = 3 * batch.features[2 * row] + 1.2 * batch.features[2 * row + 1];
+      batch.truth[row] = stream_.uniform() < 1 / (1 + std::exp(-log_odds)) ? 1 : 0;
+    }
+    return batch;
+  };
+  const watch::LabelledBatch judged = weak_day();
+  PolicyState unaware = state_;
+  state_.weakness =
+      watch::Correction::fit({2, judged.features, judged.plain, judged.truth}, watch::kProbeRidge).value();
+  state_.weakness_of = 1;
+  bool unaware_trains = false;
+  for (int i = 0; i < 40; ++i) {
+    const watch::LabelledBatch batch = weak_day();
+    EXPECT_EQ(next(batch).treatment, Treatment::none) << i;
+    unaware_trains |= decide(options_, unaware, batch, now_).treatment == Treatment::retrain;
+  }
+  EXPECT_TRUE(unaware_trains);
+  EXPECT_LE(decide(options_, state_, weak_day(), now_).evidence.double_or("weakness_brier"), 0.25);
+  state_ = PolicyState::from_json(base::parse_json(state_.to_json().dump()).value());
+  ASSERT_TRUE(state_.weakness);
+  EXPECT_EQ(state_.weakness_of, 1);
+  Verdict verdict;
+  for (int i = 0; i < 20 && verdict.treatment == Treatment::none; ++i) {
+    verdict = next(stream_.day(day_++, Concept::second, 1, Concept::first, 500));
+  }
+  EXPECT_EQ(verdict.treatment, Treatment::retrain) << "a change is one all the same";
+}
+
+TEST_F(Policy, LabelsThatCannotBeAreSaidAndNotLearntFromAsLongAsFaultsLast) {
+  const auto broken_day = [&] {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::first, 1, Concept::first, 500);
+    for (std::size_t row = 0; row < batch.truth.size(); ++row) {
+      if (batch.features[2 * row + 1] > 0) batch.truth[row] = 1;
+    }
+    return batch;
+  };
+  for (int i = 0; i < 15; ++i) next(stream_.day(day_++, Concept::first, 1, Concept::first, 500));
+  const std::string since = base::format_time(day_ * base::kDayUs);
+  for (int i = 1; i <= 11; ++i) {
+    const Verdict verdict = next(broken_day());
+    ASSERT_EQ(verdict.treatment, Treatment::hold) << i;
+    EXPECT_EQ(verdict.hypothesis, "since " + since +
+                                      " labels say the same of all rows of a kind: their source may be broken");
+    EXPECT_EQ(verdict.expected, "nothing is learnt from these batches; if it is the truth, that is believed "
+                                "after 12 of them");
+    EXPECT_EQ(verdict.evidence.int_or("doubtful_batches"), i);
+    EXPECT_EQ(verdict.evidence["doubt"].double_or("label"), 1);
+    state_ = [this] {
+      PolicyState kept = PolicyState::from_json(state_.to_json());
+      kept.recent = state_.recent;
+      return kept;
+    }();
+  }
+  EXPECT_EQ(state_.left_out.size(), 1U);
+  EXPECT_FALSE(state_.learnable.alarms());
+  PolicyState mended = state_;
+  EXPECT_EQ(decide(options_, mended, stream_.day(day_, Concept::first, 1, Concept::first, 500), now_).treatment,
+            Treatment::none);
+  EXPECT_EQ(mended.doubtful_batches, 0);
+  Verdict verdict = next(broken_day());
+  EXPECT_TRUE(state_.left_out.empty()) << "what lasts is the truth";
+  for (int i = 0; i < 8 && verdict.treatment != Treatment::retrain; ++i) verdict = next(broken_day());
+  EXPECT_EQ(verdict.treatment, Treatment::retrain) << verdict.to_json().dump();
+}
+
+TEST_F(Policy, WhatTheChampionWouldHaveSaidToTheFormerOnesRowsIsEvidence) {
+  pass(15);
+  note_promotion(state_, 2, now_);
+  EXPECT_EQ(state_.former_version, 1);
+  // Answered by the former champion before the promotion, and labelled after it.
+  watch::LabelledBatch late = stream_.day(day_++, Concept::first, 1, Concept::first, 500);
+  EXPECT_TRUE(wants_scores(state_, late));
+  EXPECT_FALSE(wants_scores(state_, state_.recent.back())) << "that it may have learnt from";
+  EXPECT_EQ(next(late).treatment, Treatment::none) << "it says nothing of a version that was not asked";
+  EXPECT_EQ(state_.batches_since_promotion, 0);
+  state_.recent.pop_back();
+  for (std::size_t row = 0; row < late.truth.size(); ++row) {
+    late.scores[2].push_back(Stream::believed(Concept::second, {{late.features[2 * row], late.features[2 * row + 1]}, 0}));
+  }
+  EXPECT_FALSE(wants_scores(state_, late));
+  const Verdict verdict = next(late);
+  EXPECT_EQ(verdict.treatment, Treatment::roll_back) << "it would have been worse at once";
+  EXPECT_EQ(verdict.back_to, 1);
+  EXPECT_EQ(state_.batches_since_promotion, 1);
 }
 
 TEST_F(Policy, AfterTwoFailedHealsAPersonIsCalled) {

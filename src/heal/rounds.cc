@@ -29,6 +29,14 @@ void know_weakness(Patient& ward, PolicyState& policy) {
   policy.weakness = ward.weakness_of(*policy.served_version);
 }
 
+// What the served version would have said to rows that the former one answered. Where it cannot be asked,
+// those rows say nothing of it.
+void ask_champion(Patient& ward, const PolicyState& policy, watch::LabelledBatch& batch) {
+  if (!wants_scores(policy, batch)) return;
+  Result<std::vector<double>> scores = ward.score_again(*policy.served_version, batch);
+  if (scores) batch.scores[*policy.served_version] = std::move(*scores);
+}
+
 }  // namespace
 
 Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
@@ -48,9 +56,12 @@ BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) co
   return performance(batch, ward.options().binary);
 }
 
-Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& batch) const {
+Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& answered) const {
   Finding finding{{}, ward.policy()};
   know_weakness(ward, finding.next);
+  watch::LabelledBatch batch = answered;
+  ask_champion(ward, finding.next, batch);
+  for (watch::LabelledBatch& earlier : finding.next.recent) ask_champion(ward, finding.next, earlier);
   if (ward.options().heal.mode != project::HealMode::suggest) {
     finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
     return finding;
@@ -83,7 +94,8 @@ Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const B
     TRY(keep_policy(connection, ward.name(), finding.next, now));
     const std::vector<Incident> open = TRY(list_incidents(connection, ward.name(), true));
     const Incident* incident = open.empty() ? nullptr : &open.front();
-    if (incident != nullptr) TRY(journal.write_rollout(batch, *incident));
+    const bool is_sound = finding.next.doubtful_batches == 0;
+    if (incident != nullptr && is_sound) TRY(journal.write_rollout(batch, *incident));
     if (finding.verdict.treatment == Treatment::none) {
       return incident != nullptr ? journal.close_if_over(*incident, finding.next) : Status();
     }
