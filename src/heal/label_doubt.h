@@ -1,7 +1,8 @@
 // Labels that cannot be what happened: of many rows that have something in common, all the same label, though
-// the champion expected both. A source of labels that breaks does that (a join that finds nothing, a default, a
-// flag that is always set); a world that changes hardly ever does, for it leaves chance its part. A person is
-// told; the loop neither learns from such a batch nor counts it for or against anybody, as long as faults last.
+// the champion expected both. A source of labels that breaks does that (a join that finds nothing, a default,
+// a flag that is always set); a world that changes hardly ever does, for it leaves chance its part. A person
+// is told; the loop neither learns from such a batch nor counts it for or against anybody, as long as faults
+// last.
 #pragma once
 
 #include <cstdint>
@@ -36,14 +37,14 @@ struct LabelDoubt {
 };
 
 inline constexpr int kDoubtRowsMin = 50;
-inline constexpr double kDoubtShareMin = 0.1;  // Of the batch: a few rows may well be alike in a steep relation.
-inline constexpr double kDoubtSurprise = 25;   // e^-25 a group, of some ten thousand: one batch in a million.
+inline constexpr double kDoubtShareMin =
+    0.1;  // Of the batch: a few rows may well be alike in a steep relation.
+inline constexpr double kDoubtSurprise = 25;  // e^-25 a group, of some ten thousand: one batch in a million.
 inline constexpr double kDoubtUnexplained = 10;  // On the day after a doubtful one 0 will do.
 
-// The most surprising group; nothing: labels are as mixed as they should be. Looks at all rows, at each value of
-// columns of few values, at tenths of the others, and at pairs of a value and a tenth: some thousand groups, by
-// rows / 64 words each. Deterministic.
-// `rows`: labelled ones of one batch; no score is NaN.
+// The most surprising group; nothing: labels are as mixed as they should be. Looks at all rows, at each value
+// of columns of few values, at tenths of the others, and at pairs of a value and a tenth: some thousand
+// groups, by rows / 64 words each. Deterministic. `rows`: labelled ones of one batch; no score is NaN.
 std::optional<LabelDoubt> doubt_labels(const watch::CorrectionRows& rows,
                                        double unexplained_min = kDoubtUnexplained);
 

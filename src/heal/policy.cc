@@ -11,16 +11,14 @@
 #include <utility>
 
 #include "heal/label_doubt.h"
+#include "heal/learnable.h"
 #include "heal/lesson.h"
 #include "heal/naive_policy.h"
-#include "judge/metrics.h"
 #include "model/level.h"
 
 namespace trimtab::heal {
 namespace {
 
-constexpr double kMargin = 0.001;  // Of Brier loss: less is not worth a heal.
-constexpr double kRecalibrationRidge = 1;
 // A refused candidate is followed by another when there are more rows. After two the loop stops and calls a
 // person; if nobody comes it tries again much later, for a world that goes on changing is left to nobody.
 constexpr int kBackoffBatches = 2;
@@ -43,104 +41,6 @@ constexpr double kDamagedShare = 0.2;     // Of a batch's rows that were repaire
 constexpr std::size_t kLeftOutMax = 256;  // Spans; the oldest are forgotten.
 
 std::string time_text(TimeUs time) { return base::format_time(time); }
-
-// Rows of several batches in one, as corrections want them.
-struct Pool {
-  int width = 0;
-  std::vector<double> features, score, truth;
-
-  void add(const watch::LabelledBatch& batch, bool with_features) {
-    width = with_features ? batch.width : 0;
-    for (std::size_t row = 0; row < batch.truth.size(); ++row) {
-      if (std::isnan(batch.plain[row])) continue;
-      score.push_back(batch.plain[row]);
-      truth.push_back(batch.truth[row]);
-      if (!with_features) continue;
-      const auto first = batch.features.begin() + static_cast<std::ptrdiff_t>(row) * batch.width;
-      features.insert(features.end(), first, first + batch.width);
-    }
-  }
-  watch::CorrectionRows rows() const { return {width, features, score, truth}; }
-};
-
-Pool pool_of(std::span<const watch::LabelledBatch* const> batches, bool with_features) {
-  Pool pool;
-  for (const watch::LabelledBatch* batch : batches) pool.add(*batch, with_features);
-  return pool;
-}
-
-std::vector<double> losses_of(const Pool& pool, const std::vector<double>& score) {
-  std::vector<double> losses;
-  judge::row_losses(pool.truth, score, losses);
-  return losses;
-}
-
-double mean_of(const std::vector<double>& values) {
-  double sum = 0;
-  for (const double value : values) sum += value;
-  return values.empty() ? 0 : sum / static_cast<double>(values.size());
-}
-
-// The losses on `now` of a correction fitted on earlier batches; nothing when it cannot be fitted.
-std::vector<double> corrected_losses(std::span<const watch::LabelledBatch* const> earlier, const Pool& now,
-                                     bool with_features, double ridge) {
-  const Pool past = pool_of(earlier, with_features);
-  const Result<watch::Correction> correction = watch::Correction::fit(past.rows(), ridge);
-  if (!correction) return {};
-  watch::CorrectionRows rows = now.rows();
-  if (!with_features) rows.width = 0, rows.features = {};
-  std::vector<double> score;
-  correction->apply(rows, score);
-  return losses_of(now, score);
-}
-
-// The newest batches of which it is known what the version that answered `now` says, with as many features:
-// of a batch that is seen as its own they are as another version's recipe made them.
-std::vector<const watch::LabelledBatch*> batches_like(const PolicyState& state,
-                                                      const watch::LabelledBatch& now) {
-  std::vector<const watch::LabelledBatch*> batches;
-  for (const watch::LabelledBatch& batch : state.recent) {
-    const bool is_alike = batch.served_version == now.served_version && batch.width == now.width;
-    if (is_alike && !is_within(state.left_out, batch)) batches.push_back(&batch);
-  }
-  return batches;
-}
-
-// One look at whether something can be learnt here.
-void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
-  const std::vector<const watch::LabelledBatch*> earlier = batches_like(state, batch);
-  if (earlier.empty() || batch.width == 0) return;
-  const auto newest = [&earlier](std::size_t count) {
-    return std::span(earlier).last(std::min(count, earlier.size()));
-  };
-  Pool now;
-  now.add(batch, true);
-  std::vector<double> best = losses_of(now, now.score);
-  evidence.set("champion_brier", mean_of(best));
-  for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
-    const std::vector<double> recalibrated = corrected_losses(newest(count), now, false, kRecalibrationRidge);
-    if (!recalibrated.empty() && mean_of(recalibrated) < mean_of(best)) best = recalibrated;
-  }
-  evidence.set("recalibrated_brier", mean_of(best));
-  if (state.weakness && state.weakness_of == batch.served_version && state.weakness->width() == batch.width) {
-    std::vector<double> score;
-    state.weakness->apply(now.rows(), score);
-    const std::vector<double> known = losses_of(now, score);
-    evidence.set("weakness_brier", mean_of(known));
-    if (mean_of(known) < mean_of(best)) best = known;
-  }
-  std::vector<std::vector<double>> alternatives;
-  for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {
-    const std::vector<double> probe = corrected_losses(newest(count), now, true, watch::kProbeRidge);
-    if (probe.empty()) continue;
-    evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe));
-    std::vector<double>& difference = alternatives.emplace_back();
-    for (std::size_t row = 0; row < probe.size(); ++row) {
-      difference.push_back(std::clamp(best[row] - probe[row] - kMargin, -1.0, 1.0));
-    }
-  }
-  if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
-}
 
 // A version's scores; while answers follow the level, moved to that of the batch, as answers would have been:
 // a day on which all lies high then speaks for nobody.
@@ -169,7 +69,7 @@ std::optional<std::int64_t> compare_previous(PolicyState& state, const watch::La
       const double of_previous = std::pow(scores[row] - batch.truth[row], 2);
       served += of_served;
       previous += of_previous;
-      difference.push_back(std::clamp(of_served - of_previous - kMargin, -1.0, 1.0));
+      difference.push_back(std::clamp(of_served - of_previous - kWorthwhile, -1.0, 1.0));
     }
     if (difference.empty()) continue;
     const auto rows = static_cast<double>(difference.size());
@@ -332,13 +232,14 @@ bool is_damaged(const watch::LabelledBatch& batch) {
          static_cast<double>(batch.damaged) >= kDamagedShare * static_cast<double>(batch.rows());
 }
 
-// Labels that cannot be what happened say nothing of any version, and nobody learns from them. What goes on for
-// longer than a fault may is believed after all. Nothing: there is no doubt.
+// Labels that cannot be what happened say nothing of any version, and nobody learns from them. What goes on
+// for longer than a fault may is believed after all. Nothing: there is no doubt.
 std::optional<Verdict> weigh_labels(const PolicyOptions& options, PolicyState& state,
                                     const watch::LabelledBatch& batch) {
-  Pool now;
-  now.add(batch, true);
-  const std::optional<LabelDoubt> doubt = doubt_labels(now.rows(), state.doubtful_batches > 0 ? 0 : kDoubtUnexplained);
+  RowPool now;
+  now.add(batch);
+  const std::optional<LabelDoubt> doubt =
+      doubt_labels(now.rows(), state.doubtful_batches > 0 ? 0 : kDoubtUnexplained);
   if (!doubt) {
     state.doubtful_batches = 0;
     return std::nullopt;

@@ -70,7 +70,7 @@ struct PolicyState {
   // What a correction of the served version had learnt from the rows that the version was judged by: what
   // it corrects today as well is a weakness of the version's and no change of the world.
   std::optional<watch::Correction> weakness;
-  std::int64_t weakness_of = 0;  // That version; 0: nobody has looked yet.
+  std::int64_t weakness_of = 0;                // That version; 0: nobody has looked yet.
   std::optional<std::int64_t> former_version;  // Which answered before it.
   // Rows from here on the served version has not learnt from. What it says to those that the former one
   // answered is evidence, too: their labels come only now.
@@ -81,13 +81,13 @@ struct PolicyState {
   std::int64_t learnt_batches = 0;           // … and from so many batches.
   std::vector<features::TimeSpan> left_out;  // Batches that nobody may learn from or be judged on, …
   std::vector<features::TimeSpan> damaged;  // … and those of repaired rows: only where there is nothing else.
-  int doubtful_batches = 0;  // In a row, of labels that cannot be what happened (heal/label_doubt.h), …
+  int doubtful_batches = 0;   // In a row, of labels that cannot be what happened (heal/label_doubt.h), …
   TimeUs doubtful_since = 0;  // … and since when.
-  double weighed_at = 0;                    // S when the last candidate was no better than by chance.
-  int failed_heals = 0;                     // In a row; at kFailedHealsMax a person is called.
-  bool treating = false;                    // A treatment is in the journal and has no outcome yet.
-  bool on_trial = false;                    // The champion was promoted by the loop and is on probation.
-  std::optional<TimeUs> not_before;         // Backoff after a failed heal.
+  double weighed_at = 0;      // S when the last candidate was no better than by chance.
+  int failed_heals = 0;       // In a row; at kFailedHealsMax a person is called.
+  bool treating = false;      // A treatment is in the journal and has no outcome yet.
+  bool on_trial = false;      // The champion was promoted by the loop and is on probation.
+  std::optional<TimeUs> not_before;  // Backoff after a failed heal.
   std::optional<TimeUs> last_periodic;
   Json naive = Json::object();         // What a policy to compare with remembers beside.
   TimeUs batch_length = base::kDayUs;  // Of the newest batch; the unit of backoff.

@@ -163,10 +163,11 @@ TEST_F(Policy, LabelsThatCannotBeAreSaidAndNotLearntFromAsLongAsFaultsLast) {
   for (int i = 1; i <= 11; ++i) {
     const Verdict verdict = next(broken_day());
     ASSERT_EQ(verdict.treatment, Treatment::hold) << i;
-    EXPECT_EQ(verdict.hypothesis, "since " + since +
-                                      " labels say the same of all rows of a kind: their source may be broken");
-    EXPECT_EQ(verdict.expected, "nothing is learnt from these batches; if it is the truth, that is believed "
-                                "after 12 of them");
+    EXPECT_EQ(verdict.hypothesis,
+              "since " + since + " labels say the same of all rows of a kind: their source may be broken");
+    EXPECT_EQ(verdict.expected,
+              "nothing is learnt from these batches; if it is the truth, that is believed "
+              "after 12 of them");
     EXPECT_EQ(verdict.evidence.int_or("doubtful_batches"), i);
     EXPECT_EQ(verdict.evidence["doubt"].double_or("label"), 1);
     state_ = [this] {
@@ -178,8 +179,9 @@ TEST_F(Policy, LabelsThatCannotBeAreSaidAndNotLearntFromAsLongAsFaultsLast) {
   EXPECT_EQ(state_.left_out.size(), 1U);
   EXPECT_FALSE(state_.learnable.alarms());
   PolicyState mended = state_;
-  EXPECT_EQ(decide(options_, mended, stream_.day(day_, Concept::first, 1, Concept::first, 500), now_).treatment,
-            Treatment::none);
+  EXPECT_EQ(
+      decide(options_, mended, stream_.day(day_, Concept::first, 1, Concept::first, 500), now_).treatment,
+      Treatment::none);
   EXPECT_EQ(mended.doubtful_batches, 0);
   Verdict verdict = next(broken_day());
   EXPECT_TRUE(state_.left_out.empty()) << "what lasts is the truth";
@@ -199,7 +201,8 @@ TEST_F(Policy, WhatTheChampionWouldHaveSaidToTheFormerOnesRowsIsEvidence) {
   EXPECT_EQ(state_.batches_since_promotion, 0);
   state_.recent.pop_back();
   for (std::size_t row = 0; row < late.truth.size(); ++row) {
-    late.scores[2].push_back(Stream::believed(Concept::second, {{late.features[2 * row], late.features[2 * row + 1]}, 0}));
+    late.scores[2].push_back(
+        Stream::believed(Concept::second, {{late.features[2 * row], late.features[2 * row + 1]}, 0}));
   }
   EXPECT_FALSE(wants_scores(state_, late));
   const Verdict verdict = next(late);

@@ -75,8 +75,7 @@ TEST(Correction, WantsRowsOfBothClasses) {
 TEST(Correction, SaysTheSameAfterItWasKept) {
   const World lacking = world(500, 0.7, 0.5, 1.0);
   const Correction made = Correction::fit(lacking.rows(1), 20).value();
-  const Correction kept =
-      Correction::from_json(base::parse_json(made.to_json().dump()).value()).value();
+  const Correction kept = Correction::from_json(base::parse_json(made.to_json().dump()).value()).value();
   Numbers before, after;
   made.apply(lacking.rows(1), before);
   kept.apply(lacking.rows(1), after);
