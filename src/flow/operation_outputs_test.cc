@@ -27,7 +27,7 @@ const std::vector<Pin> kPins = {
     {"check_table", 1, "5c7e7fcdf48042ceec88002e53f31c57caf40790ea6d33cea9328e7e8a113eb9"},
     {"profile", 2, "73110d8d9e85a19638a6372296d8c086243f9e75b4ba6147fc23ff8e54920906"},
     {"frame", 1, "4174c7d387b045b1b06416622add57148c3cba598a4e002be9e9ada5c28aaf9e"},
-    {"train", 3, "d829c566018455e19a5efa92946bb9341e0b098f794c5f4f0111dcc5e561acdd"},
+    {"train", 4, "848f464b70416d3bce0c7cc095f86d3bf82ae81d587d969737d1dfc153b02a23"},
     {"judge", 2, "3ed3a3795c2eb41a730b33a699a0132ef0630e90f853eb21667753f254f09bc4"},
     {"score", 1, "nothing"},  // Its file is the user's and is never used again.
 };

@@ -38,7 +38,7 @@ const std::vector<OperationEntry>& operations() {
       // Features and target of the training and test rows.
       {"frame", 1, features::make_frame},
       // A learner fitted on the frame, together with the recipe: an artifact.
-      {"train", 3, train_artifact},
+      {"train", 4, train_artifact},
       // The artifact scored from the raw rows, measured, and held against the champion.
       {"judge", 2, judge_artifact},
       // A user's files with a prediction for each row.
