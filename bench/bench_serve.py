@@ -1,7 +1,9 @@
 """Predictions over HTTP against `mlflow models serve` and MLServer on the same LightGBM model, wrk -t1 -c16.
 
 Ours takes the raw row (texts, a join with weather, a join with aircraft) and does the recipe's work; the
-peers get the encoded numbers and only have to run the model. gRPC: one Python client in a loop for both.
+peers get the encoded numbers and only have to run the model. The rows "of numbers" ask the same of both: a
+model of the same size whose features are the numbers that are sent. gRPC: one Python client in a loop for
+both.
 """
 
 import contextlib
@@ -9,6 +11,7 @@ import json
 import math
 import os
 import pathlib
+import random
 import signal
 import sqlite3
 import subprocess
@@ -27,21 +30,51 @@ OURS = {"dataframe_split": {"columns": COLUMNS, "data": [VALUES]}}
 OURS_MANY = {"dataframe_split": {"columns": COLUMNS, "data": [VALUES] * BATCH}}
 
 
-def prepare(program):
-    """The example applied; the text of the model that serves, and its number of features."""
-    if not (EXAMPLE / "data/planes.csv").exists():
+def prepare(program, project=EXAMPLE, home=HOME):
+    """A project applied; the text of the model that serves, and the names of its features."""
+    if project == EXAMPLE and not (EXAMPLE / "data/planes.csv").exists():
         subprocess.run([sys.executable, str(EXAMPLE / "get_data.py")], check=True, stdout=sys.stderr)
-    subprocess.run([program, "apply", str(EXAMPLE), "--home", str(HOME)], check=True, stdout=sys.stderr)
-    with contextlib.closing(sqlite3.connect(f"file:{HOME}/meta.db?mode=ro", uri=True)) as database:
+    subprocess.run([program, "apply", str(project), "--home", str(home)], check=True, stdout=sys.stderr)
+    with contextlib.closing(sqlite3.connect(f"file:{home}/meta.db?mode=ro", uri=True)) as database:
         version = database.execute("SELECT serving_version FROM endpoint WHERE name = 'late'").fetchone()[0]
         files = dict(
             database.execute(
                 "SELECT path, blob_sha256 FROM artifact WHERE root = ?", (f"model/late/{version}",)
             ).fetchall()
         )
-    blob = {name: HOME / "blobs" / sha[:2] / sha for name, sha in files.items()}
+    blob = {name: home / "blobs" / sha[:2] / sha for name, sha in files.items()}
     recipe = json.loads(blob["recipe.json"].read_text(encoding="utf-8"))
     return blob["model.txt"].read_text(encoding="utf-8"), [f["name"] for f in recipe["features"]]
+
+
+def write_numbers(folder):
+    """A project whose model takes 18 numbers as they are, in trees of the example's size."""
+    names = [f"x{i}" for i in range(18)]
+    draw = random.Random(1)
+    lines = [",".join(["at", *names, "label"])]
+    for row in range(20_000):
+        x = [round(draw.gauss(0, 1), 3) for _ in names]
+        label = x[0] + x[1] * x[2] + abs(x[3]) + draw.gauss(0, 1) > 1
+        at = f"2024-{1 + row % 12:02}-{1 + row % 28:02}T{row % 24:02}:00:00Z"
+        lines.append(",".join([at, *map(str, x), str(int(label))]))
+    (folder / "rows.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    (folder / "trimtab.yaml").write_text(
+        f"""project: numbers
+sources: {{rows: {{read: rows.csv, time: at}}}}
+tables: {{plain: {{from: rows}}}}
+models:
+  late:
+    from: plain
+    task: binary
+    target: label = 1
+    label_delay: 1d
+    features: [{", ".join(names)}]
+    split: {{by: time, test: 14d}}
+    learner: {{lightgbm: {{rounds: 100, leaves: 31, learning_rate: 0.08, min_data_in_leaf: 100}}}}
+endpoints: {{late: {{model: late, batch: 1d}}}}
+""",
+        encoding="utf-8",
+    )
 
 
 def save_peer(folder, text, names):
@@ -71,10 +104,10 @@ def load(folder, url, body, seconds=4):
 
 
 @contextlib.contextmanager
-def our_server(program):
+def our_server(program, project=EXAMPLE, home=HOME):
     """The addresses for HTTP and for gRPC."""
     process = subprocess.Popen(
-        [program, "serve", str(EXAMPLE), "--home", str(HOME), "--port", "0", "--grpc-port", "0"],
+        [program, "serve", str(project), "--home", str(home), "--port", "0", "--grpc-port", "0"],
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -199,6 +232,30 @@ def against_mlflow(ours, folder, names, rounds):
     return [speed, middle, tail, many, constant]
 
 
+def of_numbers(program, folder, rounds):
+    """The same trees and the same bodies for both."""
+    folder.mkdir()
+    write_numbers(folder)
+    text, names = prepare(program, folder, folder / "home")
+    save_peer(folder / "model", text, names)
+    rows = [Row(f"{count} rows of numbers", "requests/s", "mlflow models serve") for count in (1, BATCH)]
+    draw = random.Random(2)
+    values = [[draw.gauss(0, 1) for _ in names] for _ in range(BATCH)]
+    bodies = [{"dataframe_split": {"columns": names, "data": values[:count]}} for count in (1, BATCH)]
+    with our_server(program, folder, folder / "home") as ours, peer_server(folder / "model") as theirs:
+        for number in range(rounds + 1):
+            for row, body in zip(rows, bodies, strict=True):
+                pair = (
+                    load(folder, f"{ours[0]}/endpoints/late/invocations", body)[0],
+                    load(folder, f"{theirs}/invocations", body)[0],
+                )
+                if number == 0:
+                    continue  # Warm-up.
+                row.ours.append(pair[0])
+                row.theirs.append(pair[1])
+    return rows
+
+
 def against_mlserver(ours, folder, text, names, rounds):
     python = oip_python()
     speed = Row("one row a request, /v2", "requests/s", "MLServer", goal=20)
@@ -229,7 +286,8 @@ def run(program, rounds, _quick=False):
         folder = pathlib.Path(name)
         save_peer(folder / "model", text, names)
         with our_server(program) as ours:
-            return [
+            raw = [
                 *against_mlflow(ours[0], folder, names, rounds),
                 *against_mlserver(ours, folder, text, names, rounds),
             ]
+        return raw + of_numbers(program, folder / "numbers", rounds)

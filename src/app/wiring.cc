@@ -1,9 +1,11 @@
 #include "app/wiring.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <sys/resource.h>
+#include <thread>
 #include <unistd.h>
 #include <utility>
 
@@ -41,6 +43,7 @@ namespace {
 constexpr const char* kClockSetting = "clock";
 constexpr const char* kSignInSetting = "must_sign_in";
 constexpr int kOutboundThreads = 2;
+constexpr std::size_t kLongRequestsMax = 32;  // Waiting.
 constexpr std::size_t kOutboundMax = 64;
 constexpr TimeUs kTrainTakes = base::kHourUs;  // Until a training's result may be used, by the clock.
 
@@ -369,6 +372,9 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
                        Upkeep::Done done) { upkeep->run(task, wish, std::move(done)); }});
   record = std::unique_ptr<api::RecordRooms>(new api::RecordRooms{*home, clock(), *runs, *courier});
   TRY(open_office(settings));
+  // One core is left to the short ones.
+  const int cores = static_cast<int>(std::thread::hardware_concurrency());
+  rooms->long_requests = std::make_shared<http::HandlerPool>(std::max(1, cores - 1), kLongRequestsMax);
   rooms->parquet_bodies = std::make_shared<api::ParquetBodies>(TRY(home->make_staging("parquet")));
   std::vector<http::Route> routes = guarded(api::all_routes(*rooms, *record, *office, TRIMTAB_VERSION));
   http::ServerOptions options;

@@ -1,5 +1,6 @@
 #include "heal/ward.h"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <unordered_map>
@@ -80,7 +81,7 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
   Ward* self = ward.get();
   ward->endpoint_ = std::make_unique<serve::Endpoint>(
       declared.name, engine, lookups, clock,
-      [self](model::Prediction&& prediction) { self->note(std::move(prediction)); },
+      [self](std::span<model::Prediction> predictions) { self->note(predictions); },
       [self] { return self->log_->accepts(); });
   if (ward->privacy_) ward->endpoint_->hash_requests_from(ward->privacy_->request_seed());
   if (declared.contract == project::Contract::repair) {
@@ -98,16 +99,23 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
 }
 
 // What the log does not keep is neither watched nor judged, so that a restart changes nothing.
-void Ward::note(model::Prediction&& prediction) {
+void Ward::note(std::span<model::Prediction> predictions) {
   const project::LogRule& rule = declared_.log;
-  if (!serve::is_sampled(prediction.id, rule.sample)) return;
-  if (privacy_) privacy_->treat(prediction);
-  watcher_->add(prediction);
-  batches_->add(prediction);
-  if (!rule.columns.empty()) {
+  const auto is_left_out = [&rule](const model::Prediction& one) {
+    return !serve::is_sampled(one.id, rule.sample);
+  };
+  const auto end = std::remove_if(predictions.begin(), predictions.end(), is_left_out);
+  const std::span<model::Prediction> kept(predictions.begin(), end);
+  for (model::Prediction& prediction : kept) {
+    if (privacy_) privacy_->treat(prediction);
+  }
+  watcher_->add(kept);
+  batches_->add(kept);
+  for (model::Prediction& prediction : kept) {
+    if (rule.columns.empty()) break;
     prediction.request_json = serve::only_columns(prediction.request_json, rule.columns);
   }
-  log_->append(prediction);
+  log_->append(kept);
 }
 
 // Brings back what was in memory: which batches are closed, the policy's state, recent predictions and

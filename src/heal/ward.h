@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,7 @@ class Ward final : public Patient {
        store::Home& home, table::Engine& engine, serve::Lookups& lookups, const base::Clock& clock);
   Status replay();
   void recall_requests();
-  void note(model::Prediction&& prediction);
+  void note(std::span<model::Prediction> predictions);
 
   const project::Project& project_;
   const project::Endpoint& declared_;

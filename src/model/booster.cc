@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/log.h"
+#include "model/forest.h"
 
 // Training must run with OMP_WAIT_POLICY=passive: OpenMP's threads otherwise spin while they wait, and on
 // cores that others use too a training may take a hundred times longer. OpenMP reads it from the environment
@@ -259,6 +260,7 @@ Result<TrainedBooster> train_booster(const TrainingData& train, const TrainingDa
 
 struct Booster::State {
   std::size_t width = 0;
+  std::unique_ptr<const Forest> forest;  // Null: LightGBM itself predicts.
   BoosterPointer booster;
   FastConfigPointer probability;  // Freed before the booster that they point into.
   FastConfigPointer raw;
@@ -301,8 +303,9 @@ Result<std::unique_ptr<Booster>> Booster::load(const std::string& text, int widt
     to.reset(config);
     return {};
   };
-  TRY(open(C_API_PREDICT_NORMAL, state->probability));
-  TRY(open(C_API_PREDICT_RAW_SCORE, state->raw));
+  state->forest = Forest::parse(text, width);
+  if (!state->forest) TRY(open(C_API_PREDICT_NORMAL, state->probability));
+  if (!state->forest) TRY(open(C_API_PREDICT_RAW_SCORE, state->raw));
   TRY(open(C_API_PREDICT_CONTRIB, state->parts));
   return std::unique_ptr<Booster>(new Booster(std::move(state)));
 }
@@ -326,10 +329,12 @@ void predict_rows(void* config, std::size_t width, std::span<const double> value
 }  // namespace
 
 void Booster::predict(std::span<const double> values, double* out) {
+  if (state_->forest) return state_->forest->predict(values, out);
   predict_rows(state_->probability.get(), state_->width, values, out);
 }
 
 void Booster::predict_raw(std::span<const double> values, double* out) {
+  if (state_->forest) return state_->forest->predict_raw(values, out);
   predict_rows(state_->raw.get(), state_->width, values, out);
 }
 

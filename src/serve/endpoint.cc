@@ -58,14 +58,24 @@ void append_cell(std::string& out, const table::Batch& rows, int column, int row
   }
 }
 
-std::string next_id() {
+void next_id(std::string& id) {
   // Unique within the process by the counter, across processes by the random part.
   static const std::string process = base::random_hex(8);
   static std::atomic<std::uint64_t> counter{0};
-  std::string id = process + "0000000000000000";
+  id = process;
+  id.append(16, '0');
   std::uint64_t number = ++counter;
   for (std::size_t i = id.size(); number > 0; number >>= 4) id[--i] = "0123456789abcdef"[number & 15];
-  return id;
+}
+
+// An empty prediction in the memory of an old one.
+void clear(model::Prediction& prediction) {
+  prediction.id.clear();
+  prediction.endpoint.clear();
+  prediction.request_json.clear();
+  prediction.scores.clear();
+  prediction.features.clear();
+  prediction.damaged = false;
 }
 
 // The row as it was sent, cells that were mended included.
@@ -174,18 +184,18 @@ Error no_version() {
 }  // namespace
 
 struct Endpoint::State {
-  State(table::Engine& engine_, Lookups& lookups_, const base::Clock& clock_, OnPrediction on_prediction_,
+  State(table::Engine& engine_, Lookups& lookups_, const base::Clock& clock_, OnPredictions on_predictions_,
         MayPredict may_predict_)
       : engine(engine_),
         lookups(lookups_),
         clock(clock_),
-        on_prediction(std::move(on_prediction_)),
+        on_predictions(std::move(on_predictions_)),
         may_predict(std::move(may_predict_)) {}
 
   table::Engine& engine;
   Lookups& lookups;
   const base::Clock& clock;
-  OnPrediction on_prediction;
+  OnPredictions on_predictions;
   MayPredict may_predict;
   AnswerMemory answers{kAnswersMax};
   std::atomic<std::shared_ptr<const Deployment>> deployment;
@@ -214,10 +224,18 @@ struct Endpoint::State {
   Result<std::vector<RowAnswer>> recall(Bench& bench, const Shape& shape, RequestRows& request);
   void repair(const Deployment& deployed, Bench& bench, const Shape& shape, RequestRows& request,
               std::vector<RowAnswer>& out);
+  // When a request is answered, and how.
+  struct Moment {
+    TimeUs now;
+    double level;
+  };
+  Status complete(const Deployment& deployed, const Bench& bench, const Shape& shape,
+                  const RequestRows& request, std::size_t row, Moment at, RowAnswer& out,
+                  model::Prediction& prediction);
   Status settle(const std::shared_ptr<const Deployment>& deployed, Bench& bench, Shape& shape,
                 const RequestRows& request, std::vector<RowAnswer>& answers);
   void hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
-               model::Prediction&& prediction);
+               std::span<model::Prediction> predictions);
 };
 
 // Begins a prediction for each row, and finds those whose id has been answered before, in an earlier request
@@ -226,11 +244,12 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
                                                        RequestRows& request) {
   const auto count = static_cast<std::size_t>(request.rows.rows());
   std::vector<RowAnswer> out(count);
-  bench.predictions.assign(count, {});
+  bench.predictions.resize(count);
   bench.ids.resize(count);
   std::unordered_map<std::string_view, std::uint64_t> in_request;  // Chosen id → hash of its row.
   for (std::size_t row = 0; row < count; ++row) {
     model::Prediction& prediction = bench.predictions[row];
+    clear(prediction);
     append_request_json(prediction.request_json, shape, request.rows, static_cast<int>(row));
     const std::span<const MendedCell> mended = mended_of(request, static_cast<int>(row));
     prediction.request_hash =
@@ -238,7 +257,8 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
             ? base::fast_hash(prediction.request_json, request_seed)
             : base::fast_hash(json_as_sent(shape, request.rows, static_cast<int>(row), mended), request_seed);
     if (!request.ids[row]) {
-      prediction.id = bench.ids[row] = next_id();
+      next_id(bench.ids[row]);
+      prediction.id = bench.ids[row];
       continue;
     }
     prediction.id = bench.ids[row] = std::move(*request.ids[row]);
@@ -283,54 +303,74 @@ Result<std::vector<RowAnswer>> Endpoint::State::try_out(const Deployment& deploy
 
 // Straight to who listens, unless others have to score along first.
 void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
-                              model::Prediction&& prediction) {
-  if (deployed->versions.size() == 1) return on_prediction(std::move(prediction));
-  mirror_now.load()->add({std::move(prediction), deployed, shape.columns});
+                              std::span<model::Prediction> predictions) {
+  if (deployed->versions.size() > 1) {
+    Mirror& mirror = *mirror_now.load();
+    for (model::Prediction& prediction : predictions)
+      mirror.add({std::move(prediction), deployed, shape.columns});
+    return;
+  }
+  while (!predictions.empty()) {
+    const std::size_t count = std::min(predictions.size(), kHandedOnMax);
+    on_predictions(predictions.first(count));
+    predictions = predictions.subspan(count);
+  }
 }
 
-// Hands on the predictions that are new, and remembers those whose id was chosen. Who chose an id twice, at
-// the same time or in one request, gets one answer.
+// What a new prediction says of its row beside what was asked. Who chose an id twice, at the same time or in
+// one request, gets one answer.
+Status Endpoint::State::complete(const Deployment& deployed, const Bench& bench, const Shape& shape,
+                                 const RequestRows& request, std::size_t row, Moment at, RowAnswer& out,
+                                 model::Prediction& prediction) {
+  const std::size_t by = out.by;
+  const VersionPlan& answerer = deployed.versions[by].plan;
+  out.version = answerer.version;
+  // A level is what the champion is off by.
+  out.score = by == 0 ? model::at_level(bench.scores[0][row], at.level) : bench.scores[by][row];
+  if (request.ids[row]) {
+    const RememberedAnswer mine{prediction.request_hash, out.score, answerer.version, prediction.damaged};
+    const std::optional<RememberedAnswer> first = answers.add(prediction.id, mine);
+    if (first && first->request_hash != mine.request_hash) return fail(other_input(prediction.id));
+    if (first) out = {first->score, first->version, by, true, first->damaged};
+    if (first) return {};
+  }
+  const int number = static_cast<int>(row);
+  const bool has_time = shape.time_column && !request.rows.is_null(*shape.time_column, number);
+  prediction.event_time = has_time ? request.rows.time(*shape.time_column, number) : at.now;
+  prediction.received = at.now;
+  prediction.scores.reserve(deployed.versions.size() + 1);
+  prediction.scores.push_back({answerer.version, answerer.role, out.score});
+  for (std::size_t i = 0; i < deployed.versions.size(); ++i) {
+    const VersionPlan& plan = deployed.versions[i].plan;
+    if (i != by && !bench.scores[i].empty())
+      prediction.scores.push_back({plan.version, plan.role, bench.scores[i][row]});
+  }
+  if (by == 0 && at.level != 0) {
+    prediction.scores.push_back({answerer.version, model::Role::plain, bench.scores[0][row]});
+  }
+  const std::span<const double> features = shape.versions[by].scorer->features();
+  const std::size_t width = features.size() / bench.ids.size();
+  const std::span<const double> of_row = features.subspan(row * width, width);
+  prediction.features.assign(of_row.begin(), of_row.end());
+  return {};
+}
+
+// Hands on the predictions that are new, and remembers those whose id was chosen.
 Status Endpoint::State::settle(const std::shared_ptr<const Deployment>& deployed, Bench& bench, Shape& shape,
                                const RequestRows& request, std::vector<RowAnswer>& out) {
-  const TimeUs now = clock.now();
-  const double moved_by = level.load(std::memory_order_relaxed);
-  for (std::size_t row = 0; row < out.size(); ++row) {
+  const Moment at{clock.now(), level.load(std::memory_order_relaxed)};
+  std::size_t made = 0;  // Those that are new move to the front.
+  Status status;
+  for (std::size_t row = 0; row < out.size() && status; ++row) {
     if (out[row].is_known) continue;
-    const std::size_t by = out[row].by;
-    const VersionPlan& answerer = deployed->versions[by].plan;
     model::Prediction& prediction = bench.predictions[row];
-    out[row].version = answerer.version;
-    // A level is what the champion is off by.
-    out[row].score = by == 0 ? model::at_level(bench.scores[0][row], moved_by) : bench.scores[by][row];
-    if (request.ids[row]) {
-      const RememberedAnswer mine{prediction.request_hash, out[row].score, answerer.version,
-                                  prediction.damaged};
-      const std::optional<RememberedAnswer> first = answers.add(prediction.id, mine);
-      if (first && first->request_hash != mine.request_hash) return fail(other_input(prediction.id));
-      if (first) out[row] = {first->score, first->version, by, true, first->damaged};
-      if (first) continue;
-    }
-    const int at = static_cast<int>(row);
-    const bool has_time = shape.time_column && !request.rows.is_null(*shape.time_column, at);
-    prediction.event_time = has_time ? request.rows.time(*shape.time_column, at) : now;
-    prediction.received = now;
-    prediction.scores.reserve(deployed->versions.size() + 1);
-    prediction.scores.push_back({answerer.version, answerer.role, out[row].score});
-    for (std::size_t i = 0; i < deployed->versions.size(); ++i) {
-      const VersionPlan& plan = deployed->versions[i].plan;
-      if (i != by && !bench.scores[i].empty())
-        prediction.scores.push_back({plan.version, plan.role, bench.scores[i][row]});
-    }
-    if (by == 0 && moved_by != 0) {
-      prediction.scores.push_back({answerer.version, model::Role::plain, bench.scores[0][row]});
-    }
-    const std::span<const double> features = shape.versions[by].scorer->features();
-    const std::size_t width = features.size() / out.size();
-    const std::span<const double> of_row = features.subspan(row * width, width);
-    prediction.features.assign(of_row.begin(), of_row.end());
-    hand_on(deployed, shape, std::move(prediction));
+    status = complete(*deployed, bench, shape, request, row, at, out[row], prediction);
+    if (!status || out[row].is_known) continue;
+    if (made != row) std::swap(bench.predictions[made], prediction);
+    ++made;
   }
-  return {};
+  hand_on(deployed, shape, std::span(bench.predictions).first(made));
+  return status;
 }
 
 void append_explanation(std::string& reply, const Explanation& explanation) {
@@ -498,10 +538,10 @@ Status Endpoint::State::fill_benches(const WarmUp& with, Deployment& next) const
 }
 
 Endpoint::Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
-                   OnPrediction on_prediction, MayPredict may_predict)
+                   OnPredictions on_predictions, MayPredict may_predict)
     : name_(std::move(name)),
-      state_(
-          std::make_unique<State>(engine, lookups, clock, std::move(on_prediction), std::move(may_predict))) {
+      state_(std::make_unique<State>(engine, lookups, clock, std::move(on_predictions),
+                                     std::move(may_predict))) {
   state_->name = name_;
 }
 Endpoint::~Endpoint() = default;
@@ -536,7 +576,7 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
   TRY(state.fill_benches(with, *next));
   if (state.door) next->at_door = state.door->expect(next->columns.required);
   if (next->versions.size() > 1 && !state.mirror) {
-    state.mirror = std::make_unique<Mirror>(state.engine, state.on_prediction);
+    state.mirror = std::make_unique<Mirror>(state.engine, state.on_predictions);
     state.mirror_now = state.mirror.get();
   }
   // A level is what one version is off by.

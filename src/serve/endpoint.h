@@ -55,8 +55,10 @@ std::string native_reply(const Answers& answers);
 // score, log-odds or value, before any level moves it.
 void append_explanation(std::string& reply, const Explanation& explanation);
 
-// Hears of every prediction on the thread that made it; must be quick.
-using OnPrediction = std::function<void(model::Prediction&&)>;
+// Hears of every prediction on the thread that made it, of at most so many at a time; must be quick. What it
+// hears of is its own to change.
+using OnPredictions = std::function<void(std::span<model::Prediction>)>;
+inline constexpr std::size_t kHandedOnMax = 64;
 // Asked before each request: may predictions be given now? Its error is the answer.
 using MayPredict = std::function<Status()>;
 
@@ -86,7 +88,7 @@ struct VersionFailure {
 class Endpoint {
  public:
   Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
-           OnPrediction on_prediction, MayPredict may_predict = {});
+           OnPredictions on_predictions, MayPredict may_predict = {});
   ~Endpoint();
 
   const std::string& name() const { return name_; }

@@ -61,9 +61,9 @@ class EndpointTest : public testing::Test {
                      *engine_,
                      lookups_,
                      clock_,
-                     [this](model::Prediction&& prediction) {
+                     [this](std::span<model::Prediction> made) {
                        const std::scoped_lock lock(mutex_);
-                       heard_.push_back(std::move(prediction));
+                       std::move(made.begin(), made.end(), std::back_inserter(heard_));
                      },
                      [this] { return may_predict_; }};
 };

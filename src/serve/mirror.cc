@@ -24,11 +24,11 @@ bool has_scored(const model::Prediction& prediction, std::int64_t version) {
 }  // namespace
 
 struct Mirror::State {
-  State(table::Engine& engine_, const OnPrediction& on_prediction_)
-      : engine(engine_), on_prediction(on_prediction_) {}
+  State(table::Engine& engine_, const OnPredictions& on_predictions_)
+      : engine(engine_), on_predictions(on_predictions_) {}
 
   table::Engine& engine;
-  const OnPrediction& on_prediction;
+  const OnPredictions& on_predictions;
 
   mutable std::mutex mutex;
   std::condition_variable wake, moved;
@@ -100,15 +100,15 @@ void Mirror::State::run() {
     std::vector<Mirrored> rows = take_alike();
     lock.unlock();
     score(rows);
-    for (Mirrored& row : rows) on_prediction(std::move(row.prediction));
+    for (Mirrored& row : rows) on_predictions({&row.prediction, 1});
     lock.lock();
     handed_on += rows.size();
     moved.notify_all();
   }
 }
 
-Mirror::Mirror(table::Engine& engine, const OnPrediction& on_prediction)
-    : state_(std::make_unique<State>(engine, on_prediction)) {
+Mirror::Mirror(table::Engine& engine, const OnPredictions& on_predictions)
+    : state_(std::make_unique<State>(engine, on_predictions)) {
   state_->thread = std::thread([this] { state_->run(); });
 }
 
@@ -132,7 +132,7 @@ void Mirror::add(Mirrored mirrored) {
     }
     ++state_->skipped;
   }
-  state_->on_prediction(std::move(mirrored.prediction));
+  state_->on_predictions({&mirrored.prediction, 1});
 }
 
 void Mirror::settle() {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 
 #include "model/prediction.h"
 #include "serve/deployment.h"
@@ -22,11 +23,11 @@ struct Mirrored {
 // Thread-safe.
 class Mirror {
  public:
-  using OnPrediction = std::function<void(model::Prediction&&)>;
+  using OnPredictions = std::function<void(std::span<model::Prediction>)>;
 
-  // `on_prediction` hears of each prediction when all versions have scored it, in the order of add(). A
+  // `on_predictions` hears of each prediction when all versions have scored it, in the order of add(). A
   // version that cannot score a row has NaN there.
-  Mirror(table::Engine& engine, const OnPrediction& on_prediction);
+  Mirror(table::Engine& engine, const OnPredictions& on_predictions);
   ~Mirror();  // Hands on what it has.
 
   // When more than so many predictions wait, the next ones are handed on at once without further scores.

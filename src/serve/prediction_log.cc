@@ -190,7 +190,7 @@ struct PredictionLog::State {
   mutable std::mutex mutex;
   std::condition_variable wake;     // Of the writer.
   std::condition_variable written;  // Of whoever flushes.
-  std::string buffer;               // Rows not yet handed to the writer.
+  std::string buffer;               // Room for a block's header, and rows not yet handed to the writer.
   std::int64_t buffered = 0;
   std::int64_t appended = 0;            // All rows ever appended here.
   std::int64_t durable = 0;             // Of those, on disk.
@@ -204,8 +204,8 @@ struct PredictionLog::State {
   void run();
   void forget_old();
   bool is_full() const;
-  void note(const Status& status, std::string& rows, std::int64_t count);
-  Status write_block(const std::string& rows);
+  void note(const Status& status, std::string& block, std::int64_t count);
+  Status write_block(std::string& block);
   Status open_segment();
   fs::path fresh_file() const;
 };
@@ -257,12 +257,12 @@ Status PredictionLog::State::open_segment() {
 // After a failure the segment is left for good. What it got of the block is a torn end or, when only the
 // fsync failed, perhaps the whole: the rows then stand in two segments, and of two rows with one id the first
 // counts.
-Status PredictionLog::State::write_block(const std::string& rows) {
+Status PredictionLog::State::write_block(std::string& block) {
   TRY(open_segment());
-  std::string block;
-  put(block, static_cast<std::uint32_t>(rows.size()));
-  put(block, base::crc32c(rows));
-  block += rows;
+  const std::string_view rows = std::string_view(block).substr(kHeaderBytes);
+  const std::uint32_t header[] = {static_cast<std::uint32_t>(rows.size()), base::crc32c(rows)};
+  static_assert(sizeof header == kHeaderBytes);
+  std::memcpy(block.data(), header, sizeof header);
   std::string_view left = block;
   while (!left.empty()) {
     const ssize_t written = ::write(segment.get(), left.data(), left.size());
@@ -283,7 +283,7 @@ Status PredictionLog::State::write_block(const std::string& rows) {
 }
 
 // What came of an attempt to write `count` rows.
-void PredictionLog::State::note(const Status& status, std::string& rows, std::int64_t count) {
+void PredictionLog::State::note(const Status& status, std::string& block, std::int64_t count) {
   if (status) {
     if (last_error) base::log_info("serve", "the prediction log is written again");
     next_row += count;
@@ -296,13 +296,15 @@ void PredictionLog::State::note(const Status& status, std::string& rows, std::in
     last_error = status.error();
     if (last_error->code != ErrorCode::storage_full) last_error->code = ErrorCode::storage_broken;
     // Kept for the next attempt, in front of what came meanwhile.
-    buffer.insert(0, rows);
+    if (buffered > 0) block.append(buffer, kHeaderBytes);
+    buffer.swap(block);
     buffered += count;
   }
   is_failing = last_error.has_value();
 }
 
 void PredictionLog::State::run() {
+  std::string block;  // What is being written. It and the buffer change places, and keep their memory.
   std::unique_lock lock(mutex);
   while (!stopping || buffered > 0) {
     const auto is_wanted = [this] { return stopping || flush_wanted || buffered >= kFlushRows; };
@@ -316,14 +318,14 @@ void PredictionLog::State::run() {
       written.notify_all();
       continue;
     }
-    std::string rows;
-    rows.swap(buffer);
+    block.clear();
+    block.swap(buffer);
     const std::int64_t count = std::exchange(buffered, 0);
     const bool is_last = stopping;
     lock.unlock();
-    const Status status = write_block(rows);
+    const Status status = write_block(block);
     lock.lock();
-    note(status, rows, count);
+    note(status, block, count);
     written.notify_all();
     if (status || !is_last) continue;
     base::log_warning("serve", std::to_string(buffered) +
@@ -387,12 +389,16 @@ Result<std::uint64_t> PredictionLog::forget_before(const fs::path& folder, TimeU
   return bytes;
 }
 
-void PredictionLog::append(const model::Prediction& prediction) {
-  std::scoped_lock lock(state_->mutex);
-  encode(state_->buffer, prediction);
-  ++state_->buffered;
-  ++state_->appended;
-  if (state_->buffered == kFlushRows) state_->wake.notify_one();
+void PredictionLog::append(std::span<const model::Prediction> predictions) {
+  State& state = *state_;
+  const std::int64_t count = std::ssize(predictions);
+  std::scoped_lock lock(state.mutex);
+  if (state.buffered == 0) state.buffer.assign(kHeaderBytes, '\0');
+  for (const model::Prediction& prediction : predictions) encode(state.buffer, prediction);
+  const bool was_enough = state.buffered >= kFlushRows;
+  state.buffered += count;
+  state.appended += count;
+  if (!was_enough && state.buffered >= kFlushRows) state.wake.notify_one();
 }
 
 Status PredictionLog::accepts() const {

@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,7 +40,8 @@ class PredictionLog {
   // stays. The log may be open. Returns how many bytes that frees. Errors: storage_broken.
   static Result<std::uint64_t> forget_before(const std::filesystem::path& folder, TimeUs before);
 
-  void append(const model::Prediction& prediction);
+  void append(std::span<const model::Prediction> predictions);
+  void append(const model::Prediction& prediction) { append(std::span(&prediction, 1)); }
   // Whether predictions may be given: false from the first failure until what is in memory is on the disk.
   // Costs nothing while all is well. Errors: storage_full, storage_broken.
   Status accepts() const;

@@ -66,8 +66,9 @@ class RepairedRequestsTest : public testing::Test {
   std::unique_ptr<table::Engine> engine_ = table::Engine::open({}).value();
   Lookups lookups_{*engine_, [](const std::string&) { return std::vector<std::filesystem::path>(); }};
   std::vector<model::Prediction> heard_;
-  Endpoint endpoint_{"late", *engine_, lookups_, clock_,
-                     [this](model::Prediction&& prediction) { heard_.push_back(std::move(prediction)); }};
+  Endpoint endpoint_{"late", *engine_, lookups_, clock_, [this](std::span<model::Prediction> made) {
+                       std::move(made.begin(), made.end(), std::back_inserter(heard_));
+                     }};
 };
 
 TEST_F(RepairedRequestsTest, CellsThatCannotBeReadAreReadAsWhatTheyCanMean) {

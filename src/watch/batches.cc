@@ -180,6 +180,7 @@ struct Batches::State {
     return number + rule.duration + (enough ? 0 : rule.label_delay);
   }
   static void keep_row(OpenBatch& batch, const model::Prediction& prediction);
+  void add(const model::Prediction& prediction);
   void set_truth(const Place& place, double value);
   void keep_waiting(const Label& label);
   LabelledBatch close_oldest();
@@ -242,24 +243,29 @@ void Batches::on_truth(std::function<void(const JoinedTruth&)> hear) {
   state_->hear_truth = std::move(hear);
 }
 
-void Batches::add(const model::Prediction& prediction) {
+void Batches::State::add(const model::Prediction& prediction) {
   CHECK(!prediction.scores.empty());
-  State& state = *state_;
-  const std::scoped_lock lock(state.mutex);
   const bool is_time = prediction.event_time > -kTimeMax && prediction.event_time < kTimeMax;
-  if (!is_time || prediction.event_time < state.closed_until) {
+  if (!is_time || prediction.event_time < closed_until) {
     // After a restart the log brings rows of batches that are known already; those are not late.
-    if (!state.index.find(prediction.id)) ++state.counters.late_predictions;
+    if (!index.find(prediction.id)) ++counters.late_predictions;
     return;
   }
-  const std::int64_t number = state.number_of(prediction.event_time);
-  if (state.index.find(prediction.id)) return;
-  const Place place = state.index.add(prediction.id, number);
-  State::keep_row(state.open[number], prediction);
-  const auto label = state.waiting.find(prediction.id);
-  if (label == state.waiting.end()) return;
-  state.set_truth(place, label->second);
-  state.waiting.erase(label);
+  const std::int64_t number = number_of(prediction.event_time);
+  if (index.find(prediction.id)) return;
+  const Place place = index.add(prediction.id, number);
+  keep_row(open[number], prediction);
+  const auto label = waiting.find(prediction.id);
+  if (label == waiting.end()) return;
+  set_truth(place, label->second);
+  waiting.erase(label);
+}
+
+void Batches::add(std::span<const model::Prediction> predictions) {
+  State& state = *state_;
+  const std::scoped_lock lock(state.mutex);
+  for (const model::Prediction& prediction : predictions) state.index.expect(prediction.id);
+  for (const model::Prediction& prediction : predictions) state.add(prediction);
 }
 
 void Batches::add(const Label& label) {

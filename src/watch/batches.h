@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -56,7 +57,8 @@ class Batches {
   // From now on `hear` is called with every truth that meets its prediction, under the lock: be quick.
   void on_truth(std::function<void(const JoinedTruth&)> hear);
   // The first prediction of an id counts.
-  void add(const model::Prediction& prediction);
+  void add(std::span<const model::Prediction> predictions);
+  void add(const model::Prediction& prediction) { add(std::span(&prediction, 1)); }
   // Labels of unknown ids (the last million of them) are kept and joined if their prediction appears. Of
   // several labels for one id the last one added counts.
   void add(const Label& label);

@@ -141,15 +141,16 @@ Reconstruction Reconstruction::fit(std::span<const double> rows, int width) {
 double Reconstruction::error(std::span<const double> row) const {
   const std::size_t columns = mean_.size();
   CHECK(row.size() == columns);
+  thread_local std::vector<double> z;
+  z.resize(columns);
   double length = 0;
   for (std::size_t i = 0; i < columns; ++i) {
-    const double z = standardised(row[i], mean_[i], scale_[i]);
-    length += z * z;
+    z[i] = standardised(row[i], mean_[i], scale_[i]);
+    length += z[i] * z[i];
   }
   for (std::size_t first = 0; first < directions_.size(); first += columns) {
     double along = 0;
-    for (std::size_t i = 0; i < columns; ++i)
-      along += directions_[first + i] * standardised(row[i], mean_[i], scale_[i]);
+    for (std::size_t i = 0; i < columns; ++i) along += directions_[first + i] * z[i];
     length -= along * along;
   }
   return std::sqrt(std::max(0.0, length));

@@ -60,7 +60,8 @@ struct Watcher::State {
   std::map<std::int64_t, std::unique_ptr<VersionWatch>> versions;
   std::thread thread;
 
-  void add(const Item& item, std::span<const double> features);
+  template <class Fill>
+  void add(const Fill& fill);
   void count_waiting();
   VersionWatch* version_of(std::int64_t version);
   void run();
@@ -75,14 +76,16 @@ VersionWatch* Watcher::State::version_of(std::int64_t version) {
   return entry->second.get();
 }
 
-void Watcher::State::add(const Item& item, std::span<const double> features) {
-  std::size_t count = 0;
+template <class Fill>
+void Watcher::State::add(const Fill& fill) {
+  std::size_t before = 0, count = 0;
   {
     const std::scoped_lock lock(waiting_mutex);
-    waiting.add(item, features);
+    before = waiting.items.size();
+    fill(waiting);
     count = waiting.items.size();
   }
-  if (count == 1) wake.notify_one();
+  if (before == 0 && count > 0) wake.notify_one();
   if (count < kItemsMax) return;
   const std::scoped_lock lock(counts_mutex);
   count_waiting();
@@ -141,14 +144,18 @@ Watcher::~Watcher() {
   state_->thread.join();
 }
 
-void Watcher::add(const model::Prediction& prediction) {
-  if (prediction.scores.empty()) return;
-  const model::VersionScore& served = prediction.scores.front();
-  Item item;
-  item.version = served.version;
-  item.received = prediction.received;
-  item.score = served.score;
-  state_->add(item, prediction.features);
+void Watcher::add(std::span<const model::Prediction> predictions) {
+  state_->add([predictions](Waiting& waiting) {
+    for (const model::Prediction& prediction : predictions) {
+      if (prediction.scores.empty()) continue;
+      const model::VersionScore& served = prediction.scores.front();
+      Item item;
+      item.version = served.version;
+      item.received = prediction.received;
+      item.score = served.score;
+      waiting.add(item, prediction.features);
+    }
+  });
 }
 
 void Watcher::add(const JoinedTruth& joined) {
@@ -159,7 +166,7 @@ void Watcher::add(const JoinedTruth& joined) {
   item.score = joined.score;
   item.truth = joined.truth;
   item.former = joined.former;
-  state_->add(item, joined.features);
+  state_->add([&](Waiting& waiting) { waiting.add(item, joined.features); });
 }
 
 void Watcher::add(const model::Prediction& prediction, double truth) {

@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -38,8 +39,9 @@ class Watcher {
   explicit Watcher(LoadBaseline load);
   ~Watcher();
 
-  // As it was answered: the first of its scores.
-  void add(const model::Prediction& prediction);
+  // As they were answered: the first of the scores of each.
+  void add(std::span<const model::Prediction> predictions);
+  void add(const model::Prediction& prediction) { add(std::span(&prediction, 1)); }
   void add(const JoinedTruth& joined);
   // The truth of a prediction that has been added.
   void add(const model::Prediction& prediction, double truth);

@@ -9,7 +9,7 @@
 namespace trimtab::api {
 namespace {
 
-constexpr std::size_t kLongBytes = 32u << 10;  // About a hundred rows, whose answer takes some milliseconds.
+constexpr std::size_t kLongBytes = 32u << 10;  // About a hundred rows, whose answer takes a millisecond.
 
 // A request that outlives its handler's call.
 struct KeptRequest {

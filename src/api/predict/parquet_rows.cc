@@ -92,6 +92,7 @@ Result<std::string> ParquetBodies::as_json(std::string_view body) {
   TRY(base::make_folders(folder_));
   const BodyFile file(folder_ / (std::to_string(++number_) + ".parquet"));
   TRY(base::write_file_durably(file.path(), body, 0600));
+  const std::scoped_lock lock(mutex_);
   std::string out = R"({"dataframe_split":{"columns":[)";
   const Result<table::Schema> schema = table::parquet_schema(*engine_, file.path());
   if (!schema) return fail(of_body(schema.error(), file.path().string()));

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -31,6 +32,7 @@ class ParquetBodies {
 
  private:
   std::filesystem::path folder_;
+  std::mutex mutex_;  // One body at a time has the engine's memory.
   std::unique_ptr<table::Engine> engine_;
   std::atomic<std::uint64_t> number_{0};
 };

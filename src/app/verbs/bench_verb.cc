@@ -141,7 +141,8 @@ Result<Json> measure_endpoint(Workbench& bench, const registry::EndpointFacts& f
   const auto artifact = TRY(heal::load_version(*bench.home, facts.model, *facts.serving_version));
   const std::string& source = bench.project.find_table(model->from)->from;
   const table::Batch rows = TRY(sample_rows(bench, source, artifact->recipe.request));
-  serve::Endpoint endpoint(facts.name, *bench.engine, lookups, bench.clock, [](model::Prediction&&) {});
+  serve::Endpoint endpoint(facts.name, *bench.engine, lookups, bench.clock,
+                           [](std::span<model::Prediction>) {});
   TRY(endpoint.deploy({.versions = {{*facts.serving_version}}},
                       [&artifact](std::int64_t) { return artifact; }));
   const std::string body = body_of(rows);
