@@ -13,9 +13,10 @@ namespace {
 
 // Writes wait while a search looks through the columns, so it may not take for ever, whatever the filter is.
 constexpr TimeUs kSearchUsMax = 2 * base::kSecondUs;
-// To look at a run on a walk costs as much as to look at a few in a scan, and no scan is less than all runs.
-constexpr std::uint32_t kRunsPerVisit = 16;
-constexpr std::int64_t kFirstLook = 256;
+// To look at a run on a walk costs as much as to look at several in a scan, and a scan looks at all.
+constexpr std::int64_t kRunsPerVisit = 16;
+constexpr std::int64_t kRunsPerVainVisit = 128;
+constexpr std::int64_t kFirstLook = 64;
 
 // Which runs are asked for, the filter aside.
 class AskedRuns {
@@ -58,31 +59,31 @@ Result<std::vector<std::uint32_t>> matching_places(const RunColumns& columns, co
   return places;
 }
 
-// Tells from the matches so far whether a walk will find what it looks for within its visits. It looks after
-// 256 visits, 512, 1,024, …, the last, and expects to find as many matches a visit from then on as since its
-// last look.
+// Tells from the matches so far whether a walk is worth going on with. It looks after 64 visits, 128, 256, …,
+// and expects as many matches a visit from then on as since its last look. A walk that meets none is soon
+// given up.
 class WalkForecast {
  public:
-  WalkForecast(std::int64_t wanted, std::int64_t visits_max)
-      : wanted_(wanted), visits_max_(visits_max), next_look_(std::min(kFirstLook, visits_max)) {}
+  WalkForecast(std::int64_t wanted, std::int64_t runs) : wanted_(wanted), runs_(runs) {}
+  bool is_too_much(std::int64_t visits) const { return visits > runs_ / kRunsPerVisit; }
   // After each visit.
   bool is_hopeless(std::int64_t found) {
     if (++visits_ < next_look_) return false;
     const std::int64_t visits_since = visits_ - looked_at_;
-    const std::int64_t found_since = std::max<std::int64_t>(1, found - found_before_);
-    const std::int64_t visits_left = (wanted_ - found) * visits_since / found_since;
+    const std::int64_t found_since = found - found_before_;
     looked_at_ = visits_;
-    next_look_ = std::min(visits_ * 2, visits_max_);
+    next_look_ = visits_ * 2;
     found_before_ = found;
-    return visits_ + visits_left > visits_max_;
+    if (found_since == 0 && next_look_ > runs_ / kRunsPerVainVisit) return true;
+    return is_too_much(visits_ + (wanted_ - found) * visits_since / std::max<std::int64_t>(1, found_since));
   }
 
  private:
   const std::int64_t wanted_;
-  const std::int64_t visits_max_;
+  const std::int64_t runs_;
   std::int64_t visits_ = 0;
   std::int64_t looked_at_ = 0;
-  std::int64_t next_look_;
+  std::int64_t next_look_ = kFirstLook;
   std::int64_t found_before_ = 0;
 };
 
@@ -90,11 +91,10 @@ class WalkForecast {
 std::optional<std::vector<std::uint32_t>> walk(const RunColumns& columns, const AskedRuns& asked,
                                                FilterEval& filter, const std::vector<OrderTerm>& terms,
                                                std::int64_t start, std::int64_t end) {
-  const std::int64_t visits_max = columns.size() / kRunsPerVisit;
-  if (end > visits_max) return std::nullopt;
+  WalkForecast forecast(end, columns.size());
+  if (forecast.is_too_much(end)) return std::nullopt;
   const std::shared_ptr<const KeptOrder> order = columns.orders().find(columns, terms);
   if (!order) return std::nullopt;
-  WalkForecast forecast(end, visits_max);
   std::vector<std::uint32_t> page;
   std::int64_t found = 0;
   bool has_given_up = false;
