@@ -17,6 +17,24 @@ TEST(Id, IsThirtyTwoDigitsAndNeverTheSame) {
   }
 }
 
+TEST(OrderedId, IsAUuidOfVersionSevenThatBeginsWithItsTime) {
+  std::set<std::string> seen;
+  for (int i = 0; i < 1'000; ++i) {
+    const std::string id = ordered_id(1'645'557'742'000'999);
+    EXPECT_TRUE(is_id(id)) << id;
+    // The time of the example of RFC 9562, A.6.
+    EXPECT_EQ(id.substr(0, 13), "017f22e279b07");
+    EXPECT_NE(std::string("89ab").find(id[16]), std::string::npos) << id;
+    EXPECT_TRUE(seen.insert(id).second);
+  }
+}
+
+TEST(OrderedId, ALaterMillisecondComesLater) {
+  EXPECT_LT(ordered_id(0), ordered_id(kMillisecondUs));
+  EXPECT_LT(ordered_id(255 * kMillisecondUs), ordered_id(256 * kMillisecondUs));
+  EXPECT_LT(ordered_id(kDayUs), ordered_id(20'000 * kDayUs));
+}
+
 TEST(Id, HasOneSpelling) {
   EXPECT_TRUE(is_id("0123456789abcdef0123456789abcdef"));
   EXPECT_FALSE(is_id("0123456789ABCDEF0123456789abcdef"));

@@ -110,6 +110,26 @@ void FilterEval::keep_matching(std::uint32_t number, RunBits& bits) {
   for (std::size_t word = 0; word < bits.size(); ++word) bits[word] &= stack.back()[word];
 }
 
+bool FilterEval::matches(std::uint32_t place) {
+  if (filter_.steps.empty()) return true;
+  if (!conjunction_.empty()) {
+    return std::all_of(conjunction_.begin(), conjunction_.end(),
+                       [&](std::uint32_t term) { return matches_term(terms_[term], place); });
+  }
+  truths_.clear();
+  for (const FilterStep& step : filter_.steps) {
+    if (step.kind == FilterStep::Kind::term) {
+      truths_.push_back(matches_term(terms_[step.term], place));
+      continue;
+    }
+    const bool right = truths_.back();
+    truths_.pop_back();
+    const bool left = truths_.back();
+    truths_.back() = step.kind == FilterStep::Kind::both ? left && right : left || right;
+  }
+  return truths_.back();
+}
+
 RunBits FilterEval::match(BoundTerm& bound, std::uint32_t number, const RunBits& candidates) const {
   if (bound.term->field == FilterField::metric) return match_metric(bound, number);
   RunBits matching{};
@@ -127,6 +147,12 @@ RunBits FilterEval::match_metric(const BoundTerm& bound, std::uint32_t number) c
     if (compare_numbers(bound.term->comparison, value, bound.term->number)) set_bit(matching, place);
   });
   return matching;
+}
+
+bool FilterEval::matches_term(BoundTerm& bound, std::uint32_t place) const {
+  if (bound.term->field != FilterField::metric) return matches_run(bound, columns_.run(place));
+  const double* value = bound.column == nullptr ? nullptr : bound.column->find(place);
+  return value != nullptr && compare_numbers(bound.term->comparison, *value, bound.term->number);
 }
 
 bool FilterEval::matches_run(BoundTerm& bound, const HeldRun& run) const {

@@ -19,6 +19,8 @@ class FilterEval {
   FilterEval(const RunColumns& columns, const Filter& filter);
   // Keeps of `bits` the runs of block `number` that match.
   void keep_matching(std::uint32_t number, RunBits& bits);
+  // The same for one run; costs less where few runs of a block are asked for.
+  bool matches(std::uint32_t place);
 
  private:
   // A term with its texts looked up.
@@ -33,6 +35,7 @@ class FilterEval {
 
   RunBits match(BoundTerm& bound, std::uint32_t number, const RunBits& candidates) const;
   RunBits match_metric(const BoundTerm& bound, std::uint32_t number) const;
+  bool matches_term(BoundTerm& bound, std::uint32_t place) const;
   bool matches_run(BoundTerm& bound, const HeldRun& run) const;
   bool matches_pair(BoundTerm& bound, const std::vector<TextPair>& pairs) const;
   bool matches_text_id(BoundTerm& bound, std::uint32_t text) const;
@@ -45,6 +48,7 @@ class FilterEval {
   std::vector<BoundTerm> terms_;
   // Of a filter without OR: its terms, those that cost least first.
   std::vector<std::uint32_t> conjunction_;
+  std::vector<bool> truths_;  // The stack of matches().
 };
 
 // Whether `comparison` (one of = != < <= > >=) holds between two numbers.

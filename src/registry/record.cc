@@ -246,7 +246,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
       return {};
     }
     made.model = version.model;
-    made.run_id = base::random_id();
+    made.run_id = base::ordered_id(now);
     made.step_key = version.step_key;
     made.manifest_sha256 = manifest->second.sha256;
     made.gates = version.gates_passed ? "passed" : "refused";

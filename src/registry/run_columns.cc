@@ -54,6 +54,7 @@ std::uint32_t RunColumns::add(const RunRow& row) {
   if (number >= places_by_number_.size()) places_by_number_.resize(number + 1);
   places_by_number_[number] = place + 1;
   greatest_number_ = std::max(greatest_number_, row.number);
+  orders_.note_run(place);
   return place;
 }
 
@@ -68,10 +69,26 @@ void RunColumns::remove(std::uint32_t place) {
   // No search asks for runs of no experiment.
   run.experiment_id = HeldRun::kNoEnd;
   scan_rows_[place] = {run.experiment_id, 0, true};
+  orders_.note_run(place);
 }
 
 void RunColumns::set_location(std::int64_t experiment_id, std::string location) {
   locations_[experiment_id] = std::move(location);
+}
+
+void RunColumns::set_status(std::uint32_t place, RunStatus status) {
+  runs_[place].status = status;
+  orders_.note(FilterField::text_attribute, "status", place);
+}
+
+void RunColumns::set_end(std::uint32_t place, std::int64_t end_ms) {
+  runs_[place].end_ms = end_ms;
+  orders_.note(FilterField::number_attribute, "end_time", place);
+}
+
+void RunColumns::set_name(std::uint32_t place, std::string_view name) {
+  runs_[place].name = texts_.intern(name);
+  orders_.note(FilterField::text_attribute, "run_name", place);
 }
 
 template <class Item>
@@ -95,16 +112,20 @@ void RunColumns::set_pair(std::vector<TextPair>& pairs, std::string_view key, st
 
 void RunColumns::set_param(std::uint32_t place, std::string_view key, std::string_view value) {
   set_pair(runs_[place].params, key, value);
+  orders_.note(FilterField::param, key, place);
 }
 
 void RunColumns::set_tag(std::uint32_t place, std::string_view key, std::string_view value) {
   set_pair(runs_[place].tags, key, value);
+  orders_.note(FilterField::tag, key, place);
 }
 
 void RunColumns::delete_tag(std::uint32_t place, std::string_view key) {
   std::vector<TextPair>& tags = runs_[place].tags;
   const auto at = lower(tags, key);
-  if (at != tags.end() && texts_.text(at->key) == key) tags.erase(at);
+  if (at == tags.end() || texts_.text(at->key) != key) return;
+  tags.erase(at);
+  orders_.note(FilterField::tag, key, place);
 }
 
 RunLinks& RunColumns::links(std::uint32_t place) {
@@ -124,6 +145,7 @@ void RunColumns::take_latest(std::uint32_t place, const MetricCell& cell) {
     return;
   }
   columns_[cell.key].set(place, cell.value);
+  orders_.note(FilterField::metric, texts_.text(cell.key), place);
 }
 
 void RunColumns::add_points(std::uint32_t place, const MetricBatch& batch) {

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "registry/metric_batch.h"
 #include "registry/run_facts.h"
+#include "registry/run_orders.h"
 #include "registry/string_pool.h"
 #include "registry/value_column.h"
 
@@ -76,7 +77,8 @@ struct ScanRow {
   bool is_deleted = false;
 };
 
-// Runs are found by a place: 0, 1, 2, … in the order in which they were added. Not thread-safe.
+// Runs are found by a place: 0, 1, 2, … in the order in which they were added. Many may read, or one may
+// write.
 class RunColumns {
  public:
   // The place of the run; nothing when there is none.
@@ -89,14 +91,16 @@ class RunColumns {
   const StringPool& texts() const { return texts_; }
   // Null: no run has ever logged that metric.
   const ValueColumn* column(std::uint32_t key) const;
+  // What searches remember of the runs; every change below is noted there.
+  RunOrders& orders() const { return orders_; }
 
   std::uint32_t add(const RunRow& row);
   // Nobody finds the run any longer. Its place stays, empty: places that others hold mean the same.
   void remove(std::uint32_t place);
   void set_location(std::int64_t experiment_id, std::string location);
-  void set_status(std::uint32_t place, RunStatus status) { runs_[place].status = status; }
-  void set_end(std::uint32_t place, std::int64_t end_ms) { runs_[place].end_ms = end_ms; }
-  void set_name(std::uint32_t place, std::string_view name) { runs_[place].name = texts_.intern(name); }
+  void set_status(std::uint32_t place, RunStatus status);
+  void set_end(std::uint32_t place, std::int64_t end_ms);
+  void set_name(std::uint32_t place, std::string_view name);
   void set_deleted(std::uint32_t place, bool deleted) {
     runs_[place].is_deleted = scan_rows_[place].is_deleted = deleted;
   }
@@ -136,6 +140,7 @@ class RunColumns {
   std::map<std::int64_t, std::string> locations_;
   std::unordered_map<std::uint32_t, ValueColumn> columns_;
   std::vector<std::uint32_t> tailed_;
+  mutable RunOrders orders_;
 };
 
 }  // namespace trimtab::registry

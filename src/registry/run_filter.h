@@ -51,6 +51,7 @@ struct OrderTerm {
   FilterField field = FilterField::metric;
   std::string key;
   bool is_ascending = true;
+  bool operator==(const OrderTerm&) const = default;
 };
 
 // What a search is about: the names of its attributes and what may stand in a filter differ.

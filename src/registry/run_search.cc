@@ -2,33 +2,41 @@
 
 #include <algorithm>
 #include <bit>
-#include <cmath>
-#include <numeric>
-#include <string_view>
+#include <optional>
 
 #include "registry/filter_eval.h"
+#include "registry/run_orders.h"
+#include "registry/run_sorting.h"
 
 namespace trimtab::registry {
 namespace {
 
 // Writes wait while a search looks through the columns, so it may not take for ever, whatever the filter is.
 constexpr TimeUs kSearchUsMax = 2 * base::kSecondUs;
+// To look at a run on a walk costs as much as to look at several in a scan, and a scan looks at all.
+constexpr std::int64_t kRunsPerVisit = 16;
+constexpr std::int64_t kRunsPerVainVisit = 128;
+constexpr std::int64_t kFirstLook = 64;
 
-// What runs are put in order by. Values first, then NaN, then nothing, whatever the direction.
-struct SortColumn {
-  bool is_ascending = true;
-  bool has_texts = false;
-  std::vector<std::uint8_t> classes;  // 0: a value; 1: NaN; 2: none.
-  std::vector<double> numbers;
-  std::vector<std::string_view> texts;
+// Which runs are asked for, the filter aside.
+class AskedRuns {
+ public:
+  explicit AskedRuns(const RunSearch& search) : search_(search), experiments_(search.experiment_ids) {
+    std::sort(experiments_.begin(), experiments_.end());
+  }
+  bool contains(const ScanRow& run) const {
+    return (run.is_deleted ? search_.with_deleted : search_.with_active) &&
+           std::binary_search(experiments_.begin(), experiments_.end(), run.experiment_id);
+  }
+
+ private:
+  const RunSearch& search_;
+  std::vector<std::int64_t> experiments_;
 };
 
-// Runs of the asked experiments and lifecycle, block by block, through the filter.
-Result<std::vector<std::uint32_t>> matching_places(const RunColumns& columns, const RunSearch& search,
-                                                   const Filter& filter) {
-  FilterEval eval(columns, filter);
-  std::vector<std::int64_t> experiments = search.experiment_ids;
-  std::sort(experiments.begin(), experiments.end());
+// All runs block by block through the filter.
+Result<std::vector<std::uint32_t>> matching_places(const RunColumns& columns, const AskedRuns& asked,
+                                                   FilterEval& filter) {
   std::vector<std::uint32_t> places;
   const TimeUs began = base::steady_now();
   for (std::uint32_t start = 0; start < columns.size(); start += kBlockRuns) {
@@ -39,12 +47,9 @@ Result<std::vector<std::uint32_t>> matching_places(const RunColumns& columns, co
     RunBits bits{};
     const std::uint32_t count = std::min(kBlockRuns, columns.size() - start);
     for (std::uint32_t i = 0; i < count; ++i) {
-      const ScanRow& run = columns.scan_row(start + i);
-      if (!(run.is_deleted ? search.with_deleted : search.with_active)) continue;
-      if (!std::binary_search(experiments.begin(), experiments.end(), run.experiment_id)) continue;
-      bits[i / 64] |= std::uint64_t{1} << (i % 64);
+      if (asked.contains(columns.scan_row(start + i))) bits[i / 64] |= std::uint64_t{1} << (i % 64);
     }
-    eval.keep_matching(start / kBlockRuns, bits);
+    filter.keep_matching(start / kBlockRuns, bits);
     for (std::uint32_t word = 0; word < bits.size(); ++word) {
       for (std::uint64_t rest = bits[word]; rest != 0; rest &= rest - 1) {
         places.push_back(start + word * 64 + static_cast<std::uint32_t>(std::countr_zero(rest)));
@@ -54,114 +59,56 @@ Result<std::vector<std::uint32_t>> matching_places(const RunColumns& columns, co
   return places;
 }
 
-class RunOrder {
+// Tells from the matches so far whether a walk is worth going on with. It looks after 64 visits, 128, 256, …,
+// and expects as many matches a visit from then on as since its last look. A walk that meets none is soon
+// given up.
+class WalkForecast {
  public:
-  RunOrder(const RunColumns& columns, const std::vector<OrderTerm>& order,
-           const std::vector<std::uint32_t>& places)
-      : columns_(columns), places_(places) {
-    for (const OrderTerm& term : order) {
-      sort_columns_.push_back(make(term));
-      if (term.key == "start_time" && term.field == FilterField::number_attribute) has_start_ = true;
-    }
-  }
-
-  // Of two indexes into `places`. Equal ones come newest first, then by id.
-  bool operator()(std::uint32_t a, std::uint32_t b) const {
-    for (const SortColumn& column : sort_columns_) {
-      const int order = compare(column, a, b);
-      if (order != 0) return order < 0;
-    }
-    const std::int64_t start_a = columns_.scan_row(places_[a]).start_ms;
-    const std::int64_t start_b = columns_.scan_row(places_[b]).start_ms;
-    if (!has_start_ && start_a != start_b) return start_a > start_b;
-    return columns_.run(places_[a]).id < columns_.run(places_[b]).id;
+  WalkForecast(std::int64_t wanted, std::int64_t runs) : wanted_(wanted), runs_(runs) {}
+  bool is_too_much(std::int64_t visits) const { return visits > runs_ / kRunsPerVisit; }
+  // After each visit.
+  bool is_hopeless(std::int64_t found) {
+    if (++visits_ < next_look_) return false;
+    const std::int64_t visits_since = visits_ - looked_at_;
+    const std::int64_t found_since = found - found_before_;
+    looked_at_ = visits_;
+    next_look_ = visits_ * 2;
+    found_before_ = found;
+    if (found_since == 0 && next_look_ > runs_ / kRunsPerVainVisit) return true;
+    return is_too_much(visits_ + (wanted_ - found) * visits_since / std::max<std::int64_t>(1, found_since));
   }
 
  private:
-  static int compare(const SortColumn& column, std::uint32_t a, std::uint32_t b) {
-    if (column.classes[a] != column.classes[b]) return column.classes[a] < column.classes[b] ? -1 : 1;
-    if (column.classes[a] != 0) return 0;
-    const int order = column.has_texts                        ? column.texts[a].compare(column.texts[b])
-                      : column.numbers[a] < column.numbers[b] ? -1
-                      : column.numbers[a] > column.numbers[b] ? 1
-                                                              : 0;
-    return column.is_ascending ? order : -order;
-  }
-
-  SortColumn make(const OrderTerm& term) {
-    SortColumn column;
-    column.is_ascending = term.is_ascending;
-    column.classes.assign(places_.size(), 0);
-    if (term.field == FilterField::metric) {
-      fill_metric(column, term.key);
-    } else if (term.field == FilterField::number_attribute) {
-      fill_times(column, term.key == "end_time");
-    } else {
-      fill_texts(column, term);
-    }
-    return column;
-  }
-
-  void fill_metric(SortColumn& column, const std::string& key) const {
-    column.numbers.resize(places_.size());
-    const std::optional<std::uint32_t> id = columns_.texts().find(key);
-    const ValueColumn* values = id ? columns_.column(*id) : nullptr;
-    const ValueBlock* block = nullptr;
-    std::uint32_t block_number = ~0U;
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      // Places are in order, so the block of the last one is often that of this one.
-      if (values != nullptr && places_[i] / kBlockRuns != block_number) {
-        block_number = places_[i] / kBlockRuns;
-        block = values->block(block_number);
-      }
-      const double* value = block == nullptr ? nullptr : block->find(places_[i] % kBlockRuns);
-      column.classes[i] = value == nullptr ? 2 : std::isnan(*value) ? 1 : 0;
-      if (value != nullptr) column.numbers[i] = *value;
-    }
-  }
-
-  void fill_times(SortColumn& column, bool is_end) const {
-    column.numbers.resize(places_.size());
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      const HeldRun& run = columns_.run(places_[i]);
-      const std::int64_t time = is_end ? run.end_ms : run.start_ms;
-      column.classes[i] = is_end && time == HeldRun::kNoEnd ? 2 : 0;
-      column.numbers[i] = static_cast<double>(time);
-    }
-  }
-
-  void fill_texts(SortColumn& column, const OrderTerm& term) {
-    column.has_texts = true;
-    column.texts.resize(places_.size());
-    const std::optional<std::uint32_t> key = columns_.texts().find(term.key);
-    for (std::size_t i = 0; i < places_.size(); ++i) {
-      const HeldRun& run = columns_.run(places_[i]);
-      if (term.field == FilterField::text_attribute) {
-        column.texts[i] = attribute(run, term.key);
-        continue;
-      }
-      const std::vector<TextPair>& pairs = term.field == FilterField::param ? run.params : run.tags;
-      const auto found = std::find_if(pairs.begin(), pairs.end(),
-                                      [&](const TextPair& pair) { return key && pair.key == *key; });
-      column.classes[i] = found == pairs.end() ? 2 : 0;
-      if (found != pairs.end()) column.texts[i] = columns_.texts().text(found->value);
-    }
-  }
-
-  std::string_view attribute(const HeldRun& run, const std::string& key) {
-    if (key == "run_id") return run.id;
-    if (key == "run_name") return columns_.texts().text(run.name);
-    if (key == "user_id") return columns_.texts().text(run.user_id);
-    if (key == "status") return status_name(run.status);
-    return made_.emplace_back(columns_.artifact_uri(run));
-  }
-
-  const RunColumns& columns_;
-  const std::vector<std::uint32_t>& places_;
-  std::vector<SortColumn> sort_columns_;
-  std::deque<std::string> made_;  // Texts that are computed and kept nowhere else.
-  bool has_start_ = false;
+  const std::int64_t wanted_;
+  const std::int64_t runs_;
+  std::int64_t visits_ = 0;
+  std::int64_t looked_at_ = 0;
+  std::int64_t next_look_ = kFirstLook;
+  std::int64_t found_before_ = 0;
 };
+
+// The matches from `start` to `end` from the front of a kept order. Nothing: to scan all runs costs less.
+std::optional<std::vector<std::uint32_t>> walk(const RunColumns& columns, const AskedRuns& asked,
+                                               FilterEval& filter, const std::vector<OrderTerm>& terms,
+                                               std::int64_t start, std::int64_t end) {
+  WalkForecast forecast(end, columns.size());
+  if (forecast.is_too_much(end)) return std::nullopt;
+  const std::shared_ptr<const KeptOrder> order = columns.orders().find(columns, terms);
+  if (!order) return std::nullopt;
+  std::vector<std::uint32_t> page;
+  std::int64_t found = 0;
+  bool has_given_up = false;
+  order->walk(columns, [&](std::uint32_t place) {
+    if (asked.contains(columns.scan_row(place)) && filter.matches(place)) {
+      if (found >= start) page.push_back(place);
+      if (++found == end) return false;
+    }
+    has_given_up = forecast.is_hopeless(found);
+    return !has_given_up;
+  });
+  if (has_given_up) return std::nullopt;
+  return page;
+}
 
 }  // namespace
 
@@ -174,26 +121,19 @@ Result<ParsedSearch> parse_search(const RunSearch& search) {
 
 Result<std::vector<std::uint32_t>> find_places(const RunColumns& columns, const RunSearch& search,
                                                const ParsedSearch& parsed) {
-  const std::vector<std::uint32_t> places = TRY(matching_places(columns, search, parsed.filter));
-  const auto count = static_cast<std::int64_t>(places.size());
+  const std::int64_t count = columns.size();
   if (search.offset < 0 || search.offset >= count || search.max_results < 0) {
     return std::vector<std::uint32_t>();
   }
-  const std::int64_t end = std::min(count, search.offset + std::min(count, search.max_results) + 1);
-  std::vector<std::uint32_t> indexes(places.size());
-  std::iota(indexes.begin(), indexes.end(), 0U);
-  const RunOrder order(columns, parsed.order, places);
-  const auto comes_before = [&order](std::uint32_t a, std::uint32_t b) { return order(a, b); };
-  // A heap is quick for the first few; for most of them it is slower than sorting all.
-  if (end > count / 4) {
-    std::sort(indexes.begin(), indexes.end(), comes_before);
-  } else {
-    std::partial_sort(indexes.begin(), indexes.begin() + end, indexes.end(), comes_before);
-  }
-  std::vector<std::uint32_t> page;
-  for (std::int64_t i = search.offset; i < end; ++i)
-    page.push_back(places[indexes[static_cast<std::size_t>(i)]]);
-  return page;
+  const std::int64_t end = search.offset + std::min(count, search.max_results) + 1;
+  const AskedRuns asked(search);
+  FilterEval filter(columns, parsed.filter);
+  if (auto page = walk(columns, asked, filter, parsed.order, search.offset, end)) return std::move(*page);
+  std::vector<std::uint32_t> places = TRY(matching_places(columns, asked, filter));
+  sort_places(columns, parsed.order, static_cast<std::size_t>(end), places);
+  places.erase(places.begin(),
+               places.begin() + std::min(static_cast<std::ptrdiff_t>(places.size()), search.offset));
+  return places;
 }
 
 }  // namespace trimtab::registry

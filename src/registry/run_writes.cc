@@ -92,7 +92,7 @@ Status name_run(NewRun& run, const std::string& id) {
 
 void RunBook::create(NewRun run, DoneRun done) {
   auto change = std::make_shared<CreateRun<State>>();
-  change->info.id = base::random_id();
+  change->info.id = base::ordered_id(state_->clock.now());
   change->rule = name_run(run, change->info.id);
   change->info.experiment_id = run.experiment_id;
   change->info.name = std::move(run.name);

@@ -93,6 +93,8 @@ class ValueColumn {
   }
   // Null: no run of that block has the metric.
   const ValueBlock* block(std::uint32_t number) const {
+    // Of a metric that all runs have, block n is the nth.
+    if (number < blocks_.size() && blocks_[number].first == number) return &blocks_[number].second;
     const auto at = const_cast<ValueColumn*>(this)->lower(number);
     return at != blocks_.end() && at->first == number ? &at->second : nullptr;
   }

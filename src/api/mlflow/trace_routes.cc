@@ -211,7 +211,7 @@ registry::Written<Trace> send_info_v2(http::ReplyPromise promise) {
 Result<http::Answer> start_v2(RecordRooms& rooms, Parameters parameters, Request,
                               http::ReplyPromise promise) {
   Trace trace;
-  trace.id = "tr-" + base::random_id();
+  trace.id = "tr-" + base::ordered_id(rooms.clock.now());
   trace.experiment_id = TRY(parameters.experiment_id("experiment_id"));
   trace.request_ms = TRY(parameters.find_integer("timestamp_ms")).value_or(0);
   trace.metadata = TRY(parameters.key_values("request_metadata"));
