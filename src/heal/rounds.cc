@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "heal/approval.h"
+#include "heal/canary_guard.h"
 #include "heal/lesson.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
@@ -36,6 +37,8 @@ Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
 
 Rounds::Rounds(store::Home& home, const base::Clock& clock, Train train, TimeUs train_takes)
     : home_(home), clock_(clock), train_(std::move(train)), train_takes_(train_takes) {}
+
+Status Rounds::guard(Patient& ward) { return guard_service(home_, clock_, ward); }
 
 BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) const {
   return performance(batch, ward.options().binary);
@@ -69,6 +72,7 @@ Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& batch) const {
 Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const BatchReport& performance,
                        const Finding& finding) {
   const TimeUs now = clock_.now();
+  const bool is_ill = is_service_ill(ward);
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     Journal journal(connection, ward, now);
     TRY(journal.write_performance(batch, performance));
@@ -77,9 +81,9 @@ Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const B
     const Incident* incident = open.empty() ? nullptr : &open.front();
     if (incident != nullptr) TRY(journal.write_rollout(batch, *incident));
     if (finding.verdict.treatment == Treatment::none) {
-      return incident != nullptr ? journal.close_if_over(*incident, finding.next) : Status();
+      return incident != nullptr ? journal.close_if_over(*incident, finding.next, is_ill) : Status();
     }
-    return journal.write_verdict(batch, finding, incident, train_takes_);
+    return journal.write_verdict(occasion_of(batch), finding, incident, train_takes_);
   }));
   ward.policy() = finding.next;
   ward.answer_at(ward.policy().levels.served());
