@@ -27,10 +27,13 @@ double log_choose(double n, double k) { return std::lgamma(n + 1) - std::lgamma(
 // ln of the chance of at most k in n draws, for k at or above the mean.
 double log_at_most(std::int64_t k, std::int64_t n, double rate) {
   const auto draws = static_cast<double>(n);
+  const double odds = std::log1p(-rate) - std::log(rate);
+  double term = log_choose(draws, static_cast<double>(k)) + static_cast<double>(k) * std::log(rate) +
+                static_cast<double>(n - k) * std::log1p(-rate);
   double largest = -INFINITY, sum = 0;
   for (std::int64_t i = k; i >= 0; --i) {
     const auto at = static_cast<double>(i);
-    const double term = log_choose(draws, at) + at * std::log(rate) + (draws - at) * std::log1p(-rate);
+    if (i < k) term += std::log((at + 1) / (draws - at)) + odds;
     if (term > largest) {
       sum = sum * std::exp(largest - term) + 1;
       largest = term;

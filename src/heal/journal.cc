@@ -7,6 +7,7 @@
 #include "heal/bulletin.h"
 #include "heal/lesson.h"
 #include "heal/rollout.h"
+#include "heal/version_approval.h"
 #include "judge/metrics.h"
 
 namespace trimtab::heal {
@@ -57,6 +58,11 @@ Json treatment_of(const std::string& endpoint, const Occasion& occasion, const F
 }
 
 }  // namespace
+
+bool is_version_waiting(const Incident& incident) {
+  const IncidentEvent* plan = incident.waiting_plan();
+  return plan != nullptr && plan->detail.text_or("treatment") == kRollOut;
+}
 
 Occasion occasion_of(const watch::LabelledBatch& batch) {
   return {batch.number, Json::object({{"batch", base::format_time(batch.number)}}), batch.served_version};
@@ -136,7 +142,7 @@ Status Journal::write_verdict(const Occasion& occasion, const Finding& finding, 
 
 Status Journal::close_if_over(const Incident& incident, const PolicyState& state, bool is_ill) {
   const bool stands =
-      is_ill || state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
+      is_ill || is_version_waiting(incident) || state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
   return close(incident, closed.set("why", "the evidence has gone"));

@@ -40,6 +40,8 @@ struct Occasion {
   std::int64_t served_version = 0;
 };
 Occasion occasion_of(const watch::LabelledBatch& batch);
+// Whether a version waits for approval in it: that does not go away by itself.
+bool is_version_waiting(const Incident& incident);
 
 // What every version that scored the batch did on it; the answers that were given stand under role "served".
 BatchReport performance(const watch::LabelledBatch& batch, bool binary);

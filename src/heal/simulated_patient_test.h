@@ -57,6 +57,7 @@ class SimulatedPatient final : public Patient {
 
   // All that was in memory is gone, and what the disk has is read again.
   void restart() {
+    side_by_side.clear();
     batches_ = std::make_unique<watch::Batches>(rule_);
     for (const watch::Label& label : labels) batches_->add(label);
     Recall recall = Recall::begin(home_, name_, rule_.duration, *batches_).value();

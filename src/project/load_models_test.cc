@@ -274,6 +274,12 @@ TEST(LoadModels, ReadsGates) {
   EXPECT_EQ(model.gates[2].threshold, -0.1);
 }
 
+TEST(LoadModels, OneGateSaysHowManyApprovalsAreWanted) {
+  EXPECT_EQ(refusal(sample_with(21, "    gates: [approvals >= 1, approvals(admin) >= 2]")),
+            "21:29: error: gate 'approvals(admin) >= 2' asks for approvals a second time\n"
+            "   hint: one gate says how many are wanted");
+}
+
 TEST(LoadModels, AUnreadableTaskSaysNothingAboutGates) {
   EXPECT_EQ(refusal(sample_with(16, "    task: regresion")),
             "16:11: error: 'task' is 'regresion', one of binary, regression is wanted\n"

@@ -1,5 +1,7 @@
 #include "registry/endpoints.h"
 
+#include "registry/approvals.h"
+
 #include <utility>
 
 #include "base/diagnostics.h"
@@ -142,6 +144,12 @@ Status may_serve(Connection& connection, const EndpointFacts& endpoint, std::int
   const std::string gates = TRY(gates_of(connection, endpoint.model, version));
   if (gates == "passed") return {};
   if (action == "endpoint.roll_back" && TRY(has_served(connection, endpoint, version))) return {};
+  if (TRY(awaited_approval(connection, endpoint.model, version))) {
+    return fail(ErrorCode::conflict,
+                "version " + std::to_string(version) + " of model '" + endpoint.model +
+                    "' may not serve: it waits for approval",
+                "`trimtab status` shows the command that approves it");
+  }
   return fail(ErrorCode::conflict,
               "version " + std::to_string(version) + " of model '" + endpoint.model +
                   "' may not serve: its gates " +
