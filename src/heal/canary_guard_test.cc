@@ -194,13 +194,15 @@ class CanaryGuard : public testing::Test {
   }
   std::string journal() {
     std::string kinds;
-    for (const IncidentEvent& event : incidents().at(0).events)
+    const Incident first = incidents().at(0);
+    for (const IncidentEvent& event : first.events)
       kinds += (kinds.empty() ? "" : " ") + event.kind;
     return kinds;
   }
   Json newest(const std::string& kind) {
     Json found;
-    for (const IncidentEvent& event : incidents().at(0).events) {
+    const Incident first = incidents().at(0);
+    for (const IncidentEvent& event : first.events) {
       if (event.kind == kind) found = event.detail;
     }
     return found;

@@ -57,7 +57,8 @@ class VersionApproval : public testing::Test {
   }
   std::string journal(std::int64_t id = 1) {
     std::string kinds;
-    for (const IncidentEvent& event : find_incident(*home_, id).value().events)
+    const Incident incident = find_incident(*home_, id).value();
+    for (const IncidentEvent& event : incident.events)
       kinds += (kinds.empty() ? "" : " ") + event.kind;
     return kinds;
   }
