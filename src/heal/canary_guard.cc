@@ -22,7 +22,9 @@ constexpr double kSlowShareDeclared = 0.01;  // What p99_ms allows.
 constexpr double kSlowShare = 0.5;
 constexpr double kNoMore = 40;  // ln of what a sum no longer feels.
 
-double log_choose(double n, double k) { return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1); }
+double log_choose(double n, double k) {
+  return std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1);
+}
 
 // ln of the chance of at most k in n draws, for k at or above the mean.
 double log_at_most(std::int64_t k, std::int64_t n, double rate) {
@@ -53,9 +55,7 @@ std::string number_text(double value) {
 
 std::string version_text(std::int64_t version) { return "version " + std::to_string(version); }
 
-double share_allowed(const ServiceTrial& trial) {
-  return trial.ms_max > 0 ? kSlowShareDeclared : kSlowShare;
-}
+double share_allowed(const ServiceTrial& trial) { return trial.ms_max > 0 ? kSlowShareDeclared : kSlowShare; }
 double failure_evidence(const ServiceTrial& trial) {
   return rate_evidence(trial.failed_alone, trial.failed_alone + trial.against_failed_alone, kAlone);
 }
@@ -74,11 +74,9 @@ std::string failure_text(const ServiceTrial& trial) {
 }
 
 std::string slow_text(const ServiceTrial& trial) {
-  const std::string limit =
-      trial.ms_max > 0
-          ? "longer than " + number_text(trial.ms_max) + " ms"
-          : "more than " + std::to_string(serve::kManyTimes) + " times as long as " +
-                version_text(trial.against);
+  const std::string limit = trial.ms_max > 0 ? "longer than " + number_text(trial.ms_max) + " ms"
+                                             : "more than " + std::to_string(serve::kManyTimes) +
+                                                   " times as long as " + version_text(trial.against);
   return version_text(trial.version) + " took " + limit + " for " + std::to_string(trial.slow_alone) +
          " of " + std::to_string(trial.timed) + " rows, on average " + number_text(trial.ms) +
          " ms a row where " + version_text(trial.against) + " took " + number_text(trial.against_ms) + " ms";
@@ -171,7 +169,8 @@ Status guard_champion(store::Home& home, TimeUs now, Patient& ward, const std::v
   }
   TRY(home.database().write([&](store::Connection& connection) -> Status {
     Journal journal(connection, ward, now);
-    const Occasion occasion{now, Json::object({{"version", trial->version}, {"why", ill.why}}), trial->version};
+    const Occasion occasion{now, Json::object({{"version", trial->version}, {"why", ill.why}}),
+                            trial->version};
     TRY(journal.write_verdict(occasion, finding, open.empty() ? nullptr : &open.front(), 0));
     return keep_policy(connection, ward.name(), finding.next, now);
   }));
@@ -232,9 +231,10 @@ ServiceFinding weigh_service(const ServiceTrial& trial) {
             failure_text(trial)};
   }
   if (trial.time_counts && slow_evidence(trial) > kAlarmLog) {
-    return {true, version_text(trial.version) + " takes too long where " + version_text(trial.against) +
-                      " does not",
-            slow_text(trial)};
+    return {
+        true,
+        version_text(trial.version) + " takes too long where " + version_text(trial.against) + " does not",
+        slow_text(trial)};
   }
   return {};
 }

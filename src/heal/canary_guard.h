@@ -1,13 +1,13 @@
-// Guards what is on trial (a version that is rolled out, or that the loop has made champion lately) by what is
-// known at once, without labels: whether it fails requests that the other version answers, and how long it
+// Guards what is on trial (a version that is rolled out, or that the loop has made champion lately) by what
+// is known at once, without labels: whether it fails requests that the other version answers, and how long it
 // takes. A version that does worse is sent back or rolled back at once.
 //
 // Evidence. Under "it is no worse", of the requests that one of both fails alone at most every second is its
 // own: a sign test (McNemar 1947) that may be looked at after every request. For k of n and a rate r,
 //   E = 1/(1-r) · ∫ from r to 1 of (p/r)^k · ((1-p)/(1-r))^(n-k) dp
-// is a mixture of likelihood ratios (Robbins 1970; as a bound on rates Howard, Ramdas, McAuliffe, Sekhon 2021):
-// while the rate is at most r it never reaches 1,000 but in one case of 1,000, however often one looks (Ville
-// 1939). That is the alarm here as everywhere (heal/evidence.h): 13 of 13 reach it, or 33 of 40.
+// is a mixture of likelihood ratios (Robbins 1970; as a bound on rates Howard, Ramdas, McAuliffe, Sekhon
+// 2021): while the rate is at most r it never reaches 1,000 but in one case of 1,000, however often one looks
+// (Ville 1939). That is the alarm here as everywhere (heal/evidence.h): 13 of 13 reach it, or 33 of 40.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,8 @@ struct ServiceFinding {
   std::string hypothesis;  // In words that stay the same while the counts go on.
   std::string why;         // With the counts.
 };
-// A pure function, so that the journal's counts give the journal's verdict again. Errors are looked at first. A
-// version is slow when it is so alone more often than not, and in more than 1 % of the calls (a limit is
+// A pure function, so that the journal's counts give the journal's verdict again. Errors are looked at first.
+// A version is slow when it is so alone more often than not, and in more than 1 % of the calls (a limit is
 // declared: p99_ms) or in more than half of them (there is none).
 ServiceFinding weigh_service(const ServiceTrial& trial);
 

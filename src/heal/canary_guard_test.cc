@@ -80,7 +80,12 @@ ServiceTrial failing(std::int64_t alone) {
 }
 
 ServiceTrial slow(std::int64_t alone, std::int64_t timed) {
-  return {.version = 2, .against = 1, .requests = timed, .timed = timed, .slow_alone = alone, .ms = 9.87,
+  return {.version = 2,
+          .against = 1,
+          .requests = timed,
+          .timed = timed,
+          .slow_alone = alone,
+          .ms = 9.87,
           .against_ms = 0.4};
 }
 
@@ -99,9 +104,10 @@ TEST(WeighService, WhatTheOtherFailsAsOftenIsNothing) {
   trial.against_failed_alone = 18;
   EXPECT_FALSE(weigh_service(trial).is_ill);
   trial.against_failed_alone = 1;
-  EXPECT_EQ(weigh_service(trial).why,
-            "version 2 failed 23 of 400 requests, 20 of them where version 1 answered, which failed 1 that it "
-            "answered; the first at 2011-01-26T00:00:00Z: cannot take square root of a negative number");
+  EXPECT_EQ(
+      weigh_service(trial).why,
+      "version 2 failed 23 of 400 requests, 20 of them where version 1 answered, which failed 1 that it "
+      "answered; the first at 2011-01-26T00:00:00Z: cannot take square root of a negative number");
 }
 
 TEST(WeighService, WithoutALimitItIsSlowInMoreThanHalfOfTheRows) {
@@ -117,9 +123,10 @@ TEST(WeighService, WithoutALimitItIsSlowInMoreThanHalfOfTheRows) {
 TEST(WeighService, WithALimitItIsSlowInMoreThanOnePercent) {
   ServiceTrial trial = slow(40, 400);
   trial.ms_max = 5;
-  EXPECT_EQ(weigh_service(trial).why,
-            "version 2 took longer than 5 ms for 40 of 400 rows, on average 9.87 ms a row where version 1 took "
-            "0.4 ms");
+  EXPECT_EQ(
+      weigh_service(trial).why,
+      "version 2 took longer than 5 ms for 40 of 400 rows, on average 9.87 ms a row where version 1 took "
+      "0.4 ms");
   trial.slow_alone = 4;
   EXPECT_FALSE(weigh_service(trial).is_ill) << "that is what a 99th percentile allows";
   trial.slow_alone = trial.against_slow_alone = 40;
@@ -195,8 +202,7 @@ class CanaryGuard : public testing::Test {
   std::string journal() {
     std::string kinds;
     const Incident first = incidents().at(0);
-    for (const IncidentEvent& event : first.events)
-      kinds += (kinds.empty() ? "" : " ") + event.kind;
+    for (const IncidentEvent& event : first.events) kinds += (kinds.empty() ? "" : " ") + event.kind;
     return kinds;
   }
   Json newest(const std::string& kind) {

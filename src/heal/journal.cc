@@ -141,8 +141,8 @@ Status Journal::write_verdict(const Occasion& occasion, const Finding& finding, 
 }
 
 Status Journal::close_if_over(const Incident& incident, const PolicyState& state, bool is_ill) {
-  const bool stands =
-      is_ill || is_version_waiting(incident) || state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
+  const bool stands = is_ill || is_version_waiting(incident) || state.learnable.alarms() ||
+                      state.previous_better.alarms() || state.levels.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
   return close(incident, closed.set("why", "the evidence has gone"));

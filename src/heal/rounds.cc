@@ -404,8 +404,7 @@ Status Rounds::settle(Patient& ward) {
   if (known.serving_version != ward.policy().served_version) TRY(ward.redeploy());
   const std::string health(health_of(ward.policy()));
   if (known.health != health) {
-    TRY(registry::change_health(home_, clock_, ward.name(), health,
-                                "what the batches and heals so far say"));
+    TRY(registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say"));
   }
   const auto pushed = TRY(registry::pushed_version(home_, ward.name()));
   return pushed ? take_up_push(ward, *pushed, known.serving_version.value_or(0)) : Status();

@@ -81,8 +81,8 @@ class SimulatedPatient final : public Patient {
   std::optional<std::int64_t> challenger;      // Who is rolled out, and the share that it answers.
   double share = 0;
   std::vector<serve::PairVitals> side_by_side;  // How versions did beside each other.
-  std::vector<model::Prediction> predictions;  // What the log holds, …
-  std::vector<watch::Label> labels;            // … and the labels.
+  std::vector<model::Prediction> predictions;   // What the log holds, …
+  std::vector<watch::Label> labels;             // … and the labels.
 
  private:
   store::Home& home_;

@@ -1,7 +1,7 @@
 // A version waits for people (the gate `approvals`): as a plan in an incident, like what `mode: suggest`
 // proposes, so that the same words approve and reject it. Enough approvals begin the treatment that lets it
-// answer, by a rollout where one is declared; until then the champion goes on, and a newer candidate takes the
-// waiting one's place.
+// answer, by a rollout where one is declared; until then the champion goes on, and a newer candidate takes
+// the waiting one's place.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 
 namespace trimtab::heal {
 
-// The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h), or that people
-// have approved, comes to answer.
+// The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h), or that
+// people have approved, comes to answer.
 inline constexpr std::string_view kRollOut = "roll_out";
 
 // Whether the plan of one of them waits about this version in place of this champion (0: there is none).

@@ -21,8 +21,10 @@ constexpr TimeUs kOpening = 15'000 * base::kDayUs;
 registry::NewVersion version_that_waits(const std::string& step_key, const std::string& gate) {
   registry::NewVersion version = version_with(step_key, false);
   version.waits = true;
-  version.gates.push(Json::object(
-      {{"gate", gate}, {"verdict", "pending"}, {"measured", Json::object({{"value", 0.0}})}, {"threshold", 1}}));
+  version.gates.push(Json::object({{"gate", gate},
+                                   {"verdict", "pending"},
+                                   {"measured", Json::object({{"value", 0.0}})},
+                                   {"threshold", 1}}));
   return version;
 }
 
@@ -58,8 +60,7 @@ class VersionApproval : public testing::Test {
   std::string journal(std::int64_t id = 1) {
     std::string kinds;
     const Incident incident = find_incident(*home_, id).value();
-    for (const IncidentEvent& event : incident.events)
-      kinds += (kinds.empty() ? "" : " ") + event.kind;
+    for (const IncidentEvent& event : incident.events) kinds += (kinds.empty() ? "" : " ") + event.kind;
     return kinds;
   }
   std::string audited() {
@@ -100,10 +101,9 @@ TEST_F(VersionApproval, APushWaitsAndAnswersWhenItIsApproved) {
             R"([{"incident":1,"plan":2,"treatment":"roll_out","version":2,"wanted":1,"role":"approver",)"
             R"("approvals":0}])");
   EXPECT_EQ(patient_->deployed, 1);
-  EXPECT_EQ(registry::change_champion(*home_, clock_, kEndpoint, 2, "cli", "endpoint.promote", "t")
-                .error()
-                .message,
-            "version 2 of model 'late' may not serve: it waits for approval");
+  EXPECT_EQ(
+      registry::change_champion(*home_, clock_, kEndpoint, 2, "cli", "endpoint.promote", "t").error().message,
+      "version 2 of model 'late' may not serve: it waits for approval");
   EXPECT_EQ(say({.incident = 1, .reason = "seen", .actor = "ada"}),
             "incident 1, endpoint late: version 2 is approved; the server lets it answer\n");
   EXPECT_EQ(gates(2), "passed");
@@ -114,8 +114,9 @@ TEST_F(VersionApproval, APushWaitsAndAnswersWhenItIsApproved) {
   EXPECT_EQ(audited(), R"(ada model_version.approve model/late/2 {"why":"seen","approvals":1,"wanted":1})"
                        "\n");
   const Json gate = registry::gates_json(*home_, kEndpoint, 2).value().as_array().at(0);
-  EXPECT_EQ(gate.dump(), R"({"gate":"approvals >= 1","measured":{"value":1.0},"verdict":"pass","threshold":1.0,)"
-                         R"("detail":"by ada"})");
+  EXPECT_EQ(gate.dump(),
+            R"({"gate":"approvals >= 1","measured":{"value":1.0},"verdict":"pass","threshold":1.0,)"
+            R"("detail":"by ada"})");
   EXPECT_EQ(say({.incident = 1}),
             "error: nothing of incident 1 waits for approval: it is closed\n"
             "   hint: `trimtab incidents 1` shows its journal");
@@ -215,9 +216,10 @@ TEST_F(VersionApproval, AnApprovalForAnotherChampionIsRefused) {
   push();
   ASSERT_TRUE(registry::register_version(*home_, clock_, version_with("a third version", true)));
   ASSERT_TRUE(registry::change_champion(*home_, clock_, kEndpoint, 3, "cli", "endpoint.promote", "t"));
-  EXPECT_EQ(say({.incident = 1}),
-            "error: the plan of incident 1 was made for version 1, but the champion of 'late' is version 3 now\n"
-            "   hint: reject it; the next batches say what the present champion needs");
+  EXPECT_EQ(
+      say({.incident = 1}),
+      "error: the plan of incident 1 was made for version 1, but the champion of 'late' is version 3 now\n"
+      "   hint: reject it; the next batches say what the present champion needs");
   EXPECT_EQ(gates(2), "open") << "the whole transaction is undone";
 }
 
@@ -236,7 +238,8 @@ TEST_F(VersionApproval, AFirstVersionWaitsToo) {
     return connection.run_script("UPDATE endpoint SET serving_version = NULL; DELETE FROM model_alias;");
   }));
   patient_->deployed.reset();
-  const auto made = registry::register_version(*home_, clock_, version_that_waits("first of all", gate_)).value();
+  const auto made =
+      registry::register_version(*home_, clock_, version_that_waits("first of all", gate_)).value();
   ASSERT_TRUE(registry::push_version(*home_, clock_, kEndpoint, made.version, "cli", "declared"));
   EXPECT_EQ(registry::pushed_version(*home_, kEndpoint).value(), made.version);
 }

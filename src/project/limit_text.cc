@@ -195,8 +195,8 @@ Status scan_threshold(LimitScanner& scanner, Gate& gate) {
   return {};
 }
 
-// "approvals >= 1" and "approvals(admin) >= 2": so many different people, each with at least that role. False:
-// it is another gate.
+// "approvals >= 1" and "approvals(admin) >= 2": so many different people, each with at least that role.
+// False: it is another gate.
 Result<bool> scan_approvals(LimitScanner& scanner, Gate& gate) {
   const std::size_t start = scanner.at();
   if (scanner.take_word() != kApprovals) {

@@ -54,14 +54,15 @@ TEST(LimitText, PeopleDecideOneOfTheGates) {
   EXPECT_EQ(refusal("approvals <= 1"),
             "f:1:11: error: gate 'approvals <= 1': found '<=' where '>=' is wanted" + hint);
   for (const std::string wrong : {"0", "1.5", "21"}) {
-    EXPECT_EQ(refusal("approvals >= " + wrong), "f:1:14: error: gate 'approvals >= " + wrong + "': found '" +
-                                                    wrong +
-                                                    "' where a number of people from 1 to 20 is wanted" + hint);
+    EXPECT_EQ(refusal("approvals >= " + wrong),
+              "f:1:14: error: gate 'approvals >= " + wrong + "': found '" + wrong +
+                  "' where a number of people from 1 to 20 is wanted" + hint);
   }
-  EXPECT_EQ(refusal("approvals >= champion"),
-            "f:1:14: error: gate 'approvals >= champion': found 'champion' where a number of people from 1 to "
-            "20 is wanted" +
-                hint);
+  EXPECT_EQ(
+      refusal("approvals >= champion"),
+      "f:1:14: error: gate 'approvals >= champion': found 'champion' where a number of people from 1 to "
+      "20 is wanted" +
+          hint);
   EXPECT_EQ(refusal("approvals >= 1 or so"),
             "f:1:16: error: gate 'approvals >= 1 or so': found 'or' where the end is wanted" + hint);
   EXPECT_EQ(refusal("approval >= 1"),

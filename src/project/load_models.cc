@@ -179,7 +179,8 @@ void read_gates(const YamlNode& list, Model& model, Draft& draft) {
     const bool again = gate->metric == kApprovals &&
                        std::ranges::count(model.gates, std::string(kApprovals), &Gate::metric) > 0;
     if (again) {
-      draft.diagnostics.add(gate->where, "gate " + in_quotes(gate->text) + " asks for approvals a second time",
+      draft.diagnostics.add(gate->where,
+                            "gate " + in_quotes(gate->text) + " asks for approvals a second time",
                             "one gate says how many are wanted");
       continue;
     }

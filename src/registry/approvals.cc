@@ -50,8 +50,9 @@ Result<AwaitedApproval> demand_awaited(Connection& connection, const std::string
 Status write_result(Connection& connection, const std::string& model, std::int64_t version, double value,
                     const std::string& verdict, const std::string& detail, const std::string& gates) {
   TRY(connection
-          .prepare("UPDATE gate_result SET value = ?, verdict = ?, reason = ? WHERE model = ? AND version = ? "
-                   "AND gate LIKE 'approvals%'")
+          .prepare(
+              "UPDATE gate_result SET value = ?, verdict = ?, reason = ? WHERE model = ? AND version = ? "
+              "AND gate LIKE 'approvals%'")
           .with(value, verdict, detail, model, version)
           .run());
   return connection.prepare("UPDATE model_version SET gates = ? WHERE model = ? AND version = ?")
@@ -76,7 +77,8 @@ Result<std::optional<AwaitedApproval>> awaited_approval(Connection& connection, 
                                                         std::int64_t version) {
   std::optional<AwaitedApproval> awaited;
   Statement row = connection.prepare(
-      "SELECT gate FROM gate_result JOIN model_version USING (model, version) WHERE model = ? AND version = ? "
+      "SELECT gate FROM gate_result JOIN model_version USING (model, version) WHERE model = ? AND version = "
+      "? "
       "AND gates = 'open' AND deleted_ms IS NULL AND verdict = 'unknown'");
   row.with(model, version);
   while (TRY(row.step())) {

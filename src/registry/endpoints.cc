@@ -1,10 +1,9 @@
 #include "registry/endpoints.h"
 
-#include "registry/approvals.h"
-
 #include <utility>
 
 #include "base/diagnostics.h"
+#include "registry/approvals.h"
 #include "registry/model_events.h"
 #include "store/audit.h"
 

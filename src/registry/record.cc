@@ -179,7 +179,8 @@ Status write_gates(store::Connection& connection, const VersionFacts& made, cons
     bind_number(insert, 6, measured["high"]);
     bind_number(insert, 7, gate["threshold"]);
     const std::string verdict = gate.text_or("verdict");
-    insert.bind(8, verdict == kPending ? "unknown" : verdict).bind(9, detail.empty() ? measured.text_or("reason") : detail);
+    insert.bind(8, verdict == kPending ? "unknown" : verdict)
+        .bind(9, detail.empty() ? measured.text_or("reason") : detail);
     TRY(insert.run());
   }
   return {};

@@ -31,7 +31,7 @@ struct NewVersion {
   Json metrics = Json::object();          // name → number; logged as run metrics.
   Json gates = Json::array();             // judge::GateResult::to_json, in order.
   bool gates_passed = false;
-  bool waits = false;  // They did, but for the people's word (registry/approvals.h).
+  bool waits = false;                         // They did, but for the people's word (registry/approvals.h).
   std::map<std::string, FileFact> reports;    // Further artifacts of the run, e.g. "report.json".
   std::map<std::string, std::string> inputs;  // Lineage: "snapshot/table/departures" → sha256.
   std::string actor;                          // "cli", a person, "heal", …

@@ -311,8 +311,7 @@ Result<std::vector<RowAnswer>> Endpoint::State::try_out(const Deployment& deploy
 void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed, const Bench& bench,
                               const Shape& shape, model::Prediction&& prediction) {
   if (deployed->versions.size() == 1) return on_prediction(std::move(prediction));
-  mirror_now.load()->add(
-      {std::move(prediction), deployed, shape.columns, bench.request, true, bench.failed});
+  mirror_now.load()->add({std::move(prediction), deployed, shape.columns, bench.request, true, bench.failed});
 }
 
 // A request that nobody could answer: the others are asked, too, so that what is hard for all is held against
@@ -322,8 +321,8 @@ void Endpoint::State::count_failed(const std::shared_ptr<const Deployment>& depl
   if (deployed->versions.size() == 1) return;
   for (std::size_t row = 0; row < out.size(); ++row) {
     if (out[row].is_known) continue;
-    mirror_now.load()->add({std::move(bench.predictions[row]), deployed, shape.columns, bench.request, false,
-                            bench.failed});
+    mirror_now.load()->add(
+        {std::move(bench.predictions[row]), deployed, shape.columns, bench.request, false, bench.failed});
   }
 }
 

@@ -258,8 +258,8 @@ Result<std::shared_ptr<const model::Artifact>> load_failing(std::int64_t version
 }
 
 TEST_F(EndpointTest, ForACanaryThatFailsTheChampionAnswersAndItIsCounted) {
-  ASSERT_TRUE(
-      endpoint_.deploy({.versions = {{1, Role::served}, {2, Role::canary, 0.5}}, .canary_key = ""}, load_failing));
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{1, Role::served}, {2, Role::canary, 0.5}}, .canary_key = ""},
+                               load_failing));
   for (int i = 0; i < 40; ++i) {
     const std::string id = "p" + std::to_string(i);
     // The good row of a request does not save it.

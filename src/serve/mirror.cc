@@ -132,7 +132,8 @@ void Mirror::State::score(std::vector<Mirrored>& rows) {
       return score_of(row.prediction, plan.version) == nullptr && failure_of(row, plan.version) == nullptr;
     };
     std::vector<double> scores;
-    if (std::any_of(rows.begin(), rows.end(), lacks)) scores = score_by(version, rows, batch, errors[version]);
+    if (std::any_of(rows.begin(), rows.end(), lacks))
+      scores = score_by(version, rows, batch, errors[version]);
     for (std::size_t i = 0; i < rows.size(); ++i) {
       if (const Asked* failure = failure_of(rows[i], plan.version)) {
         rows[i].prediction.scores.push_back({plan.version, plan.role, kNoScore});

@@ -20,9 +20,9 @@ struct Mirrored {
   model::Prediction prediction;
   std::shared_ptr<const Deployment> deployed;
   std::shared_ptr<const table::Schema> columns;  // Of the request.
-  std::uint64_t request = 0;       // Its number: the rows of one request are counted together.
-  bool is_answered = true;         // False: the request failed; it is counted, and no more.
-  std::vector<Asked> failed = {};  // Who was asked already, in vain.
+  std::uint64_t request = 0;                     // Its number: the rows of one request are counted together.
+  bool is_answered = true;                       // False: the request failed; it is counted, and no more.
+  std::vector<Asked> failed = {};                // Who was asked already, in vain.
 };
 
 // Thread-safe.

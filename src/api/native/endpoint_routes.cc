@@ -43,7 +43,8 @@ Json pair_json(const serve::PairVitals& pair) {
   Json json = Json::object({{"champion", pair.served}, {"version", pair.other}});
   json.set("role", model::role_name(pair.role)).set("requests", pair.requests);
   json.set("champion_failed", pair.served_failed).set("version_failed", pair.other_failed);
-  json.set("only_champion_failed", pair.only_served_failed).set("only_version_failed", pair.only_other_failed);
+  json.set("only_champion_failed", pair.only_served_failed)
+      .set("only_version_failed", pair.only_other_failed);
   json.set("timed", pair.timed);
   const double timed = std::max(1.0, static_cast<double>(pair.timed));
   return json.set("champion_us", pair.served_us / timed).set("version_us", pair.other_us / timed);
