@@ -163,7 +163,7 @@ const DiagnosticCase kLoadModelsCases[] = {
     {21, "    gates: [freshness <= 7d]",
      "21:13: error: gate 'freshness <= 7d': 'freshness' is no metric of a gate\n   hint: metrics are: auc, "
      "log_loss, brier, ece, accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, "
-     "size_mb, flips, approvals, approvals"},
+     "size_mb, flips, approvals"},
     {21, "    gates: [memory_md <= 200]",
      "21:13: error: gate 'memory_md <= 200': 'memory_md' is no metric of a gate\n   hint: did you mean "
      "'memory_mb'?"},
