@@ -110,6 +110,10 @@ Result<plan::ApplyReport> live_until_served(
 // through the same recipe, and the answer is logged (serve/prediction_log.cc). Hours later somebody says what
 // was true (watch/label.cc).
 Status live_on(heal::Rounds& rounds, heal::Patient& ward) {
+  // serve/ heal/  What a version does wrong while it answers is known at once: one on trial that fails
+  // requests, or takes too long for them, is on its way out before anybody has said what was true.
+  TRY(rounds.guard(ward));
+
   // heal/  What was begun is finished first: a treatment stands in the journal before its effect, so that a
   // crash in between leaves a promise and not a riddle.
   TRY(rounds.finish_treatments(ward));

@@ -244,6 +244,23 @@ Result<table::Schema> RunningServer::State::source_schema(const std::string& sou
               is_declared ? "run `trimtab apply` first" : base::did_you_mean(source, names));
 }
 
+namespace {
+
+// What is declared of the time of a prediction, as a gate or as health; 0: nothing.
+TimeUs time_max_us(const project::Model& model, const project::Endpoint& endpoint) {
+  double ms = 0;
+  const auto take = [&ms](const std::string& metric, double limit) {
+    if (metric == "p99_ms" && (ms == 0 || limit < ms)) ms = limit;
+  };
+  for (const project::Gate& gate : model.gates) {
+    if (!gate.at_least && !gate.against_champion) take(gate.metric, gate.threshold);
+  }
+  for (const project::HealthLimit& limit : endpoint.health) take(limit.metric, limit.threshold);
+  return static_cast<TimeUs>(ms * base::kMillisecondUs);
+}
+
+}  // namespace
+
 Status RunningServer::State::open_wards(const ServerSettings& settings) {
   lookups = std::make_unique<serve::Lookups>(
       *engine, [this](const std::string& source) { return part_files(source); });
@@ -252,6 +269,8 @@ Status RunningServer::State::open_wards(const ServerSettings& settings) {
     heal::PolicyOptions policy = settings.policy;
     policy.heal = endpoint.heal;
     policy.rollout = endpoint.rollout;
+    policy.time_max_us = time_max_us(*project().find_model(endpoint.model), endpoint);
+    policy.time_counts = manual_clock == nullptr;
     policy.binary = project().find_model(endpoint.model)->task == project::Task::binary;
     wards.push_back(TRY(heal::Ward::open(project(), endpoint, policy, *home, *engine, *lookups, clock())));
     under_care.push_back(wards.back().get());

@@ -36,6 +36,7 @@ registry::NewVersion version_of(const project::Project& project, const std::stri
   }
   for (const judge::GateResult& gate : candidate.gates) version.gates.push(gate.to_json());
   version.gates_passed = judge::all_pass(candidate.gates);
+  version.waits = judge::waits_for_approval(candidate.gates);
   version.reports["report.json"] = {candidate.report.sha256, candidate.report.size};
   version.inputs["snapshot/table/" + project.find_model(model)->from] = candidate.table.sha256;
   version.actor = actor;

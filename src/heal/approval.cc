@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "heal/recall.h"
+#include "heal/version_approval.h"
 #include "registry/endpoints.h"
 #include "store/audit.h"
 
@@ -10,6 +11,11 @@ namespace trimtab::heal {
 namespace {
 
 std::string name_of(std::int64_t incident) { return "incident " + std::to_string(incident); }
+
+std::string commands_for(std::int64_t incident) {
+  const std::string id = std::to_string(incident);
+  return "`trimtab approve " + id + "` or `trimtab reject " + id + "`";
+}
 
 std::optional<Treatment> treatment_called(std::string_view name) {
   for (const Treatment treatment :
@@ -61,18 +67,26 @@ Json begun(const IncidentEvent& plan, const PlanDecision& wish, TimeUs now) {
   return treatment.set("plan", plan.ordinal).set("approved_by", wish.actor);
 }
 
+// `begins`: it is enough to begin the treatment.
 Status write_decision(store::Connection& connection, const PlanDecision& wish, const Incident& incident,
-                      const IncidentEvent& plan, TimeUs now) {
+                      const IncidentEvent& plan, bool begins, TimeUs now) {
   Json words = Json::object({{"plan", plan.ordinal}, {"actor", wish.actor}, {"why", wish.reason}});
   words.set("treatment", plan.detail.text_or("treatment"));
-  TRY(append_event(connection, incident.id, wish.approves ? "approved" : "rejected", words, now));
-  if (wish.approves) {
+  const char* kind = begins ? "approved" : wish.approves ? "approval" : "rejected";
+  TRY(append_event(connection, incident.id, kind, words, now));
+  if (begins) {
     TRY(append_event(connection, incident.id, "treatment", begun(plan, wish, now), now));
   }
   words.set("endpoint", incident.endpoint);
   return store::append_audit(connection, now, wish.actor,
                              wish.approves ? "incident.approve" : "incident.reject",
                              "incident/" + std::to_string(incident.id), words.dump());
+}
+
+// Nothing else was the matter: the champion goes on, and an alias that was pushed returns by itself.
+Status close_rejected(store::Connection& connection, const Incident& incident, const PolicyState& policy,
+                      TimeUs now) {
+  return append_event(connection, incident.id, "closed", Json::object({{"health", health_of(policy)}}), now);
 }
 
 }  // namespace
@@ -82,12 +96,18 @@ std::map<Treatment, std::string> held_treatments(const std::vector<Incident>& op
   std::map<Treatment, std::string> held;
   for (const Incident& incident : open) {
     const IncidentEvent* waiting = incident.waiting_plan();
+    if (waiting != nullptr && waiting->detail.text_or("treatment") == kRollOut) {
+      // What else is proposed here would take its place.
+      const std::string version = "version " + std::to_string(waiting->detail.int_or("version"));
+      for (const Treatment other : {Treatment::retrain, Treatment::follow_level, Treatment::leave_level}) {
+        held[other] = version + " waits for a person's word: " + commands_for(incident.id);
+      }
+    }
     for (const IncidentEvent& event : incident.events) {
       const std::optional<Treatment> treatment = treatment_called(event.detail.text_or("treatment"));
       if (!treatment) continue;
       if (&event == waiting && now - event.time < kAskAgainBatches * batch_length) {
-        held[*treatment] = "it waits for a person's word: `trimtab approve " + std::to_string(incident.id) +
-                           "` or `trimtab reject " + std::to_string(incident.id) + "`";
+        held[*treatment] = "it waits for a person's word: " + commands_for(incident.id);
       }
       const bool is_fresh = now - event.time < kRejectedBatches * batch_length;
       if (event.kind == "rejected" && is_fresh) held[*treatment] = "a person rejected it lately";
@@ -120,12 +140,14 @@ Result<DecisionReport> decide_on_plan(store::Home& home, const base::Clock& cloc
     const IncidentEvent* plan = TRY(waiting_plan(incident, wish));
     const std::string treatment = plan->detail.text_or("treatment");
     report = {incident.id, plan->ordinal, incident.endpoint, treatment, wish.approves};
-    if (wish.approves) {
-      TRY(demand_same_champion(connection, incident, plan->detail));
-      next.treating = true;
-      if (treatment == treatment_name(Treatment::retrain)) next.retrains.push_back(now);
-    }
-    TRY(write_decision(connection, wish, incident, *plan, now));
+    if (wish.approves) TRY(demand_same_champion(connection, incident, plan->detail));
+    const bool is_version = treatment == kRollOut;
+    const bool begins =
+        is_version ? TRY(decide_on_version(connection, wish, incident, *plan, now, report)) : wish.approves;
+    if (begins) next.treating = true;
+    if (begins && treatment == treatment_name(Treatment::retrain)) next.retrains.push_back(now);
+    TRY(write_decision(connection, wish, incident, *plan, begins, now));
+    if (is_version && !wish.approves) TRY(close_rejected(connection, incident, next, now));
     return keep_policy(connection, incident.endpoint, next, now);
   }));
   policy = std::move(next);
@@ -133,7 +155,14 @@ Result<DecisionReport> decide_on_plan(store::Home& home, const base::Clock& cloc
 }
 
 std::string DecisionReport::to_text() const {
-  const std::string what = name_of(incident) + ", endpoint " + endpoint + ": " + treatment;
+  const std::string place = name_of(incident) + ", endpoint " + endpoint + ": ";
+  if (version) {
+    const std::string it = place + "version " + std::to_string(*version);
+    if (!approved) return it + " is rejected; the champion goes on answering\n";
+    if (missing <= 0) return it + " is approved; the server lets it answer\n";
+    return it + " is approved by one person more; missing: " + std::to_string(missing) + "\n";
+  }
+  const std::string what = place + treatment;
   if (approved) return what + " is approved; the server carries it out\n";
   return what + " is rejected; nothing is done\n";
 }
@@ -141,6 +170,7 @@ std::string DecisionReport::to_text() const {
 Json DecisionReport::to_json() const {
   Json json = Json::object({{"incident", incident}, {"plan", plan}, {"endpoint", endpoint}});
   json.set("treatment", treatment).set("decision", approved ? "approved" : "rejected");
+  if (version) json.set("version", *version).set("missing", missing);
   return json.set("text", to_text());
 }
 

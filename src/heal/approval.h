@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "heal/incident.h"
 #include "heal/policy.h"
+#include "http/caller.h"
 #include "store/home.h"
 
 namespace trimtab::heal {
@@ -34,6 +35,7 @@ struct PlanDecision {
   std::optional<std::int64_t> plan;  // The one that the person has seen; nothing: the newest.
   std::string reason;
   std::string actor = "cli";
+  http::Role role = http::Role::admin;  // Of the actor in the project; who has the home's token is its owner.
 };
 
 struct DecisionReport {
@@ -42,6 +44,8 @@ struct DecisionReport {
   std::string endpoint;
   std::string treatment;
   bool approved = true;
+  std::optional<std::int64_t> version = {};  // That waits (heal/version_approval.h), …
+  std::int64_t missing = 0;                  // … for so many more approvals.
 
   std::string to_text() const;
   Json to_json() const;
@@ -53,7 +57,8 @@ Result<Incident> find_incident(store::Home& home, std::int64_t incident);
 
 // One transaction: the decision, the treatment that it begins, the policy's new state (given back in
 // `policy`) and an audit row that names the person. Errors: not_found; conflict: nothing waits, or what waits
-// is another plan than `plan`, or was made for another champion than the present one.
+// is another plan than `plan`, or was made for another champion than the present one, or the same person has
+// approved the version already; forbidden: a version waits for another role.
 Result<DecisionReport> decide_on_plan(store::Home& home, const base::Clock& clock, const PlanDecision& wish,
                                       PolicyState& policy);
 

@@ -71,6 +71,15 @@ const IncidentEvent* Incident::waiting_plan() const {
   return waiting;
 }
 
+const IncidentEvent* Incident::plan_set_aside() const {
+  const IncidentEvent* aside = nullptr;
+  for (const IncidentEvent& event : events) {
+    if (event.kind == "plan") aside = event.detail["version"].is_int() ? &event : nullptr;
+    if (event.kind == "approved" || event.kind == "rejected" || event.kind == "closed") aside = nullptr;
+  }
+  return waiting_plan() == aside ? nullptr : aside;
+}
+
 Json Incident::to_json() const {
   Json list = Json::array();
   for (const IncidentEvent& event : events) {

@@ -18,8 +18,8 @@ namespace trimtab::heal {
 struct IncidentEvent {
   int ordinal = 0;
   TimeUs time = 0;
-  std::string kind;  // "detected", "verdict", "plan", "approved", "rejected", "treatment", "rollout",
-                     // "outcome", "verified", "closed"
+  std::string kind;  // "detected", "verdict", "plan", "approval" (one of several), "approved", "rejected",
+                     // "treatment", "rollout", "outcome", "verified", "closed"
   Json detail = Json::object();
 };
 
@@ -38,6 +38,8 @@ struct Incident {
   const IncidentEvent* rollout() const;
   // The newest plan when nobody has decided on it yet. Its ordinal is its number.
   const IncidentEvent* waiting_plan() const;
+  // The plan of a version that waited when the newest treatment began, which nobody has decided on.
+  const IncidentEvent* plan_set_aside() const;
   Json to_json() const;
 };
 

@@ -7,6 +7,7 @@
 #include "heal/bulletin.h"
 #include "heal/lesson.h"
 #include "heal/rollout.h"
+#include "heal/version_approval.h"
 #include "judge/metrics.h"
 
 namespace trimtab::heal {
@@ -35,13 +36,13 @@ bool is_said(const Incident& incident, const Verdict& verdict) {
          last.text_or("hypothesis") == verdict.hypothesis && last.text_or("expected") == verdict.expected;
 }
 
-Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch, const Finding& finding,
-                  TimeUs now, TimeUs train_takes) {
+Json treatment_of(const std::string& endpoint, const Occasion& occasion, const Finding& finding, TimeUs now,
+                  TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
   Json treatment = Json::object({{"treatment", treatment_name(verdict.treatment)}});
-  treatment.set("key", endpoint + "/" + std::to_string(batch.number));
+  treatment.set("key", endpoint + "/" + std::to_string(occasion.number));
   treatment.set("as_of", now).set("test_from", verdict.test_from);
-  treatment.set("champion", finding.next.served_version.value_or(batch.served_version));
+  treatment.set("champion", finding.next.served_version.value_or(occasion.served_version));
   if (verdict.back_to) treatment.set("back_to", *verdict.back_to);
   if (verdict.train_from > 0) treatment.set("train_from", verdict.train_from);
   if (!verdict.left_out.empty()) treatment.set("left_out", spans_json(verdict.left_out));
@@ -57,6 +58,15 @@ Json treatment_of(const std::string& endpoint, const watch::LabelledBatch& batch
 }
 
 }  // namespace
+
+bool is_version_waiting(const Incident& incident) {
+  const IncidentEvent* plan = incident.waiting_plan();
+  return plan != nullptr && plan->detail.text_or("treatment") == kRollOut;
+}
+
+Occasion occasion_of(const watch::LabelledBatch& batch) {
+  return {batch.number, Json::object({{"batch", base::format_time(batch.number)}}), batch.served_version};
+}
 
 BatchReport performance(const watch::LabelledBatch& batch, bool binary) {
   BatchReport rows;
@@ -113,26 +123,26 @@ Status Journal::write_performance(const watch::LabelledBatch& batch, const Batch
   return {};
 }
 
-Status Journal::write_verdict(const watch::LabelledBatch& batch, const Finding& finding, const Incident* open,
+Status Journal::write_verdict(const Occasion& occasion, const Finding& finding, const Incident* open,
                               TimeUs train_takes) {
   const Verdict& verdict = finding.verdict;
   const bool holds = verdict.treatment == Treatment::hold;
   if (holds && open != nullptr && (is_said(*open, verdict) || open->waiting_plan() != nullptr)) return {};
   std::int64_t incident = open != nullptr ? open->id : 0;
   if (open == nullptr) {
-    const Json detected = Json::object({{"batch", base::format_time(batch.number)}});
-    incident = TRY(this->open(verdict.hypothesis, detected));
+    incident = TRY(this->open(verdict.hypothesis, occasion.detected));
   }
   TRY(append(incident, "verdict", verdict.to_json()));
   if (holds) return {};
-  const Json treatment = treatment_of(ward_.name(), batch, finding, now_, train_takes);
+  const Json treatment = treatment_of(ward_.name(), occasion, finding, now_, train_takes);
   TRY(append(incident, finding.proposes ? "plan" : "treatment", treatment));
   if (!finding.proposes) return {};
   return say("waiting", incident, verdict.hypothesis, verdict.to_json());
 }
 
-Status Journal::close_if_over(const Incident& incident, const PolicyState& state) {
-  const bool stands = state.learnable.alarms() || state.previous_better.alarms() || state.levels.alarms();
+Status Journal::close_if_over(const Incident& incident, const PolicyState& state, bool is_ill) {
+  const bool stands = is_ill || is_version_waiting(incident) || state.learnable.alarms() ||
+                      state.previous_better.alarms() || state.levels.alarms();
   if (stands || incident.unfinished_treatment() != nullptr) return {};
   Json closed = Json::object({{"health", health_of(state)}});
   return close(incident, closed.set("why", "the evidence has gone"));

@@ -33,6 +33,16 @@ struct Finding {
   bool proposes = false;  // `mode: suggest`: the treatment waits as a plan (heal/approval.h).
 };
 
+// What a verdict is reached at: a labelled batch, or what is known at once (heal/canary_guard.h).
+struct Occasion {
+  std::int64_t number = 0;  // Of the batch; or the time.
+  Json detected;
+  std::int64_t served_version = 0;
+};
+Occasion occasion_of(const watch::LabelledBatch& batch);
+// Whether a version waits for approval in it: that does not go away by itself.
+bool is_version_waiting(const Incident& incident);
+
 // What every version that scored the batch did on it; the answers that were given stand under role "served".
 BatchReport performance(const watch::LabelledBatch& batch, bool binary);
 
@@ -55,12 +65,12 @@ class Journal {
   Status write_performance(const watch::LabelledBatch& batch, const BatchReport& rows);
   // The verdict, in the open incident (null: in a new one), and the treatment that it begins or proposes.
   // `train_takes`: until a training's result may be used.
-  Status write_verdict(const watch::LabelledBatch& batch, const Finding& finding, const Incident* open,
+  Status write_verdict(const Occasion& occasion, const Finding& finding, const Incident* open,
                        TimeUs train_takes);
   // What the batch says of a version that is being rolled out.
   Status write_rollout(const watch::LabelledBatch& batch, const Incident& incident);
-  // An incident that only waited is over when what it waited for has gone.
-  Status close_if_over(const Incident& incident, const PolicyState& state);
+  // An incident that only waited is over when what it waited for has gone. `is_ill`: is_service_ill().
+  Status close_if_over(const Incident& incident, const PolicyState& state, bool is_ill);
   // Words for people when it has come so far that the loop does nothing more by itself.
   Status say_if_person_is_called(const Incident& incident, const PolicyState& before,
                                  const PolicyState& after);

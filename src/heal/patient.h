@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "heal/policy.h"
+#include "serve/vitals.h"
 #include "watch/batches.h"
 #include "watch/correction.h"
 
@@ -23,6 +24,9 @@ class Patient {
   virtual const PolicyOptions& options() const = 0;
   virtual watch::Batches& batches() = 0;
   virtual PolicyState& policy() = 0;
+  virtual const PolicyState& policy() const = 0;
+  // What is known at once of versions that run beside each other, with all that was answered until now.
+  virtual std::vector<serve::PairVitals> vitals() const = 0;
   // Brings into operation what the record says: the champion, and who scores along. Idempotent.
   virtual Status redeploy() = 0;
   // Whether the version could answer: asked before it is made champion, so that no alias points at what does

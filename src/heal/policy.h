@@ -38,6 +38,9 @@ struct PolicyOptions {
   bool binary = true;
   std::optional<project::Rollout> rollout;     // Nothing: what passes its gates is the champion at once.
   std::map<Treatment, std::string> held = {};  // What it is not to reach now, and why (heal/approval.h).
+  TimeUs time_max_us =
+      0;  // Of scoring a row, as the owner has declared it; 0: nothing (heal/canary_guard.h).
+  bool time_counts = true;  // False where a clock is moved by hand: there it says nothing.
 };
 
 struct Verdict {

@@ -7,20 +7,20 @@
 
 #include "base/log.h"
 #include "heal/approval.h"
+#include "heal/canary_guard.h"
 #include "heal/lesson.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
+#include "heal/version_approval.h"
 #include "judge/gates.h"
 #include "judge/metrics.h"
+#include "registry/approvals.h"
 #include "registry/endpoints.h"
 #include "registry/pushes.h"
 #include "registry/record.h"
 
 namespace trimtab::heal {
 namespace {
-
-// The treatment that no policy reaches: a version that somebody has pushed (registry/pushes.h).
-constexpr std::string_view kRollOut = "roll_out";
 
 // Of the version that serves now; read once.
 void know_weakness(Patient& ward, PolicyState& policy) {
@@ -51,6 +51,8 @@ Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
 
 Rounds::Rounds(store::Home& home, const base::Clock& clock, Train train, TimeUs train_takes)
     : home_(home), clock_(clock), train_(std::move(train)), train_takes_(train_takes) {}
+
+Status Rounds::guard(Patient& ward) { return guard_service(home_, clock_, ward); }
 
 BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) const {
   return performance(batch, ward.options().binary);
@@ -88,6 +90,7 @@ Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& answered) const
 Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const BatchReport& performance,
                        const Finding& finding) {
   const TimeUs now = clock_.now();
+  const bool is_ill = is_service_ill(ward);
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     Journal journal(connection, ward, now);
     TRY(journal.write_performance(batch, performance));
@@ -97,9 +100,9 @@ Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const B
     const bool is_sound = finding.next.doubtful_batches == 0;
     if (incident != nullptr && is_sound) TRY(journal.write_rollout(batch, *incident));
     if (finding.verdict.treatment == Treatment::none) {
-      return incident != nullptr ? journal.close_if_over(*incident, finding.next) : Status();
+      return incident != nullptr ? journal.close_if_over(*incident, finding.next, is_ill) : Status();
     }
-    return journal.write_verdict(batch, finding, incident, train_takes_);
+    return journal.write_verdict(occasion_of(batch), finding, incident, train_takes_);
   }));
   ward.policy() = finding.next;
   ward.answer_at(ward.policy().levels.served());
@@ -128,7 +131,9 @@ Error does_not_load(std::int64_t version, const Error& why) {
 Status note_setback(store::Home& home, const base::Clock& clock, const Patient& ward,
                     const Incident& incident, const std::string& why, PolicyState& policy) {
   const IncidentEvent* treatment = incident.unfinished_treatment();
-  if (treatment == nullptr || treatment->detail.text_or("treatment") != kRollOut) {
+  const bool is_wish = treatment != nullptr && treatment->detail.text_or("treatment") == kRollOut &&
+                       !treatment->detail.bool_or("healed");
+  if (!is_wish) {
     note_refusal(policy, clock.now());
     return {};
   }
@@ -190,13 +195,15 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (!TRY(is_still_open(home_, incident.id))) return {};
   if (!trained) return give_up(ward, incident, trained.error());
   registry::NewVersion& version = trained->version;
-  const bool declared_pass = version.gates_passed;
+  const bool declared_pass = version.gates_passed || version.waits;
   if (!treatment.bool_or("gated", true)) {
     version.gates_passed = true;
+    version.waits = false;
   } else if (!request.changes.empty() && trained->gain.rows > 1) {
     const judge::GateResult gate = judge::gain_gate(trained->gain, treatment.double_or("gain_se"));
     version.gates.push(gate.to_json());
     version.gates_passed = version.gates_passed && gate.verdict == judge::Verdict::pass;
+    version.waits = version.waits && gate.verdict == judge::Verdict::pass;
   }
   const registry::VersionFacts made = TRY(registry::register_version(home_, clock_, version));
   Json outcome = Json::object({{"version", made.version}, {"gates", version.gates}});
@@ -207,7 +214,13 @@ Status Rounds::retrain(Patient& ward, const Incident& incident, const Json& trea
   if (serves && treatment.int_or("champion") != made.version) {
     return promote(ward, incident, made.version, std::move(outcome));
   }
-  if (!serves && version.gates_passed) {
+  if (!serves && version.waits && made.gates == "open") {
+    PolicyState next = ward.policy();
+    note_not_yet(next, clock_.now());
+    if (treatment.bool_or("refits")) note_learnt(next, request.changes.back(), treatment.int_or("batches"));
+    return ask_about_trained(home_, clock_, ward, incident, treatment, std::move(outcome), std::move(next));
+  }
+  if (!serves && (version.gates_passed || (version.waits && made.gates == "passed"))) {
     const bool rolls_out =
         ward.options().rollout && facts.serving_version && treatment.bool_or("gated", true);
     if (rolls_out) return begin_rollout(ward, incident, made.version, outcome);
@@ -389,6 +402,10 @@ Status Rounds::conclude(Patient& ward, const Incident& incident, const Json& out
     if (result == "promoted") TRY(journal.say("promoted", incident.id, incident.summary, outcome));
     if (result == "rolled back") TRY(journal.say("rolled_back", incident.id, incident.summary, outcome));
     TRY(journal.say_if_person_is_called(incident, ward.policy(), next));
+    // A version that waited before waits again, unless there is another champion now.
+    const IncidentEvent* aside = incident.plan_set_aside();
+    const bool is_other = result == "promoted" || result == "rolled back";
+    if (aside != nullptr && !is_other) return journal.append(incident.id, "plan", aside->detail);
     return journal.close(incident, closed);
   }));
   ward.policy() = std::move(next);
@@ -408,12 +425,12 @@ Status Rounds::settle(Patient& ward) {
     TRY(ward.redeploy());
   }
   if (known.serving_version != ward.policy().served_version) TRY(ward.redeploy());
-  if (const auto pushed = TRY(registry::pushed_version(home_, ward.name()))) {
-    return take_up_push(ward, *pushed, *known.serving_version);
-  }
   const std::string health(health_of(ward.policy()));
-  if (known.health == health) return {};
-  return registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say");
+  if (known.health != health) {
+    TRY(registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say"));
+  }
+  const auto pushed = TRY(registry::pushed_version(home_, ward.name()));
+  return pushed ? take_up_push(ward, *pushed, known.serving_version.value_or(0)) : Status();
 }
 
 namespace {
@@ -454,13 +471,17 @@ Status replay(Patient& ward, std::int64_t version) {
 // A person's push meets the gates that healing's own versions meet. What may not answer has its alias taken
 // back; anything else is a treatment like those of the policy, in the journal before it is begun.
 Status Rounds::take_up_push(Patient& ward, std::int64_t version, std::int64_t champion) {
-  Status may = registry::may_be_pushed(home_, ward.name(), version);
+  const auto facts = TRY(registry::find_endpoint(home_, ward.name()));
+  const bool waits = TRY(registry::awaited_approval(home_, facts.model, version)).has_value();
+  if (waits && is_asked_about(TRY(open_incidents(home_, ward.name())), version, champion)) return {};
+  Status may = waits ? Status() : registry::may_be_pushed(home_, ward.name(), version);
   if (may) {
     if (const Status loads = ward.can_serve(version); !loads)
       may = fail(does_not_load(version, loads.error()));
   }
   if (may) may = replay(ward, version);
   if (!may) return registry::refuse_push(home_, clock_, ward.name(), version, may.error().message);
+  if (waits) return ask_about_push(home_, clock_, ward, version, champion);
   const TimeUs now = clock_.now();
   PolicyState next = ward.policy();
   next.treating = true;

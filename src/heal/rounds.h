@@ -43,6 +43,8 @@ class Rounds {
   // the state says. Safe to repeat from wherever a crash left it: a treatment names the versions it is about,
   // steps are cached, a step registers once. Errors: those of the storage; the next look tries again.
   Status finish_treatments(Patient& ward);
+  // Looks at how the version on trial answers, without labels; what follows is begun by finish_treatments.
+  Status guard(Patient& ward);
   BatchReport measure(Patient& ward, const watch::LabelledBatch& batch) const;
   Finding weigh(Patient& ward, const watch::LabelledBatch& batch) const;
   // If it cannot be made durable, the verdict was not reached. An incident that only waits is closed when the

@@ -31,6 +31,8 @@ class SimulatedPatient final : public Patient {
   const PolicyOptions& options() const override { return options_; }
   watch::Batches& batches() override { return *batches_; }
   PolicyState& policy() override { return policy_; }
+  const PolicyState& policy() const override { return policy_; }
+  std::vector<serve::PairVitals> vitals() const override { return side_by_side; }
   Status redeploy() override {
     const Result<registry::EndpointFacts> found = registry::find_endpoint(home_, name_);
     const registry::EndpointFacts facts = TRY(Result<registry::EndpointFacts>(found));
@@ -56,6 +58,7 @@ class SimulatedPatient final : public Patient {
 
   // All that was in memory is gone, and what the disk has is read again.
   void restart() {
+    side_by_side.clear();
     batches_ = std::make_unique<watch::Batches>(rule_);
     for (const watch::Label& label : labels) batches_->add(label);
     Recall recall = Recall::begin(home_, name_, rule_.duration, *batches_).value();
@@ -78,8 +81,9 @@ class SimulatedPatient final : public Patient {
   std::optional<double> says_again;            // A version to all rows, asked again; nothing: the truth.
   std::optional<std::int64_t> challenger;      // Who is rolled out, and the share that it answers.
   double share = 0;
-  std::vector<model::Prediction> predictions;  // What the log holds, …
-  std::vector<watch::Label> labels;            // … and the labels.
+  std::vector<serve::PairVitals> side_by_side;  // How versions did beside each other.
+  std::vector<model::Prediction> predictions;   // What the log holds, …
+  std::vector<watch::Label> labels;             // … and the labels.
 
  private:
   store::Home& home_;

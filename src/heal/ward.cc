@@ -160,6 +160,7 @@ Status Ward::swap() {
   if (!facts.serving_version) return {};
   serve::DeployPlan plan;
   if (declared_.rollout) plan.canary_key = declared_.rollout->key;
+  plan.time_max_us = options_.time_max_us;
   plan.versions.push_back({*facts.serving_version, model::Role::served, 0});
   if (facts.challenger_version && facts.challenger_version != facts.serving_version) {
     const bool answers = facts.challenger_share > 0;

@@ -56,6 +56,8 @@ class Ward final : public Patient {
   }
   KeptOut kept_out() { return {engine_, privacy_.get()}; }
   PolicyState& policy() override { return policy_; }
+  const PolicyState& policy() const override { return policy_; }
+  std::vector<serve::PairVitals> vitals() const override { return endpoint_->vitals(); }
 
   // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
   // A champion that somebody else than the loop has put there gets a clean sheet: what was held against the

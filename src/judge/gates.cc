@@ -14,7 +14,7 @@ using project::Gate;
 constexpr std::string_view kFlips = "flips";
 constexpr double kCalledPositive = 0.5;
 constexpr double kWilson = 1.96;  // Standard errors of a 95 % interval.
-constexpr std::string_view kVerdictNames[] = {"pass", "fail", "unknown"};
+constexpr std::string_view kVerdictNames[] = {"pass", "fail", "unknown", "pending"};
 
 // Four digits are what a person compares; the exact figure is in the result's own fields.
 std::string short_number(double value) {
@@ -50,6 +50,16 @@ GateResult decided(const Gate& gate, Measure measured, double threshold, std::st
 GateResult no_champion_yet(const Gate& gate, Measure measured) {
   GateResult result = unknown(gate, "no champion yet", std::move(measured));
   result.verdict = Verdict::pass;
+  return result;
+}
+
+// A person's word is asked for when the others have decided.
+GateResult not_asked_yet(const Gate& gate) {
+  Measure measured;
+  measured.value = 0;
+  GateResult result = unknown(gate, "", std::move(measured));
+  result.threshold = gate.threshold;
+  result.verdict = Verdict::pending;
   return result;
 }
 
@@ -207,9 +217,10 @@ std::vector<GateResult> evaluate_gates(const std::vector<Gate>& gates, const Jud
   CHECK(judged.champion.empty() || judged.champion.size() == judged.truth.size());
   std::vector<GateResult> results;
   for (const Gate& gate : gates) {
-    results.push_back(gate.fairness        ? decide_fairness(gate, judged)
-                      : gate.slice.empty() ? decide(gate, judged)
-                                           : decide_slices(gate, judged));
+    results.push_back(gate.metric == project::kApprovals ? not_asked_yet(gate)
+                      : gate.fairness                    ? decide_fairness(gate, judged)
+                      : gate.slice.empty()               ? decide(gate, judged)
+                                                         : decide_slices(gate, judged));
   }
   return results;
 }
@@ -224,6 +235,15 @@ GateResult gain_gate(const PairedDifference& gain, double standard_errors) {
   result.verdict = *result.measured.low > 0 ? Verdict::pass : Verdict::fail;
   result.detail = "by its loss on " + std::to_string(gain.rows) + " rows";
   return result;
+}
+
+bool waits_for_approval(const std::vector<GateResult>& results) {
+  const auto is_open = [](const GateResult& result) { return result.verdict == Verdict::pending; };
+  const auto may_pass = [&](const GateResult& result) {
+    return result.verdict == Verdict::pass || is_open(result);
+  };
+  return std::any_of(results.begin(), results.end(), is_open) &&
+         std::all_of(results.begin(), results.end(), may_pass);
 }
 
 bool all_pass(const std::vector<GateResult>& results) {

@@ -15,7 +15,8 @@
 
 namespace trimtab::judge {
 
-enum class Verdict : std::uint8_t { pass, fail, unknown };
+// pending: people have not decided yet.
+enum class Verdict : std::uint8_t { pass, fail, unknown, pending };
 std::string_view verdict_name(Verdict verdict);
 
 struct GateResult {
@@ -53,5 +54,7 @@ std::vector<GateResult> evaluate_gates(const std::vector<project::Gate>& gates, 
 // standard errors of the paired difference (1.64: one-sided 5 %).
 GateResult gain_gate(const PairedDifference& gain, double standard_errors);
 bool all_pass(const std::vector<GateResult>& results);
+// Every gate but the one that people decide has passed.
+bool waits_for_approval(const std::vector<GateResult>& results);
 
 }  // namespace trimtab::judge

@@ -197,6 +197,23 @@ TEST_F(Gates, EveryGateMustPass) {
   EXPECT_TRUE(all_pass({}));
 }
 
+TEST_F(Gates, WhatPeopleDecideIsPendingUntilTheyHave) {
+  Gate approvals = gate(std::string(project::kApprovals), true, 2);
+  approvals.text = "approvals >= 2";
+  std::vector<GateResult> results = evaluate_gates({gate("auc", true, 0.7), approvals}, judged_);
+  EXPECT_EQ(results[1].verdict, Verdict::pending);
+  EXPECT_EQ(results[1].measured.value, 0);
+  EXPECT_EQ(results[1].threshold, 2);
+  EXPECT_FALSE(all_pass(results));
+  EXPECT_TRUE(waits_for_approval(results));
+  EXPECT_EQ(GateResult::from_json(results[1].to_json())->verdict, Verdict::pending);
+  results[0].verdict = Verdict::unknown;
+  EXPECT_FALSE(waits_for_approval(results)) << "people are asked when nothing else stands in the way";
+  results.pop_back();
+  results[0].verdict = Verdict::pass;
+  EXPECT_FALSE(waits_for_approval(results)) << "nobody is to be asked";
+}
+
 TEST_F(Gates, JsonRoundTrip) {
   judged_.champion = bad_;
   const GateResult result = only(against_champion("accuracy", true, -0.125), judged_);

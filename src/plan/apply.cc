@@ -68,7 +68,8 @@ Result<bool> recall(const Workplace& workplace, const flow::Journey& journey, Ap
   if (!known) return false;
   const std::string& model = journey.model.name;
   if (known->is_refused()) return fail(refusal(model, known->facts.version, known->gates));
-  report.models.push_back({model, known->facts.version, false, true, Json::object(), known->gates});
+  report.models.push_back({model, known->facts.version, false, !known->waits(), Json::object(), known->gates,
+                           false, known->waits()});
   return true;
 }
 
@@ -78,21 +79,41 @@ Status face_champion(const Workplace& workplace, flow::Journey& journey) {
   return {};
 }
 
+namespace {
+
+// A version that has passed is asked nothing in hindsight: neither is anybody about it.
+void take_as_approved(registry::NewVersion& version) {
+  if (!version.waits) return;
+  Json gates = Json::array();
+  for (Json gate : version.gates.as_array()) {
+    if (gate.text_or("verdict") == "pending")
+      gate.set("verdict", "pass").set("detail", "it had passed before anybody was to be asked");
+    gates.push(std::move(gate));
+  }
+  version.gates = std::move(gates);
+  version.gates_passed = true;
+  version.waits = false;
+}
+
+}  // namespace
+
 Status enlist(const Workplace& workplace, const flow::Journey& journey, ApplyReport& report) {
   const std::string& model = journey.model.name;
-  const registry::NewVersion version = flow::version_of(workplace.project, model, journey.candidate,
-                                                        workplace.actor, "declared in trimtab.yaml");
+  registry::NewVersion version = flow::version_of(workplace.project, model, journey.candidate,
+                                                  workplace.actor, "declared in trimtab.yaml");
   const registry::VersionFacts made =
       TRY(registry::register_version(workplace.home, workplace.clock, version));
   // It was there, and the gates have changed since.
   const bool judged_again = !made.is_new;
-  const bool accepted = judged_again && version.gates_passed && made.gates != "passed";
-  if (judged_again && version.gates_passed) {
+  if (judged_again && made.gates == "passed") take_as_approved(version);
+  const bool goes_on = version.gates_passed || version.waits;
+  const bool accepted = judged_again && goes_on && made.gates != "passed";
+  if (judged_again && (goes_on || made.gates == "open")) {
     TRY(registry::judge_again(workplace.home, workplace.clock, version, made.version));
   }
   report.models.push_back({model, made.version, made.is_new || accepted, version.gates_passed,
-                           journey.candidate.metrics, version.gates, judged_again});
-  if (version.gates_passed) return {};
+                           journey.candidate.metrics, version.gates, judged_again, version.waits});
+  if (goes_on) return {};
   if (!judged_again || made.gates != "passed") return fail(refusal(model, made.version, version.gates));
   return fail(
       ErrorCode::check_failed,
@@ -128,13 +149,16 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
                    [&](const ApplyReport::Model& made) { return made.model == endpoint.model; });
   CHECK(model != report.models.end());
   if (!TRY(is_to_serve(workplace, facts, *model))) return {};
-  // With a rollout declared, it comes to answer as a person's push does: step by step, by the loop.
-  if (endpoint.rollout && facts.serving_version) {
+  // With a rollout declared, it comes to answer as a person's push does: step by step, by the loop. So does
+  // one that waits for a person.
+  if (model->waits || (endpoint.rollout && facts.serving_version)) {
+    std::vector<std::string>& lines = model->waits ? report.waiting : report.rolled_out;
+    const std::string line = "endpoint " + endpoint.name + ": version " + std::to_string(model->version);
     const std::optional<std::int64_t> rolling = TRY(registry::pushed_version(workplace.home, endpoint.name));
+    if (model->waits || rolling != model->version) lines.push_back(line);
     if (rolling == model->version) return {};
     TRY(registry::push_version(workplace.home, workplace.clock, endpoint.name, model->version,
                                workplace.actor, "declared in trimtab.yaml"));
-    report.rolled_out.push_back("endpoint " + endpoint.name + ": version " + std::to_string(model->version));
     return {};
   }
   TRY(registry::change_champion(workplace.home, workplace.clock, endpoint.name, model->version,
@@ -143,10 +167,22 @@ Status open_endpoint(const Workplace& workplace, const project::Endpoint& endpoi
   return on_promoted(endpoint.name);
 }
 
+namespace {
+
+std::string waiting_text(const std::vector<std::string>& waiting) {
+  std::string text;
+  for (const std::string& line : waiting) {
+    text += line + " waits for approval: while a server runs, `trimtab status` shows the command\n";
+  }
+  return text;
+}
+
+}  // namespace
+
 std::string ApplyReport::to_text() const {
   std::string text;
   for (const std::string& warning : warnings) text += "warning: " + warning + "\n";
-  if (did_nothing()) return text + "Nothing to do: everything is as declared.\n";
+  if (did_nothing()) return text + "Nothing to do: everything is as declared.\n" + waiting_text(waiting);
   text += std::to_string(steps_run) + " steps run.\n";
   for (const Model& model : models) {
     text += "model " + model.model + ": version " + std::to_string(model.version) +
@@ -168,7 +204,7 @@ std::string ApplyReport::to_text() const {
   for (const std::string& line : rolled_out) {
     text += line + " rolls out: the server lets it answer step by step\n";
   }
-  return text;
+  return text + waiting_text(waiting);
 }
 
 Json ApplyReport::to_json() const {
@@ -187,6 +223,9 @@ Json ApplyReport::to_json() const {
   Json rolls = Json::array();
   for (const std::string& line : rolled_out) rolls.push(line);
   json.set("rolled_out", std::move(rolls));
+  Json waits = Json::array();
+  for (const std::string& line : waiting) waits.push(line);
+  json.set("waiting", std::move(waits));
   return json.set("promoted", std::move(champions)).set("warnings", std::move(warned));
 }
 

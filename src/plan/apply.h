@@ -23,10 +23,12 @@ struct ApplyReport {
     Json metrics;
     Json gates;
     bool judged_again = false;  // Known before; its gates have changed since.
+    bool waits = false;         // For approval.
   };
   std::vector<Model> models;
   std::vector<std::string> promoted;    // "endpoint late: version 1"
-  std::vector<std::string> rolled_out;  // The same, of those that come to answer by a rollout.
+  std::vector<std::string> rolled_out;  // The same, of those that come to answer by a rollout, …
+  std::vector<std::string> waiting;     // … and of those that wait for a person's approval.
   std::vector<std::string> warnings;    // What of the sources could not be read and was gone on without.
   std::int64_t steps_run = 0;
 

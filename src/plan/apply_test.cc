@@ -2,6 +2,7 @@
 
 #include "plan/small_plant_test.h"
 #include "registry/endpoints.h"
+#include "registry/pushes.h"
 #include "registry/record.h"
 #include "registry/record_check.h"
 
@@ -139,6 +140,50 @@ TEST_F(ApplyTest, TighterGatesDoNotTakeTheChampionAway) {
   EXPECT_EQ(champion(), 1);
   EXPECT_EQ(registry::find_version(*world_.home, "late", 1).value().gates, "passed");
   expect_whole_record();
+}
+
+TEST_F(ApplyTest, AVersionThatIsToBeApprovedIsPushedAndWaits) {
+  declare("gates: [auc >= 0.1", "gates: [approvals >= 1, auc >= 0.1");
+  const ApplyReport report = apply();
+  EXPECT_TRUE(report.models[0].waits);
+  EXPECT_TRUE(report.promoted.empty());
+  EXPECT_EQ(report.waiting, Words{"endpoint late: version 1"});
+  EXPECT_NE(report.to_text().find("  pending  approvals >= 1   found 0.0\n"), std::string::npos)
+      << report.to_text();
+  EXPECT_EQ(champion(), 0);
+  EXPECT_EQ(registry::pushed_version(*world_.home, "late").value(), 1);
+  const ApplyReport again = apply();
+  EXPECT_TRUE(again.did_nothing());
+  EXPECT_EQ(again.to_text(),
+            "Nothing to do: everything is as declared.\nendpoint late: version 1 waits for approval: while a "
+            "server runs, `trimtab status` shows the command\n");
+  EXPECT_EQ(plan().waiting, Words{"late: version 1 waits for approval"});
+  // Nobody is to be asked any more.
+  declare("gates: [approvals >= 1, auc >= 0.1", "gates: [auc >= 0.1");
+  EXPECT_EQ(apply().promoted, Words{"endpoint late: version 1"});
+  EXPECT_EQ(champion(), 1);
+  expect_whole_record();
+}
+
+TEST_F(ApplyTest, NobodyIsAskedInHindsightAboutAVersionThatHasPassed) {
+  apply();
+  declare("gates: [auc >= 0.1", "gates: [approvals >= 1, auc >= 0.1");
+  const ApplyReport report = apply();
+  EXPECT_TRUE(report.models[0].gates_passed);
+  EXPECT_EQ(report.models[0].gates.as_array()[0].text_or("detail"),
+            "it had passed before anybody was to be asked");
+  EXPECT_EQ(champion(), 1);
+  EXPECT_TRUE(apply().did_nothing());
+  expect_whole_record();
+}
+
+TEST_F(ApplyTest, AVersionThatWaitsAndNoLongerPassesTheOtherGatesIsRefused) {
+  declare("gates: [auc >= 0.1", "gates: [approvals >= 1, auc >= 0.1");
+  apply();
+  declare("auc >= 0.1", "auc >= 0.9999");
+  ApplyReport report;
+  EXPECT_FALSE(try_apply(report));
+  EXPECT_EQ(registry::find_version(*world_.home, "late", 1).value().gates, "refused");
 }
 
 TEST_F(ApplyTest, ChangedGoldenRowsDecideAnewWithoutTraining) {

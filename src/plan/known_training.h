@@ -16,7 +16,8 @@ struct KnownVersion {
   registry::VersionFacts facts;
   Json gates;  // Their results, as registry::gates_json has them.
 
-  bool is_refused() const { return facts.gates != "passed"; }
+  bool is_refused() const { return facts.gates == "refused"; }
+  bool waits() const { return facts.gates == "open"; }  // For approval.
 };
 
 // The version that this very training made, judged by the gates as they are declared now. Nothing when there

@@ -73,6 +73,10 @@ Status plan_model(const Workplace& workplace, flow::Pipeline& pipeline, const pr
   TRY(pipeline.profile(journey));
   TRY(pipeline.shape(journey));
   if (const std::optional<KnownVersion> known = TRY(find_known(workplace, journey))) {
+    if (known->waits()) {
+      plan.waiting.push_back(model.name + ": version " + std::to_string(known->facts.version) +
+                             " waits for approval");
+    }
     if (!known->is_refused()) return {};
     plan.refusals.push_back(model.name + ": version " + std::to_string(known->facts.version) +
                             " was refused by its gates: " + refused_gates(known->gates));
@@ -96,6 +100,7 @@ void add_model(Plan&& of_model, Plan& plan) {
     plan.changes.push_back(std::move(change));
   }
   for (std::string& refused : of_model.refusals) plan.refusals.push_back(std::move(refused));
+  for (std::string& waiting : of_model.waiting) plan.waiting.push_back(std::move(waiting));
 }
 
 void note_once(const std::string& line, std::vector<std::string>& lines) {
@@ -145,6 +150,7 @@ Result<Plan> make_plan(const Workplace& workplace, TimeUs as_of) {
 std::string Plan::to_text() const {
   std::string text = "Project " + project + ", as of " + base::format_time(as_of) + "\n";
   for (const std::string& refused : refusals) text += "  ! " + refused + "\n";
+  for (const std::string& line : waiting) text += "  ? " + line + "\n";
   for (const std::string& warning : warnings) text += "  ! " + warning + "\n";
   if (is_empty()) {
     const bool as_declared = refusals.empty();
@@ -183,6 +189,9 @@ Json Plan::to_json() const {
   Json refused = Json::array();
   for (const std::string& refusal : refusals) refused.push(refusal);
   json.set("refusals", std::move(refused));
+  Json waits = Json::array();
+  for (const std::string& line : waiting) waits.push(line);
+  json.set("waiting", std::move(waits));
   Json warned = Json::array();
   for (const std::string& warning : warnings) warned.push(warning);
   json.set("warnings", std::move(warned));

@@ -33,6 +33,7 @@ struct Plan {
   std::vector<PlannedChange> changes;  // In the order of a row's life.
   std::vector<std::string> notes;      // "departures: drop_duplicates by … needs the whole table"
   std::vector<std::string> refusals;   // "late: version 2 was refused by its gates: …"; apply says so again.
+  std::vector<std::string> waiting;    // "late: version 2 waits for approval"
   std::vector<std::string> warnings;   // What of the sources could not be read: "source a: 1 row left: …".
   std::int64_t to_run = 0;
   std::int64_t reused = 0;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "base/diagnostics.h"
 #include "project/mapping_reader.h"
@@ -15,6 +16,10 @@ constexpr std::size_t kTextBytesMax = 400;
 // Metrics whose gates are held against a number and never against the champion's figure.
 constexpr std::string_view kAgainstNumbers[] = {"leakage",   "robustness", "quarantined",
                                                 "memory_mb", "size_mb",    "flips"};
+
+// Who may give approvals; the first unless something else is said.
+constexpr std::string_view kApprovingRoles[] = {"approver", "admin"};
+constexpr double kApprovalsMax = 20;
 
 constexpr Metric kMetrics[] = {
     {.name = "auc", .task = Task::binary},
@@ -31,6 +36,7 @@ constexpr Metric kMetrics[] = {
     {.name = "memory_mb", .task = std::nullopt, .in_health = false, .in_slices = false},
     {.name = "size_mb", .task = std::nullopt, .in_health = false, .in_slices = false},
     {.name = "flips", .task = Task::binary, .in_health = false, .in_slices = false},
+    {.name = kApprovals, .task = std::nullopt, .in_health = false, .in_slices = false},
     {.name = "demographic_parity_ratio", .task = Task::binary, .in_health = false, .of_groups = true},
     {.name = "demographic_parity_difference", .task = Task::binary, .in_health = false, .of_groups = true},
     {.name = "equalized_odds", .task = Task::binary, .in_health = false, .of_groups = true},
@@ -189,6 +195,39 @@ Status scan_threshold(LimitScanner& scanner, Gate& gate) {
   return {};
 }
 
+// "approvals >= 1" and "approvals(admin) >= 2": so many different people, each with at least that role.
+// False: it is another gate.
+Result<bool> scan_approvals(LimitScanner& scanner, Gate& gate) {
+  const std::size_t start = scanner.at();
+  if (scanner.take_word() != kApprovals) {
+    scanner.back_to(start);
+    return false;
+  }
+  gate.metric = kApprovals;
+  gate.by = kApprovingRoles[0];
+  if (scanner.take("(")) {
+    scanner.skip_blanks();
+    const std::size_t role_at = scanner.at();
+    gate.by = scanner.take_until(')');
+    if (std::ranges::count(kApprovingRoles, gate.by) == 0) {
+      scanner.back_to(role_at);
+      return fail(scanner.error(": " + in_quotes(gate.by) + " is no role that approves", ErrorCode::invalid,
+                                "approver and admin do"));
+    }
+    if (!scanner.take(")")) return fail(scanner.found_instead_of("')'"));
+  }
+  if (!scanner.take(">=")) return fail(scanner.found_instead_of("'>='"));
+  scanner.skip_blanks();
+  const std::size_t number_at = scanner.at();
+  const std::optional<double> number = scanner.take_number();
+  const bool fits = number && *number >= 1 && *number <= kApprovalsMax && *number == std::floor(*number);
+  if (!fits) scanner.back_to(number_at);
+  if (!fits) return fail(scanner.found_instead_of("a number of people from 1 to 20"));
+  gate.threshold = *number;
+  if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
+  return true;
+}
+
 }  // namespace
 
 std::span<const Metric> metrics() { return kMetrics; }
@@ -205,6 +244,7 @@ Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
   Gate gate;
   gate.text = text;
   gate.where = where;
+  if (TRY(scan_approvals(scanner, gate))) return gate;
   TRY(scan_slice(scanner, gate));
   gate.metric = TRY(scan_metric(scanner, gate));
   gate.at_least = TRY(scan_comparison(scanner));

@@ -34,6 +34,42 @@ TEST(LimitText, HugeOrStrangeNumbersAreRefused) {
   EXPECT_FALSE(parse_gate("auc >= " + std::string(500, '1'), {"f", 1, 1}));
 }
 
+TEST(LimitText, PeopleDecideOneOfTheGates) {
+  const Gate plain = parse_gate("approvals >= 1", {"f", 3, 7}).value();
+  EXPECT_EQ(plain.metric, kApprovals);
+  EXPECT_EQ(plain.by, "approver");
+  EXPECT_EQ(plain.threshold, 1);
+  EXPECT_TRUE(plain.at_least);
+  const Gate two = parse_gate("approvals( admin )>=2", {"f", 3, 7}).value();
+  EXPECT_EQ(two.by, "admin");
+  EXPECT_EQ(two.threshold, 2);
+  const auto refusal = [](const std::string& text) {
+    return base::render(parse_gate(text, {"f", 1, 1}).error());
+  };
+  const std::string hint =
+      "\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'";
+  EXPECT_EQ(refusal("approvals(viewer) >= 1"),
+            "f:1:11: error: gate 'approvals(viewer) >= 1': 'viewer' is no role that approves\n"
+            "   hint: approver and admin do");
+  EXPECT_EQ(refusal("approvals <= 1"),
+            "f:1:11: error: gate 'approvals <= 1': found '<=' where '>=' is wanted" + hint);
+  for (const std::string wrong : {"0", "1.5", "21"}) {
+    EXPECT_EQ(refusal("approvals >= " + wrong),
+              "f:1:14: error: gate 'approvals >= " + wrong + "': found '" + wrong +
+                  "' where a number of people from 1 to 20 is wanted" + hint);
+  }
+  EXPECT_EQ(
+      refusal("approvals >= champion"),
+      "f:1:14: error: gate 'approvals >= champion': found 'champion' where a number of people from 1 to "
+      "20 is wanted" +
+          hint);
+  EXPECT_EQ(refusal("approvals >= 1 or so"),
+            "f:1:16: error: gate 'approvals >= 1 or so': found 'or' where the end is wanted" + hint);
+  EXPECT_EQ(refusal("approval >= 1"),
+            "f:1:1: error: gate 'approval >= 1': 'approval' is no metric of a gate\n"
+            "   hint: did you mean 'approvals'?");
+}
+
 TEST(LimitText, MetricsOfHealthAreTheKeysOfHealth) {
   std::vector<std::string> names;
   for (const Metric& metric : metrics()) {

@@ -20,7 +20,10 @@ Result<Project> parse(const std::string& text, const std::string& file, const st
 
 // Sets one value of every endpoint's `heal`, as the file would: "heal.poison_budget=1". For trying another
 // policy without editing the file. Errors: invalid (no such setting, or the value is not one of its kind).
+// "heal.approvals=given" does the same as take_approvals_as_given().
 Status set_heal(Project& project, const std::string& setting);
+// Where nobody is there to be asked, as in a backtest: no version waits for a person. True: one would have.
+bool take_approvals_as_given(Project& project);
 
 // The JSON Schema of the file, made from the same table of keys that the reader uses.
 Json file_schema();

@@ -286,6 +286,14 @@ void load_endpoint(const YamlNode::Entry& entry, Draft& draft) {
   draft.project.endpoints.push_back(std::move(endpoint));
 }
 
+bool take_approvals_as_given(Project& project) {
+  bool any = false;
+  for (Model& model : project.models) {
+    any = std::erase_if(model.gates, [](const Gate& gate) { return gate.metric == kApprovals; }) > 0 || any;
+  }
+  return any;
+}
+
 Status set_heal(Project& project, const std::string& setting) {
   constexpr std::string_view kPrefix = "heal.";
   const std::size_t equals = setting.find('=');
@@ -294,6 +302,10 @@ Status set_heal(Project& project, const std::string& setting) {
                 "as in heal.poison_budget=1, heal.mode=suggest or 'heal.retrains=1 per week'");
   }
   const std::string name = setting.substr(kPrefix.size(), equals - kPrefix.size());
+  if (setting == "heal.approvals=given") {
+    take_approvals_as_given(project);
+    return {};
+  }
   const YamlNode node = TRY(base::parse_yaml(name + ": " + setting.substr(equals + 1), "--set"));
   Diagnostics diagnostics;
   for (Endpoint& endpoint : project.endpoints) read_heal(node, endpoint.heal, diagnostics);

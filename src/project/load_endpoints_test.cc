@@ -213,6 +213,11 @@ TEST(LoadEndpoints, ASettingStandsInPlaceOfTheFiles) {
   EXPECT_EQ(heal.poison_budget, 1);
   EXPECT_EQ(heal.mode, HealMode::suggest);
   EXPECT_EQ(heal.retrains_max, 4);
+  project->models.front().gates.push_back({.text = "approvals >= 1", .metric = std::string(kApprovals)});
+  const std::size_t gates = project->models.front().gates.size();
+  EXPECT_TRUE(set_heal(*project, "heal.approvals=given"));
+  EXPECT_EQ(project->models.front().gates.size(), gates - 1);
+  EXPECT_FALSE(take_approvals_as_given(*project)) << "nobody is asked any more";
   const Status unknown = set_heal(*project, "heal.budget=1");
   ASSERT_FALSE(unknown);
   EXPECT_TRUE(base::render(unknown.error()).starts_with("--set:1:1: error: unknown key 'budget' in 'heal'"));

@@ -176,6 +176,14 @@ void read_gates(const YamlNode& list, Model& model, Draft& draft) {
       draft.diagnostics.add(gate.error());
       continue;
     }
+    const bool again = gate->metric == kApprovals &&
+                       std::ranges::count(model.gates, std::string(kApprovals), &Gate::metric) > 0;
+    if (again) {
+      draft.diagnostics.add(gate->where,
+                            "gate " + in_quotes(gate->text) + " asks for approvals a second time",
+                            "one gate says how many are wanted");
+      continue;
+    }
     draft.metric_uses.push_back({gate->metric, model.name, gate->where, "gate " + in_quotes(gate->text)});
     model.gates.push_back(std::move(*gate));
   }

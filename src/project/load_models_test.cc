@@ -163,7 +163,7 @@ const DiagnosticCase kLoadModelsCases[] = {
     {21, "    gates: [freshness <= 7d]",
      "21:13: error: gate 'freshness <= 7d': 'freshness' is no metric of a gate\n   hint: metrics are: auc, "
      "log_loss, brier, ece, accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, "
-     "size_mb, flips"},
+     "size_mb, flips, approvals"},
     {21, "    gates: [memory_md <= 200]",
      "21:13: error: gate 'memory_md <= 200': 'memory_md' is no metric of a gate\n   hint: did you mean "
      "'memory_mb'?"},
@@ -184,7 +184,7 @@ const DiagnosticCase kLoadModelsCases[] = {
      "21:5: error: unknown key 'goldn' in model 'm'\n   hint: did you mean 'golden'?"},
     {21, "    gates: [5]",
      "21:13: error: gate '5': '5' is no metric of a gate\n   hint: metrics are: auc, log_loss, brier, ece, "
-     "accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, size_mb, flips"},
+     "accuracy, rmse, mae, p99_ms, leakage, robustness, quarantined, memory_mb, size_mb, flips, approvals"},
     {21, "    gates: [\"  auc  > 0.6\"]",
      "21:21: error: gate '  auc  > 0.6': found '>' where '>=' or '<=' is wanted\n   hint: write it like 'auc "
      ">= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'"},
@@ -272,6 +272,12 @@ TEST(LoadModels, ReadsGates) {
   EXPECT_EQ(model.gates[1].threshold, 0.005);
   EXPECT_EQ(model.gates[2].slice, "origin");
   EXPECT_EQ(model.gates[2].threshold, -0.1);
+}
+
+TEST(LoadModels, OneGateSaysHowManyApprovalsAreWanted) {
+  EXPECT_EQ(refusal(sample_with(21, "    gates: [approvals >= 1, approvals(admin) >= 2]")),
+            "21:29: error: gate 'approvals(admin) >= 2' asks for approvals a second time\n"
+            "   hint: one gate says how many are wanted");
 }
 
 TEST(LoadModels, AUnreadableTaskSaysNothingAboutGates) {

@@ -135,7 +135,10 @@ struct Gate {
   bool at_least = true;           // >= or <=
   bool against_champion = false;  // The threshold is the champion's value + `threshold`.
   double threshold = 0;
+  std::string by;  // Of approvals: the role that may give them.
 };
+// The gate that people decide: approvals >= 1, approvals(admin) >= 2.
+inline constexpr std::string_view kApprovals = "approvals";
 
 struct Model {
   std::string name;

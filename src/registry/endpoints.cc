@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/diagnostics.h"
+#include "registry/approvals.h"
 #include "registry/model_events.h"
 #include "store/audit.h"
 
@@ -142,6 +143,12 @@ Status may_serve(Connection& connection, const EndpointFacts& endpoint, std::int
   const std::string gates = TRY(gates_of(connection, endpoint.model, version));
   if (gates == "passed") return {};
   if (action == "endpoint.roll_back" && TRY(has_served(connection, endpoint, version))) return {};
+  if (TRY(awaited_approval(connection, endpoint.model, version))) {
+    return fail(ErrorCode::conflict,
+                "version " + std::to_string(version) + " of model '" + endpoint.model +
+                    "' may not serve: it waits for approval",
+                "`trimtab status` shows the command that approves it");
+  }
   return fail(ErrorCode::conflict,
               "version " + std::to_string(version) + " of model '" + endpoint.model +
                   "' may not serve: its gates " +

@@ -1,6 +1,7 @@
 #include "registry/pushes.h"
 
 #include "base/json.h"
+#include "registry/approvals.h"
 #include "registry/endpoints.h"
 #include "registry/model_events.h"
 #include "registry/record.h"
@@ -36,9 +37,10 @@ Status move(Connection& connection, const EndpointFacts& endpoint, std::int64_t 
 Result<std::optional<std::int64_t>> pushed_version(store::Home& home, const std::string& name) {
   const EndpointFacts endpoint = TRY(find_endpoint(home, name));
   std::optional<std::int64_t> pushed;
-  if (!endpoint.serving_version) return pushed;
   TRY(home.database().read([&](Connection& connection) -> Status {
     pushed = TRY(alias_at(connection, endpoint));
+    const bool is_first = pushed && !endpoint.serving_version;
+    if (is_first && !TRY(awaited_approval(connection, endpoint.model, *pushed))) pushed.reset();
     return {};
   }));
   if (pushed == endpoint.serving_version) pushed.reset();
@@ -96,6 +98,11 @@ Status may_be_pushed(store::Home& home, const std::string& name, std::int64_t ve
   const EndpointFacts endpoint = TRY(find_endpoint(home, name));
   const VersionFacts facts = TRY(find_version(home, endpoint.model, version));
   if (facts.gates == "passed") return {};
+  if (std::string why = TRY(why_rejected(home, endpoint.model, version)); !why.empty()) {
+    return fail(ErrorCode::conflict,
+                "version " + std::to_string(version) + " of model '" + endpoint.model + "' was " + why,
+                "the endpoint '" + name + "' goes on as before");
+  }
   const std::string gates = facts.gates == "refused" ? "refused it" : "have not decided yet";
   return fail(ErrorCode::conflict,
               "version " + std::to_string(version) + " of model '" + endpoint.model +

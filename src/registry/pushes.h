@@ -16,7 +16,8 @@ namespace trimtab::registry {
 inline constexpr const char* kRefusedTag = "trimtab.refused";
 
 // The version that the alias of the endpoint's champion stands at, when it is another one than the champion.
-// Nothing when nothing serves yet. Errors: not_found (endpoint).
+// Nothing when nothing serves yet, unless it is a first version that waits for approval. Errors: not_found
+// (endpoint).
 Result<std::optional<std::int64_t>> pushed_version(store::Home& home, const std::string& endpoint);
 // Moves the alias, as a client would. Idempotent. Errors: not_found (endpoint).
 Status push_version(store::Home& home, const base::Clock& clock, const std::string& endpoint,

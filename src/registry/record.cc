@@ -9,6 +9,7 @@
 #include "base/hash.h"
 #include "base/id.h"
 #include "base/log.h"
+#include "registry/approvals.h"
 #include "registry/model_events.h"
 #include "registry/model_rows.h"
 #include "registry/record_watch.h"
@@ -156,6 +157,13 @@ void bind_number(store::Statement& statement, int index, const Json& value) {
   }
 }
 
+// What people have not decided is not known: the table has no other word for it.
+constexpr std::string_view kPending = "pending";
+
+std::string outcome_of(const NewVersion& version) {
+  return version.gates_passed ? "passed" : version.waits ? "open" : "refused";
+}
+
 Status write_gates(store::Connection& connection, const VersionFacts& made, const Json& gates) {
   int ordinal = 0;
   for (const Json& gate : gates.as_array()) {
@@ -170,7 +178,9 @@ Status write_gates(store::Connection& connection, const VersionFacts& made, cons
     bind_number(insert, 5, measured["low"]);
     bind_number(insert, 6, measured["high"]);
     bind_number(insert, 7, gate["threshold"]);
-    insert.bind(8, gate.text_or("verdict")).bind(9, detail.empty() ? measured.text_or("reason") : detail);
+    const std::string verdict = gate.text_or("verdict");
+    insert.bind(8, verdict == kPending ? "unknown" : verdict)
+        .bind(9, detail.empty() ? measured.text_or("reason") : detail);
     TRY(insert.run());
   }
   return {};
@@ -249,7 +259,7 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
     made.run_id = base::ordered_id(now);
     made.step_key = version.step_key;
     made.manifest_sha256 = manifest->second.sha256;
-    made.gates = version.gates_passed ? "passed" : "refused";
+    made.gates = outcome_of(version);
     made.created_ms = now / base::kMillisecondUs;
     made.is_new = true;
     TRY(write_version(connection, made, version));
@@ -265,8 +275,9 @@ Result<VersionFacts> register_version(store::Home& home, const base::Clock& cloc
 
 Status judge_again(store::Home& home, const base::Clock& clock, const NewVersion& version,
                    std::int64_t number) {
-  CHECK(version.gates_passed);
   VersionFacts facts = TRY(find_version(home, version.model, number));
+  const std::string outcome = outcome_of(version);
+  CHECK(facts.gates != "passed" || outcome == "passed");
   const Json before = TRY(gates_json(home, version.model, number));
   const TimeUs now = clock.now();
   return home.database().write([&](store::Connection& connection) -> Status {
@@ -274,10 +285,10 @@ Status judge_again(store::Home& home, const base::Clock& clock, const NewVersion
             .with(version.model, number)
             .run());
     TRY(write_gates(connection, facts, version.gates));
-    TRY(connection.prepare("UPDATE model_version SET gates = 'passed' WHERE model = ? AND version = ?")
-            .with(version.model, number)
+    TRY(connection.prepare("UPDATE model_version SET gates = ? WHERE model = ? AND version = ?")
+            .with(outcome, version.model, number)
             .run());
-    Json detail = Json::object({{"from", facts.gates}, {"to", "passed"}, {"gates_before", before}});
+    Json detail = Json::object({{"from", facts.gates}, {"to", outcome}, {"gates_before", before}});
     detail.set("gates", version.gates).set("why", version.reason);
     const std::string object = "model/" + version.model + "/" + std::to_string(number);
     return store::append_audit(connection, now, version.actor, "model_version.judge", object, detail.dump());
@@ -358,7 +369,8 @@ Result<Json> gates_json(store::Home& home, const std::string& model, std::int64_
       if (row.is_null(1)) measured.set("reason", row.text(6));
       Json gate = Json::object();
       gate.set("gate", row.text(0)).set("measured", std::move(measured));
-      gate.set("verdict", row.text(5));
+      const bool pending = row.text(5) == "unknown" && is_approval_gate(row.text(0));
+      gate.set("verdict", pending ? std::string(kPending) : row.text(5));
       if (!row.is_null(4)) gate.set("threshold", row.real(4));
       if (!row.text(6).empty()) gate.set("detail", row.text(6));
       list.push(std::move(gate));

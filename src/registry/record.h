@@ -31,6 +31,7 @@ struct NewVersion {
   Json metrics = Json::object();          // name → number; logged as run metrics.
   Json gates = Json::array();             // judge::GateResult::to_json, in order.
   bool gates_passed = false;
+  bool waits = false;                         // They did, but for the people's word (registry/approvals.h).
   std::map<std::string, FileFact> reports;    // Further artifacts of the run, e.g. "report.json".
   std::map<std::string, std::string> inputs;  // Lineage: "snapshot/table/departures" → sha256.
   std::string actor;                          // "cli", a person, "heal", …
@@ -43,7 +44,7 @@ struct VersionFacts {
   std::string run_id;
   std::string step_key;
   std::string manifest_sha256;
-  std::string gates;  // "passed", "refused"
+  std::string gates;  // "passed", "refused"; "open": it waits for approval, or came without gates.
   std::int64_t created_ms = 0;
   bool is_new = false;  // False when the step key had registered before.
 };
@@ -54,8 +55,8 @@ struct VersionFacts {
 Result<VersionFacts> register_version(store::Home& home, const base::Clock& clock, const NewVersion& version);
 
 // A version that is known has met other gates than those it was registered with: `version.gates` become its
-// gates' results and the version one that has passed, in one write with an audit row of both decisions.
-// CHECKs that they passed: a version is never refused in hindsight. Errors: not_found.
+// gates' results, in one write with an audit row of both decisions. CHECKs that a version that has passed
+// passes again: it is never refused in hindsight. Errors: not_found.
 Status judge_again(store::Home& home, const base::Clock& clock, const NewVersion& version,
                    std::int64_t number);
 

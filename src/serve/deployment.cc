@@ -87,7 +87,7 @@ Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const 
 }
 
 Result<std::span<const double>> ShapedScorer::score(const table::Batch& rows) {
-  if (!scorer) return fail(ErrorCode::internal, "not scored");
+  if (!scorer) return fail(ErrorCode::internal, why_not);
   if (!wide) return scorer->score(rows);
   wide->reset(rows.rows());
   for (int column = 0; column < wide->schema().size(); ++column) {
@@ -133,7 +133,11 @@ Result<Shape> make_shape(table::Engine& engine, const Deployment& deployed, cons
     Result<std::unique_ptr<model::Scorer>> scorer = make_scorer(engine, loaded, wanted);
     if (!scorer && shape.versions.empty()) return fail(std::move(scorer).error());
     ShapedScorer& made = shape.versions.emplace_back();
-    if (scorer) made.scorer = std::move(*scorer);
+    if (scorer) {
+      made.scorer = std::move(*scorer);
+    } else {
+      made.why_not = scorer.error().message;
+    }
     if (!(wanted == columns)) made.wide.emplace(wanted);
   }
   for (const table::Column& column : columns.columns()) {

@@ -16,6 +16,7 @@
 #include "model/scorer.h"
 #include "serve/door.h"
 #include "serve/request_rows.h"
+#include "serve/vitals.h"
 #include "table/engine.h"
 #include "table/lookup.h"
 
@@ -52,7 +53,8 @@ Result<std::unique_ptr<model::Scorer>> make_scorer(table::Engine& engine, const 
 
 // One version over requests of one shape.
 struct ShapedScorer {
-  std::unique_ptr<model::Scorer> scorer;  // Null when this version, which does not serve, cannot be bound.
+  std::unique_ptr<model::Scorer> scorer;  // Null when this version, which does not serve, cannot be bound, …
+  std::string why_not;                    // … and why.
   // Another version may want other columns; what the request lacks is null there. Empty: the same columns.
   std::optional<table::Batch> wide;
 
@@ -90,11 +92,14 @@ struct Bench {
   std::vector<std::int64_t> answered_by;
   std::vector<Explanation> explanations;
   std::vector<std::size_t> repaired;
+  std::uint64_t request = 0;  // Its number.
+  std::vector<Asked> failed;  // Who was asked in vain.
 };
 
 struct Deployment {
   std::vector<LoadedVersion> versions;  // The served one first.
-  std::optional<std::size_t> canary;    // Its place among them.
+  std::optional<std::size_t> canary;    // Its place among them, …
+  std::optional<std::size_t> previous;  // … and that of the former champion.
   RequestColumns columns;
   std::shared_ptr<const DoorColumns> at_door;  // Null: requests are not repaired.
   mutable std::mutex mutex;

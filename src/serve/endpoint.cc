@@ -122,30 +122,52 @@ struct RowAnswer {
   bool is_repaired = false;  // It was not scored as it was sent.
 };
 
-// Which version answers each row, and their scores of all rows. Only the champion's failure is the request's:
-// for a canary that fails, the champion answers.
+// The version's scores of all rows of the request. What fails is noted.
+Status ask(std::size_t version, const Deployment& deployed, Bench& bench, Shape& shape,
+           const RequestRows& request) {
+  const Result<std::span<const double>> scores = shape.versions[version].score(request.rows);
+  if (scores) {
+    bench.scores[version].assign(scores->begin(), scores->end());
+    return {};
+  }
+  bench.failed.push_back({deployed.versions[version].plan.version, true, scores.error().message});
+  return fail(scores.error());
+}
+
+// Gives the canary its rows. Those that it fails at are the champion's after all.
+void ask_canary(const Deployment& deployed, Bench& bench, Shape& shape, const RequestRows& request,
+                std::vector<RowAnswer>& out) {
+  bool is_asked = false;
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    const bool has_key = !request.keys.empty() && !request.keys[row].empty();
+    out[row].by = deployed.answerer_of(has_key ? request.keys[row] : bench.ids[row]);
+    is_asked = is_asked || out[row].by != 0;
+  }
+  if (!is_asked) return;
+  const bool scored = ask(*deployed.canary, deployed, bench, shape, request).has_value();
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    if (!scored || !std::isfinite(bench.scores[*deployed.canary][row])) out[row].by = 0;
+  }
+}
+
+// Which version answers each row, and their scores of all rows. For a canary that fails the champion answers,
+// and for a champion the one before it, as long as that is kept warm: only when there is none left the
+// failure is the request's.
 Status score_answerers(const Deployment& deployed, Bench& bench, Shape& shape, const RequestRows& request,
                        bool is_trial, std::vector<RowAnswer>& out) {
   bench.scores.resize(shape.versions.size());
   for (std::vector<double>& scores : bench.scores) scores.clear();
-  const auto ask = [&](std::size_t version) -> Status {
-    const std::span<const double> scores = TRY(shape.versions[version].score(request.rows));
-    bench.scores[version].assign(scores.begin(), scores.end());
-    return {};
-  };
-  std::size_t to_champion = out.size();
-  if (deployed.canary && !is_trial) {
-    for (std::size_t row = 0; row < out.size(); ++row) {
-      const bool has_key = !request.keys.empty() && !request.keys[row].empty();
-      out[row].by = deployed.answerer_of(has_key ? request.keys[row] : bench.ids[row]);
-      if (out[row].by != 0) --to_champion;
-    }
-    if (to_champion < out.size() && !ask(*deployed.canary)) {
-      for (RowAnswer& row : out) row.by = 0;
-      to_champion = out.size();
-    }
+  bench.failed.clear();
+  if (deployed.canary && !is_trial) ask_canary(deployed, bench, shape, request, out);
+  const auto is_champions = [](const RowAnswer& row) { return row.by == 0; };
+  if (std::none_of(out.begin(), out.end(), is_champions)) return {};
+  Status asked = ask(0, deployed, bench, shape, request);
+  if (asked || !deployed.previous || is_trial) return asked;
+  if (!ask(*deployed.previous, deployed, bench, shape, request)) return asked;
+  for (RowAnswer& row : out) {
+    if (row.by == 0) row.by = *deployed.previous;
   }
-  return to_champion > 0 ? ask(0) : Status();
+  return {};
 }
 
 // What made each row's score, by the version that answers it.
@@ -209,6 +231,7 @@ struct Endpoint::State {
   std::string name;
   DeployPlan plan;  // The last one that was asked for.
   std::vector<VersionFailure> failures;
+  Vitals vitals;
   std::unique_ptr<Mirror> mirror;  // Made with the first deployment of several versions, and then kept.
   std::atomic<Mirror*> mirror_now{nullptr};
 
@@ -234,8 +257,11 @@ struct Endpoint::State {
                   model::Prediction& prediction);
   Status settle(const std::shared_ptr<const Deployment>& deployed, Bench& bench, Shape& shape,
                 const RequestRows& request, std::vector<RowAnswer>& answers);
-  void hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
+  void hand_on(const std::shared_ptr<const Deployment>& deployed, const Bench& bench, const Shape& shape,
                std::span<model::Prediction> predictions);
+  void count_failed(const std::shared_ptr<const Deployment>& deployed, Bench& bench, const Shape& shape,
+                    const std::vector<RowAnswer>& out);
+  void watch(const Deployment& next, TimeUs time_max_us);
 };
 
 // Begins a prediction for each row, and finds those whose id has been answered before, in an earlier request
@@ -302,12 +328,12 @@ Result<std::vector<RowAnswer>> Endpoint::State::try_out(const Deployment& deploy
 }
 
 // Straight to who listens, unless others have to score along first.
-void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed, const Shape& shape,
-                              std::span<model::Prediction> predictions) {
+void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed, const Bench& bench,
+                              const Shape& shape, std::span<model::Prediction> predictions) {
   if (deployed->versions.size() > 1) {
     Mirror& mirror = *mirror_now.load();
     for (model::Prediction& prediction : predictions)
-      mirror.add({std::move(prediction), deployed, shape.columns});
+      mirror.add({std::move(prediction), deployed, shape.columns, bench.request, true, bench.failed});
     return;
   }
   while (!predictions.empty()) {
@@ -315,6 +341,29 @@ void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed,
     on_predictions(predictions.first(count));
     predictions = predictions.subspan(count);
   }
+}
+
+// A request that nobody could answer: the others are asked, too, so that what is hard for all is held against
+// none.
+void Endpoint::State::count_failed(const std::shared_ptr<const Deployment>& deployed, Bench& bench,
+                                   const Shape& shape, const std::vector<RowAnswer>& out) {
+  if (deployed->versions.size() == 1) return;
+  for (std::size_t row = 0; row < out.size(); ++row) {
+    if (out[row].is_known) continue;
+    mirror_now.load()->add(
+        {std::move(bench.predictions[row]), deployed, shape.columns, bench.request, false, bench.failed});
+  }
+}
+
+void Endpoint::State::watch(const Deployment& next, TimeUs time_max_us) {
+  std::vector<PairVitals> pairs;
+  for (std::size_t i = 1; i < next.versions.size(); ++i) {
+    PairVitals& pair = pairs.emplace_back();
+    pair.served = next.champion();
+    pair.other = next.versions[i].plan.version;
+    pair.role = next.versions[i].plan.role;
+  }
+  vitals.watch(std::move(pairs), time_max_us);
 }
 
 // What a new prediction says of its row beside what was asked. Who chose an id twice, at the same time or in
@@ -369,7 +418,7 @@ Status Endpoint::State::settle(const std::shared_ptr<const Deployment>& deployed
     if (made != row) std::swap(bench.predictions[made], prediction);
     ++made;
   }
-  hand_on(deployed, shape, std::span(bench.predictions).first(made));
+  hand_on(deployed, bench, shape, std::span(bench.predictions).first(made));
   return status;
 }
 
@@ -426,7 +475,7 @@ Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deplo
   if (!request.inference_id.empty() && rows.rows.rows() == 1 && !rows.ids[0]) {
     rows.ids[0] = std::string(request.inference_id);
   }
-  requests.fetch_add(1, std::memory_order_relaxed);
+  bench.request = requests.fetch_add(1, std::memory_order_relaxed);
   this->rows.fetch_add(static_cast<std::uint64_t>(rows.rows.rows()), std::memory_order_relaxed);
   Shape& shape = *TRY(shape_of(engine, *deployed, bench, rows));
   const bool explains = request.explain || rows.explain;
@@ -443,7 +492,11 @@ Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deplo
     const bool all_known =
         std::all_of(out.begin(), out.end(), [](const RowAnswer& row) { return row.is_known; });
     if (door && !all_known) repair(*deployed, bench, shape, rows, out);
-    if (!all_known || explains) TRY(score_answerers(*deployed, bench, shape, rows, false, out));
+    if (!all_known || explains) {
+      Status scored = score_answerers(*deployed, bench, shape, rows, false, out);
+      if (!scored) count_failed(deployed, bench, shape, out);
+      TRY(std::move(scored));
+    }
     if (!all_known) TRY(settle(deployed, bench, shape, rows, out));
   }
   bench.explanations.clear();
@@ -569,6 +622,7 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
     }
     std::erase_if(state.failures, [&](const VersionFailure& f) { return f.version == wanted.version; });
     if (wanted.role == model::Role::canary) next->canary = next->versions.size();
+    if (wanted.role == model::Role::previous) next->previous = next->versions.size();
     next->versions.push_back(std::move(*loaded));
   }
   next->columns = columns_of(next->versions, plan.canary_key);
@@ -576,12 +630,13 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
   TRY(state.fill_benches(with, *next));
   if (state.door) next->at_door = state.door->expect(next->columns.required);
   if (next->versions.size() > 1 && !state.mirror) {
-    state.mirror = std::make_unique<Mirror>(state.engine, state.on_predictions);
+    state.mirror = std::make_unique<Mirror>(state.engine, state.clock, state.vitals, state.on_predictions);
     state.mirror_now = state.mirror.get();
   }
   // A level is what one version is off by.
   if (!before || before->champion() != next->champion()) answer_at(0);
   state.plan = plan;
+  state.watch(*next, plan.time_max_us);
   state.deployment.store(std::move(next));
   return {};
 }
@@ -599,7 +654,12 @@ std::vector<VersionFailure> Endpoint::failures() const {
   return state_->failures;
 }
 
-void Endpoint::settle() {
+std::vector<PairVitals> Endpoint::vitals() const {
+  settle();
+  return state_->vitals.pairs();
+}
+
+void Endpoint::settle() const {
   if (Mirror* mirror = state_->mirror_now.load()) mirror->settle();
 }
 

@@ -24,6 +24,7 @@
 #include "serve/door.h"
 #include "serve/lookups.h"
 #include "serve/request_rows.h"
+#include "serve/vitals.h"
 #include "table/engine.h"
 
 namespace trimtab::serve {
@@ -68,10 +69,11 @@ struct DeployPlan {
   std::vector<VersionPlan> versions;  // The champion first; at most one canary; others score along.
   std::string canary_key;  // Column whose values keep to one version; "": the prediction's id does.
   std::function<std::vector<std::string>()> recent_rows;  // As they are logged: scored before requests are.
+  TimeUs time_max_us = 0;  // One row's scoring, as the owner wants it; 0: no limit is declared.
 
   // By what runs, not by what it is warmed up with.
   bool operator==(const DeployPlan& other) const {
-    return versions == other.versions && canary_key == other.canary_key;
+    return versions == other.versions && canary_key == other.canary_key && time_max_us == other.time_max_us;
   }
 };
 using LoadArtifact = std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t version)>;
@@ -101,7 +103,7 @@ class Endpoint {
   std::vector<VersionPlan> running() const;
   std::vector<VersionFailure> failures() const;
   // Waits until everything that was answered before has been scored along and handed on.
-  void settle();
+  void settle() const;
 
   // The reply's body, as `write` puts it. Ids: column
   // prediction_id, header, else made here; an id that was chosen before returns the logged answer for the
@@ -133,6 +135,9 @@ class Endpoint {
     std::uint64_t latency_us_p50 = 0, latency_us_p99 = 0;  // Of the last 1,024 requests.
   };
   Counters counters() const;
+  // How the versions that run did beside each other, on all that was answered until now. Counted since they
+  // run side by side in this process.
+  std::vector<PairVitals> vitals() const;
 
  private:
   struct State;

@@ -1,5 +1,6 @@
 #include "serve/endpoint.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <set>
 #include <thread>
@@ -25,6 +26,13 @@ std::shared_ptr<const model::Artifact> artifact(const std::string& answer) {
   made->learner = "baseline";
   made->model_text = answer;
   return made;
+}
+
+double score_of_version(const model::Prediction& prediction, std::int64_t version) {
+  for (const model::VersionScore& score : prediction.scores) {
+    if (score.version == version) return score.score;
+  }
+  return 0;
 }
 
 std::string row(const std::string& id, int distance = 733) {
@@ -234,6 +242,117 @@ TEST_F(EndpointTest, ACanaryAnswersItsShareAndKeepsItsRows) {
   larger.versions = {{{1, Role::served}, {}, {}}, {{2, Role::canary, 0.5}, {}, {}}};
   larger.canary = 1;
   for (const std::string& id : first_quarter) EXPECT_EQ(larger.answerer_of(id), 1u);
+}
+
+// A version that answers one number to all rows whose distance has a square root, and fails at the others.
+std::shared_ptr<const model::Artifact> failing_artifact(const std::string& answer) {
+  auto made = std::make_shared<model::Artifact>(*artifact(answer));
+  made->recipe.stages = {table::DeriveStage{{{"root", "sqrt(distance)", {}}}}, table::SelectStage{{"root"}}};
+  made->recipe.features = {{"root", ColumnType::real, {}}};
+  return made;
+}
+
+// Version 2 fails where the distance is negative.
+Result<std::shared_ptr<const model::Artifact>> load_failing(std::int64_t version) {
+  return version == 2 ? failing_artifact("0.2") : artifact("0." + std::to_string(version));
+}
+
+TEST_F(EndpointTest, ForACanaryThatFailsTheChampionAnswersAndItIsCounted) {
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{1, Role::served}, {2, Role::canary, 0.5}}, .canary_key = ""},
+                               load_failing));
+  for (int i = 0; i < 40; ++i) {
+    const std::string id = "p" + std::to_string(i);
+    // The good row of a request does not save it.
+    const std::string reply = predict(body(row(id, -4) + "," + row(id + "b", 4))).value();
+    EXPECT_NE(reply.find("[0.1,"), std::string::npos) << reply;
+  }
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(predict(body(row("q" + std::to_string(i), 9))));
+  const std::vector<PairVitals> vitals = endpoint_.vitals();
+  ASSERT_EQ(vitals.size(), 1u);
+  EXPECT_EQ(vitals[0].served, 1);
+  EXPECT_EQ(vitals[0].other, 2);
+  EXPECT_EQ(vitals[0].requests, 50) << "rows of a request fail together";
+  EXPECT_EQ(vitals[0].only_other_failed, 40);
+  EXPECT_EQ(vitals[0].other_failed, 40);
+  EXPECT_EQ(vitals[0].served_failed, 0);
+  EXPECT_EQ(vitals[0].other_first.time, 1'000);
+  EXPECT_NE(vitals[0].other_first.error.find("square root of a negative number"), std::string::npos)
+      << vitals[0].other_first.error;
+  ASSERT_EQ(heard_.size(), 90u) << "each row is handed on once";
+  for (const model::Prediction& prediction : heard_) {
+    ASSERT_EQ(prediction.scores.size(), 2u);
+    const bool fails = prediction.request_json.find("-4") != std::string::npos;
+    if (fails) EXPECT_TRUE(std::isnan(score_of_version(prediction, 2))) << prediction.request_json;
+  }
+}
+
+TEST_F(EndpointTest, AShadowsFailureTakesNoOtherRowWithIt) {
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{1, Role::served}, {2, Role::shadow}}}, load_failing));
+  std::string rows;
+  for (int i = 0; i < 20; ++i) rows += (i > 0 ? "," : "") + row("p" + std::to_string(i), i == 7 ? -1 : i);
+  ASSERT_TRUE(predict(body(rows)));
+  EXPECT_EQ(endpoint_.vitals().at(0).only_other_failed, 1) << "one request";
+  ASSERT_EQ(heard_.size(), 20u);
+  for (std::size_t i = 0; i < heard_.size(); ++i)
+    EXPECT_EQ(std::isnan(score_of_version(heard_[i], 2)), i == 7) << i;
+}
+
+TEST_F(EndpointTest, ForAChampionThatFailsTheOneBeforeItAnswers) {
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{2, Role::served}, {1, Role::previous}}}, load_failing));
+  EXPECT_EQ(predict(body(row("p1", -4))).value(),
+            R"({"predictions":[0.1],"prediction_ids":["p1"],"model_version":"1"})");
+  EXPECT_EQ(predict(body(row("p2", 4))).value(),
+            R"({"predictions":[0.2],"prediction_ids":["p2"],"model_version":"2"})");
+  const std::vector<PairVitals> vitals = endpoint_.vitals();
+  EXPECT_EQ(vitals.at(0).only_served_failed, 1);
+  EXPECT_EQ(vitals.at(0).requests, 2);
+  EXPECT_EQ(heard_.at(0).scores.at(0).version, 1) << "who answered stands first";
+  EXPECT_TRUE(std::isnan(score_of_version(heard_.at(0), 2)));
+  EXPECT_EQ(endpoint_.counters().errors, 0u);
+  // A trial is the champion's alone.
+  EXPECT_FALSE(endpoint_.predict({.body = body(row("", -4)), .is_trial = true}));
+}
+
+TEST_F(EndpointTest, WhatIsHardForAllIsHeldAgainstNone) {
+  const auto both_fail = [](std::int64_t version) -> Result<std::shared_ptr<const model::Artifact>> {
+    return failing_artifact("0." + std::to_string(version));
+  };
+  ASSERT_TRUE(endpoint_.deploy({.versions = {{1, Role::served}, {2, Role::shadow}}}, both_fail));
+  EXPECT_FALSE(predict(body(row("p1", -4))));
+  EXPECT_FALSE(predict(body(row("p1", -4))));
+  const PairVitals vitals = endpoint_.vitals().at(0);
+  EXPECT_EQ(vitals.requests, 2);
+  EXPECT_EQ(vitals.served_failed, 2);
+  EXPECT_EQ(vitals.other_failed, 2);
+  EXPECT_EQ(vitals.only_other_failed + vitals.only_served_failed, 0);
+  EXPECT_TRUE(heard_.empty()) << "nothing was answered";
+}
+
+TEST_F(EndpointTest, CountsGoOnWhileBothRunAndBeginAnewWhenTheyMeetAgain) {
+  const auto run = [this](const Versions& versions) {
+    ASSERT_TRUE(endpoint_.deploy({.versions = versions}, load_failing));
+  };
+  run({{1, Role::served}, {2, Role::shadow}});
+  ASSERT_TRUE(predict(body(row("p1", -4))));
+  EXPECT_EQ(endpoint_.vitals().at(0).other_failed, 1);
+  run({{1, Role::served}, {2, Role::canary, 0.25}});
+  EXPECT_EQ(endpoint_.vitals().at(0).other_failed, 1);
+  EXPECT_EQ(endpoint_.vitals().at(0).role, Role::canary);
+  run({{1, Role::served}});
+  EXPECT_TRUE(endpoint_.vitals().empty());
+  run({{1, Role::served}, {2, Role::shadow}});
+  EXPECT_EQ(endpoint_.vitals().at(0).other_failed, 0);
+}
+
+TEST_F(EndpointTest, BothAreTimedOnTheSameRows) {
+  deploy({{1, Role::served}, {2, Role::shadow}});
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_TRUE(predict(body(row("p" + std::to_string(i)))));
+    endpoint_.settle();
+    std::this_thread::sleep_for(std::chrono::milliseconds(11));
+  }
+  EXPECT_GE(endpoint_.vitals().at(0).timed, 10);
+  EXPECT_EQ(endpoint_.vitals().at(0).only_other_slow, 0) << "both answer one number";
 }
 
 TEST_F(EndpointTest, RowsOfOneKeyKeepToOneVersion) {

@@ -6,18 +6,24 @@
 #include <functional>
 #include <memory>
 #include <span>
+#include <vector>
 
+#include "base/clock.h"
 #include "model/prediction.h"
 #include "serve/deployment.h"
+#include "serve/vitals.h"
 #include "table/engine.h"
 
 namespace trimtab::serve {
 
-// A prediction that was answered, and who is to score along.
+// A prediction that was asked for, and who is to score along.
 struct Mirrored {
   model::Prediction prediction;
   std::shared_ptr<const Deployment> deployed;
   std::shared_ptr<const table::Schema> columns;  // Of the request.
+  std::uint64_t request = 0;                     // Its number: the rows of one request are counted together.
+  bool is_answered = true;                       // False: the request failed; it is counted, and no more.
+  std::vector<Asked> failed = {};                // Who was asked already, in vain.
 };
 
 // Thread-safe.
@@ -25,9 +31,11 @@ class Mirror {
  public:
   using OnPredictions = std::function<void(std::span<model::Prediction>)>;
 
-  // `on_predictions` hears of each prediction when all versions have scored it, in the order of add(). A
-  // version that cannot score a row has NaN there.
-  Mirror(table::Engine& engine, const OnPredictions& on_predictions);
+  // `on_predictions` hears of each answered prediction when all versions have scored it, in the order of
+  // add(). A version that cannot score a row has NaN there. What they make of the requests and, now and then,
+  // how long they take goes to `vitals`. All must outlive the mirror.
+  Mirror(table::Engine& engine, const base::Clock& clock, Vitals& vitals,
+         const OnPredictions& on_predictions);
   ~Mirror();  // Hands on what it has.
 
   // When more than so many predictions wait, the next ones are handed on at once without further scores.

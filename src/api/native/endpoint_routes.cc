@@ -1,6 +1,9 @@
+#include <algorithm>
+
 #include "api/native/native_routes.h"
 #include "heal/hand_rollback.h"
 #include "heal/row_view.h"
+#include "heal/version_approval.h"
 #include "heal/watch_view.h"
 #include "http/caller.h"
 #include "registry/endpoints.h"
@@ -35,6 +38,18 @@ Json traffic_json(const serve::Endpoint::Counters& counters) {
       .set("latency_us_p99", counters.latency_us_p99);
 }
 
+// How a version that runs beside the champion did on the same requests (serve/vitals.h).
+Json pair_json(const serve::PairVitals& pair) {
+  Json json = Json::object({{"champion", pair.served}, {"version", pair.other}});
+  json.set("role", model::role_name(pair.role)).set("requests", pair.requests);
+  json.set("champion_failed", pair.served_failed).set("version_failed", pair.other_failed);
+  json.set("only_champion_failed", pair.only_served_failed)
+      .set("only_version_failed", pair.only_other_failed);
+  json.set("timed", pair.timed);
+  const double timed = std::max(1.0, static_cast<double>(pair.timed));
+  return json.set("champion_us", pair.served_us / timed).set("version_us", pair.other_us / timed);
+}
+
 // Whether requests are refused or repaired, and what is being repaired now.
 Json contract_json(const serve::Endpoint& endpoint) {
   return endpoint.door() != nullptr ? endpoint.door()->view() : Json::object({{"mode", "refuse"}});
@@ -66,6 +81,10 @@ Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
   json.set("loaded_versions", std::move(loaded)).set("rollout", rollout).set("log", std::move(kept));
   json.set("contract", contract_json(ward->endpoint()));
   json.set("traffic", traffic_json(ward->endpoint().counters()));
+  json.set("waiting", TRY(heal::waiting_json(rooms.home, name)));
+  Json beside = Json::array();
+  for (const serve::PairVitals& pair : ward->vitals()) beside.push(pair_json(pair));
+  json.set("side_by_side", std::move(beside));
   TRY(rooms.home.database().read([&](store::Connection& connection) -> Status {
     json.set("performance", performance_json(connection, name));
     return {};
@@ -77,6 +96,7 @@ Result<Json> list_json(ServerRooms& rooms) {
   Json list = Json::array();
   for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home))) {
     Json entry = facts.to_json();
+    entry.set("waiting", TRY(heal::waiting_json(rooms.home, facts.name)));
     if (const Result<heal::Ward*> ward = rooms.ward(facts.name))
       entry.set("contract", contract_json((*ward)->endpoint()));
     list.push(std::move(entry));

@@ -35,11 +35,16 @@ Result<Json> incident_json(ServerRooms& rooms, const http::Request& request) {
   return TRY(heal::find_incident(rooms.home, TRY(incident_of(request)))).to_json();
 }
 
-Result<heal::PlanDecision> read_decision(const http::Request& request, bool approves) {
+// `project`: in which a caller has the role that a plan may ask for.
+Result<heal::PlanDecision> read_decision(const http::Request& request, const std::string& project,
+                                         bool approves) {
   heal::PlanDecision wish;
   wish.incident = TRY(incident_of(request));
   wish.approves = approves;
-  wish.actor = request.caller == nullptr ? "cli" : request.caller->name();
+  if (request.caller != nullptr) {
+    wish.actor = request.caller->name();
+    wish.role = request.caller->role_in(project);
+  }
   if (request.body.empty()) return wish;
   const Json body = TRY(base::parse_json(request.body));
   const Json& plan = body["plan"];
@@ -55,7 +60,8 @@ Result<heal::PlanDecision> read_decision(const http::Request& request, bool appr
 // On the loop's thread, which goes on with what was approved at once.
 http::Answer decide_plan(ServerRooms& rooms, const http::Request& request, http::ReplyPromise promise,
                          bool approves) {
-  const Result<heal::PlanDecision> wish = read_decision(request, approves);
+  const std::string project = rooms.projects.empty() ? "" : rooms.projects.front().name;
+  const Result<heal::PlanDecision> wish = read_decision(request, project, approves);
   if (!wish) return http::error_reply(wish.error());
   const Result<std::string> endpoint = heal::endpoint_of_incident(rooms.home, wish->incident);
   if (!endpoint) return http::error_reply(endpoint.error());

@@ -154,7 +154,10 @@ class Backtest {
       TRY(copy_home(folder_ / "feed", home));
       TRY(base::write_file_durably(base_folder() / "ready", ""));
     }
-    const std::unique_ptr<Workbench> bench = TRY(open_bench(home, TRY(project::load(project_folder))));
+    project::Project applied = TRY(project::load(project_folder));
+    if (project::take_approvals_as_given(applied))
+      options_.say("approvals are taken as given: nobody is there to ask");
+    const std::unique_ptr<Workbench> bench = TRY(open_bench(home, applied));
     const auto nobody_serves = [](const std::string&) -> Status { return {}; };
     TRY(live_until_served(bench->workplace(), options_.from, listener_, nobody_serves));
     const registry::EndpointFacts facts = TRY(registry::find_endpoint(*bench->home, endpoint_));

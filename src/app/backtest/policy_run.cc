@@ -73,7 +73,7 @@ class ServerProcess {
                     "--step-memory-max",
                     flow::format_bytes(settings_.limits.memory_bytes_max)};
     // Of what happens in a replay nobody is told, and nobody is there to approve what others would only do.
-    std::vector<std::string> own = {"heal.notify=off"};
+    std::vector<std::string> own = {"heal.notify=off", "heal.approvals=given"};
     if (settings_.policy != "declared") own.emplace_back("heal.mode=auto");
     for (const std::string& setting : own) process.argv.insert(process.argv.end(), {"--set", setting});
     for (const std::string& setting : settings_.settings) {

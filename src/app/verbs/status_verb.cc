@@ -1,5 +1,6 @@
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
+#include "heal/version_approval.h"
 #include "project/load.h"
 #include "registry/endpoints.h"
 
@@ -12,11 +13,28 @@ Json::Array repaired(const Json& endpoint) {
   return findings.is_array() ? findings.as_array() : Json::Array();
 }
 
+// What a person is asked about.
+Json::Array waiting(const Json& endpoint) {
+  return endpoint["waiting"].is_array() ? endpoint["waiting"].as_array() : Json::Array();
+}
+
+std::string what_waits(const Json& plan) {
+  if (!plan["version"].is_int()) return plan.text_or("treatment");
+  const std::string version = "version " + plan["version"].dump();
+  const std::string wanted = plan["wanted"].dump();
+  return wanted == "1" ? version : version + " (" + plan["approvals"].dump() + " of " + wanted + ")";
+}
+
 std::string describe(const Json& endpoint) {
   std::string text = endpoint.text_or("name") + ": " + endpoint.text_or("health");
   text +=
       endpoint["champion"].is_null() ? ", no version serves yet" : ", version " + endpoint["champion"].dump();
   if (!endpoint["challenger"].is_null()) text += ", challenger " + endpoint["challenger"].dump();
+  for (const Json& plan : waiting(endpoint)) {
+    const std::string id = plan["incident"].dump();
+    text += "\n  " + what_waits(plan) + " waits for approval: `trimtab approve " + id +
+            "` or `trimtab reject " + id + "`";
+  }
   for (const Json& finding : repaired(endpoint))
     text += "\n  repaired: " + finding.text_or("column") + ": " + finding.text_or("what") + " since " +
             finding.text_or("since") + ", " + finding["rows"].dump() + " rows";
@@ -30,7 +48,7 @@ Result<Json> endpoints_of(const std::string& home, const Arguments& arguments) {
   const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
   Json list = Json::array();
   for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(*bench->home)))
-    list.push(facts.to_json());
+    list.push(facts.to_json().set("waiting", TRY(heal::waiting_json(*bench->home, facts.name))));
   return Json::object({{"endpoints", std::move(list)}});
 }
 

@@ -1,0 +1,81 @@
+#include "serve/vitals.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace trimtab::serve {
+namespace {
+
+constexpr std::size_t kRequestsKnown = 64;  // More are hardly under way at a time.
+
+const Asked* asked_of(std::span<const Asked> asked, std::int64_t version) {
+  const auto found = std::ranges::find(asked, version, &Asked::version);
+  return found == asked.end() ? nullptr : &*found;
+}
+
+void note_first(FirstFailure& first, const Asked& asked, TimeUs now) {
+  if (asked.failed && first.error.empty()) first = {now, asked.error};
+}
+
+}  // namespace
+
+bool is_slow(TimeUs took, TimeUs of_other, TimeUs limit) {
+  if (limit > 0) return took > limit;
+  return took > kManyTimes * of_other && took - of_other >= kFeltUs;
+}
+
+void Vitals::watch(std::vector<PairVitals> pairs, TimeUs time_max_us) {
+  const std::scoped_lock lock(mutex_);
+  for (PairVitals& pair : pairs) {
+    const auto is_same = [&pair](const PairVitals& known) {
+      return known.served == pair.served && known.other == pair.other;
+    };
+    const auto known = std::ranges::find_if(pairs_, is_same);
+    if (known == pairs_.end()) continue;
+    const model::Role role = pair.role;
+    pair = std::move(*known);
+    pair.role = role;
+  }
+  pairs_ = std::move(pairs);
+  time_max_us_ = time_max_us;
+}
+
+void Vitals::note(std::uint64_t request, std::span<const Asked> asked, TimeUs now) {
+  const std::scoped_lock lock(mutex_);
+  if (std::ranges::find(newest_requests_, request) != newest_requests_.end()) return;
+  if (newest_requests_.size() < kRequestsKnown) newest_requests_.push_back(request);
+  newest_requests_[next_++ % kRequestsKnown] = request;
+  for (PairVitals& pair : pairs_) {
+    const Asked* served = asked_of(asked, pair.served);
+    const Asked* other = asked_of(asked, pair.other);
+    if (served == nullptr || other == nullptr) continue;
+    ++pair.requests;
+    pair.served_failed += served->failed ? 1 : 0;
+    pair.other_failed += other->failed ? 1 : 0;
+    pair.only_served_failed += served->failed && !other->failed ? 1 : 0;
+    pair.only_other_failed += other->failed && !served->failed ? 1 : 0;
+    note_first(pair.served_first, *served, now);
+    note_first(pair.other_first, *other, now);
+  }
+}
+
+void Vitals::note_times(std::int64_t served, std::int64_t other, TimeUs served_took, TimeUs other_took) {
+  const std::scoped_lock lock(mutex_);
+  for (PairVitals& pair : pairs_) {
+    if (pair.served != served || pair.other != other) continue;
+    const bool served_slow = is_slow(served_took, other_took, time_max_us_);
+    const bool other_slow = is_slow(other_took, served_took, time_max_us_);
+    ++pair.timed;
+    pair.only_served_slow += served_slow && !other_slow ? 1 : 0;
+    pair.only_other_slow += other_slow && !served_slow ? 1 : 0;
+    pair.served_us += static_cast<double>(served_took);
+    pair.other_us += static_cast<double>(other_took);
+  }
+}
+
+std::vector<PairVitals> Vitals::pairs() const {
+  const std::scoped_lock lock(mutex_);
+  return pairs_;
+}
+
+}  // namespace trimtab::serve

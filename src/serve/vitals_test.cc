@@ -1,0 +1,69 @@
+#include "serve/vitals.h"
+
+#include <gtest/gtest.h>
+
+namespace trimtab::serve {
+namespace {
+
+TEST(Vitals, WithoutALimitSlowIsManyTimesAndFelt) {
+  EXPECT_TRUE(is_slow(5000, 1000, 0));
+  EXPECT_FALSE(is_slow(3000, 1000, 0)) << "three times is not more than three times";
+  EXPECT_FALSE(is_slow(900, 10, 0)) << "nobody feels it";
+  EXPECT_TRUE(is_slow(5001, 5000, 5000)) << "with a limit that alone counts";
+  EXPECT_FALSE(is_slow(5000, 1, 5000));
+}
+
+class VitalsTest : public testing::Test {
+ protected:
+  VitalsTest() { vitals_.watch({{.served = 1, .other = 2}, {.served = 1, .other = 3}}, 0); }
+  void note(std::uint64_t request, bool first_fails, bool second_fails) {
+    const Asked asked[] = {{1, first_fails, first_fails ? "one" : ""},
+                           {2, second_fails, second_fails ? "two" : ""}};
+    vitals_.note(request, asked, static_cast<TimeUs>(request));
+  }
+  PairVitals pair() const { return vitals_.pairs().at(0); }
+
+  Vitals vitals_;
+};
+
+TEST_F(VitalsTest, CountsWhoFailedAloneAndKeepsTheFirstError) {
+  note(1, false, false);
+  note(2, false, true);
+  note(3, true, true);
+  note(4, true, false);
+  note(5, true, false);
+  EXPECT_EQ(pair().requests, 5);
+  EXPECT_EQ(pair().served_failed, 3);
+  EXPECT_EQ(pair().other_failed, 2);
+  EXPECT_EQ(pair().only_served_failed, 2);
+  EXPECT_EQ(pair().only_other_failed, 1);
+  EXPECT_EQ(pair().served_first, (FirstFailure{3, "one"}));
+  EXPECT_EQ(pair().other_first, (FirstFailure{2, "two"}));
+  EXPECT_EQ(vitals_.pairs().at(1).requests, 0) << "version 3 was not asked";
+}
+
+TEST_F(VitalsTest, ARequestCountsOnceInHoweverManyPartsItComes) {
+  note(7, false, true);
+  note(8, false, false);
+  note(7, false, true);
+  EXPECT_EQ(pair().requests, 2);
+  EXPECT_EQ(pair().only_other_failed, 1);
+}
+
+TEST_F(VitalsTest, TimesAreHeldAgainstTheLimitOrTheOtherOne) {
+  vitals_.note_times(1, 2, 100, 9000);
+  vitals_.note_times(1, 2, 9000, 100);
+  vitals_.note_times(1, 2, 100, 200);
+  EXPECT_EQ(pair().timed, 3);
+  EXPECT_EQ(pair().only_other_slow, 1);
+  EXPECT_EQ(pair().only_served_slow, 1);
+  EXPECT_EQ(pair().served_us, 9200);
+  vitals_.watch({{.served = 1, .other = 2}}, 150);
+  vitals_.note_times(1, 2, 100, 200);
+  vitals_.note_times(1, 2, 300, 200);
+  EXPECT_EQ(pair().only_other_slow, 2) << "the machine was slow the second time";
+  EXPECT_EQ(vitals_.pairs().size(), 1u);
+}
+
+}  // namespace
+}  // namespace trimtab::serve
