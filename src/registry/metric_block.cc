@@ -8,7 +8,7 @@
 namespace trimtab::registry {
 namespace {
 
-constexpr char kVersion = 1;
+constexpr char kBlockVersion = 1;
 constexpr std::size_t kSumBytes = 4;
 constexpr int kWindowBits = 5 + 6;  // Leading zeros (at most 31), then length - 1.
 
@@ -159,7 +159,7 @@ std::string sum_of(std::string_view bytes) {
 }  // namespace
 
 std::string encode_block(std::span<const MetricCell> points) {
-  std::string out(1, kVersion);
+  std::string out(1, kBlockVersion);
   append_packed(out, points.size());
   append_column(out, points, &MetricCell::timestamp_ms);
   append_column(out, points, &MetricCell::step);
@@ -171,7 +171,7 @@ Status decode_block(std::string_view bytes, std::uint32_t key, std::vector<Metri
   if (bytes.size() < 2 + kSumBytes) return fail(broken("it is too short"));
   const std::string_view body = bytes.substr(0, bytes.size() - kSumBytes);
   if (sum_of(body) != bytes.substr(body.size())) return fail(broken("its sum does not match"));
-  if (body.front() != kVersion) return fail(broken("its version is unknown"));
+  if (body.front() != kBlockVersion) return fail(broken("its version is unknown"));
   PackedReader reader(body.substr(1));
   const std::uint64_t count = reader.packed();
   // Each point takes two bytes at least, so that a wrong count cannot ask for all the memory there is.
