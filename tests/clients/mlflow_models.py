@@ -177,6 +177,7 @@ class KeptModels(EmptyRecord):
         self.trimtab("backup", "saved", "--home", "home")
         self.assertIn("found nothing", self.trimtab("restore", "saved", "--home", "again"))
         type(self).start()
+        mlflow.set_tracking_uri(self.address)
 
     def test_artifacts_of_a_run_are_listed_downloaded_and_deleted(self):
         with mlflow.start_run() as run:
