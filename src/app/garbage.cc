@@ -1,5 +1,6 @@
 #include "app/garbage.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <filesystem>
@@ -86,6 +87,12 @@ std::string GarbageReport::to_text() const {
   }
   if (log_bytes > 0) text += "Prediction log: " + bytes_text(log_bytes) + " given back.\n";
   text += (dry_run ? "Would remove for good: " : "Removed for good: ") + purged_text(purged) + ".\n";
+  if (!orphans.places.empty()) {
+    text += "Artifacts of no run, model, trace or experiment: " +
+            counted(static_cast<std::int64_t>(orphans.places.size()), "file") + ", " +
+            bytes_text(orphans.bytes) + (dry_run ? " would go, as '" : " gone, as '") +
+            orphans.places.front() + "'.\n";
+  }
   text += "Files that nothing refers to: " + counted(swept.blobs_removed, "file") + ", " +
           bytes_text(swept.bytes_removed) + (dry_run ? " would be given back" : " given back") + "; " +
           counted(swept.blobs_kept, "file") + ", " + bytes_text(swept.bytes_kept) + " stay.\n";
@@ -114,6 +121,7 @@ Json GarbageReport::to_json() const {
       Json::object({{"dry_run", dry_run}, {"experiments", purged.experiments}, {"runs", purged.runs}});
   json.set("logged_models", purged.logged_models).set("versions", purged.versions);
   json.set("metric_points", purged.metric_points).set("artifacts", purged.files);
+  json.set("orphans", static_cast<std::int64_t>(orphans.places.size())).set("orphan_bytes", orphans.bytes);
   json.set("step_results", swept.results_removed).set("blobs", swept.blobs_removed);
   json.set("blob_bytes", swept.bytes_removed).set("blobs_kept", swept.blobs_kept);
   json.set("blobs_waiting", swept.blobs_young).set("database_bytes", database_bytes);
@@ -157,6 +165,9 @@ Result<GarbageReport> collect_garbage(store::Home& home, registry::RunBook& runs
     TRY(forget_predictions(home, now - *wish.predictions_kept_for, report));
   }
   report.purged = TRY(registry::purge_deleted(home, clock, now - wish.deleted_for, actor, wish.dry_run));
+  const TimeUs orphan_age = std::max(young_us, wish.deleted_for);
+  report.orphans = TRY(wish.dry_run ? registry::find_orphan_files(home, orphan_age)
+                                    : registry::remove_orphan_files(home, clock, orphan_age, actor));
   store::SweepOptions options;
   options.young_us = young_us;
   options.results_before = now - wish.results_unused_for;

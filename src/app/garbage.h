@@ -11,6 +11,7 @@
 #include "base/json.h"
 #include "base/result.h"
 #include "project/project.h"
+#include "registry/orphan_files.h"
 #include "registry/purge.h"
 #include "registry/run_book.h"
 #include "store/blob_sweep.h"
@@ -37,6 +38,7 @@ struct GarbageReport {
   std::int64_t runs_expired = 0;  // Deleted, not yet for good.
   std::uint64_t log_bytes = 0;    // Of predictions.
   registry::PurgeReport purged;
+  registry::OrphanFiles orphans;
   store::SweepReport swept;
   std::uint64_t database_bytes_before = 0;
   std::uint64_t database_bytes_after = 0;

@@ -104,6 +104,21 @@ Result<ArtifactPath> parse_artifact_path(std::string_view path) {
   return ArtifactPath{"proxy", key};
 }
 
+Result<ArtifactPath> parse_artifact_folder(std::string_view path) {
+  const ArtifactPath key = TRY(parse_artifact_path(path));
+  if (key.root != "proxy") return key;
+  const std::vector<std::string_view> steps = steps_of(key.path);
+  if (steps.empty() || !is_number(steps[0])) return key;
+  const bool has_models = steps.size() > 1 && steps[1] == "models";
+  if (steps.size() == 2 && base::is_id(steps[1])) return ArtifactPath{"run/" + std::string(steps[1]), ""};
+  if (steps.size() == 3 && has_models && is_model_id(steps[2]))
+    return ArtifactPath{"logged_model/" + std::string(steps[2]), ""};
+  if (steps.size() > 2 || (steps.size() == 2 && !has_models)) return key;
+  return fail(ErrorCode::invalid,
+              "Invalid path: '" + key.path + "' holds the artifacts of a whole experiment",
+              "delete them run by run and model by model");
+}
+
 Result<ArtifactPath> parse_artifact_uri(std::string_view uri) {
   constexpr std::string_view kProxy = "mlflow-artifacts:/";
   constexpr std::string_view kRuns = "runs:/";

@@ -29,6 +29,9 @@ Result<std::string> check_artifact_path(std::string_view path);
 
 // Where the files of a run, a logged model or a version are: "mlflow-artifacts:/0/<run>/artifacts/model", or
 // "runs:/<run>/model". Errors: unsupported (a place that this server does not keep, "s3://…").
+// The same for a place that is deleted with all below it: "0/<run>" and "0/models/<logged model>" are all
+// files of the run or the logged model. Errors, too: invalid ("0", "0/models": those of a whole experiment).
+Result<ArtifactPath> parse_artifact_folder(std::string_view path);
 Result<ArtifactPath> parse_artifact_uri(std::string_view uri);
 
 // A path below `folder`, both checked already.

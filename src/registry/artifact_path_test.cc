@@ -43,5 +43,21 @@ TEST(ArtifactPath, AKeyNeverHoldsAStepUp) {
   });
 }
 
+TEST(ArtifactFolder, IsAllOfARunOrALoggedModel) {
+  const std::string id(32, 'a');
+  EXPECT_EQ(parse_artifact_folder("3/" + id).value(), (ArtifactPath{"run/" + id, ""}));
+  EXPECT_EQ(parse_artifact_folder("3/" + id + "/artifacts/x").value(), (ArtifactPath{"run/" + id, "x"}));
+  EXPECT_EQ(parse_artifact_folder("3/models/m-" + id).value(), (ArtifactPath{"logged_model/m-" + id, ""}));
+  for (const std::string& path : {std::string("foo"), std::string("3/traces"), "foo/" + id})
+    EXPECT_EQ(parse_artifact_folder(path).value(), (ArtifactPath{"proxy", path}));
+  for (const std::string path : {"3", "3/models"}) {
+    const auto refused = parse_artifact_folder(path);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().message,
+              "Invalid path: '" + path + "' holds the artifacts of a whole experiment");
+    EXPECT_EQ(refused.error().hint, "delete them run by run and model by model");
+  }
+}
+
 }  // namespace
 }  // namespace trimtab::registry

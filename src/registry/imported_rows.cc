@@ -220,10 +220,13 @@ Status place_files(Connection& connection, const std::string& root, const std::v
   return {};
 }
 
-Result<std::map<std::string, std::int64_t>> known_files(Connection& connection, const std::string& root) {
+Result<std::map<std::string, std::int64_t>> known_files(Connection& connection, const std::string& root,
+                                                        const std::string& folder) {
   std::map<std::string, std::int64_t> known;
-  Statement row = connection.prepare("SELECT path, size FROM artifact WHERE root = ?");
-  row.with(root);
+  // Past every path that begins with the folder: no path has a byte of 0xff.
+  Statement row =
+      connection.prepare("SELECT path, size FROM artifact WHERE root = ? AND path >= ? AND path < ?");
+  row.with(root, folder, folder + "\xff");
   while (TRY(row.step())) known[row.text(0)] = row.integer(1);
   return known;
 }

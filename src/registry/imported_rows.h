@@ -79,8 +79,9 @@ struct ImportedFile {
 };
 Status place_files(store::Connection& connection, const std::string& root,
                    const std::vector<ImportedFile>& files);
+// `folder` within the root: "" or "a/b/".
 Result<std::map<std::string, std::int64_t>> known_files(store::Connection& connection,
-                                                        const std::string& root);
+                                                        const std::string& root, const std::string& folder);
 
 // Where the files of a run or a logged model are here, whatever the place was called there:
 // "/home/x/mlruns/3/ <run>/artifacts/model" is "mlflow-artifacts:/3/<run>/artifacts/model". Other places are

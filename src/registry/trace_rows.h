@@ -19,6 +19,8 @@ Trace read_trace_row(const store::Statement& row);
 Status fill_trace(store::Connection& connection, std::int64_t number, Trace& trace);
 // Errors: not_found ("Trace with ID '…' not found.").
 Result<std::int64_t> trace_number(store::Connection& connection, const std::string& id);
+// The same span again replaces.
+Status write_span(store::Connection& connection, std::int64_t trace, const Span& span);
 Status write_trace_tag(store::Connection& connection, std::int64_t trace, const KeyValue& tag);
 // Replaces one of the same id. Its value is kept as filters compare it.
 Status write_assessment(store::Connection& connection, std::int64_t trace, const Assessment& assessment);

@@ -123,17 +123,6 @@ Status take_over_from_root(Connection& connection, std::int64_t number, const Sp
   return {};
 }
 
-Status write_span(Connection& connection, std::int64_t trace, const Span& span) {
-  return connection
-      .prepare(
-          "INSERT OR REPLACE INTO trace_span (trace, span_id, parent_id, name, type, status, start_ns, "
-          "end_ns, "
-          "body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
-      .with(trace, span.span_id, span.parent_id, span.name, span.type, span.status, span.start_ns,
-            span.end_ns, span.body)
-      .run();
-}
-
 // Whoever may write to one experiment adds nothing to the traces of another.
 Status expect_trace_of(Connection& connection, std::int64_t number, const std::string& trace_id,
                        std::int64_t experiment_id) {
@@ -267,6 +256,17 @@ Result<std::int64_t> trace_number(Connection& connection, const std::string& id)
 Status write_trace_tag(Connection& connection, std::int64_t trace, const KeyValue& tag) {
   return connection.prepare("INSERT OR REPLACE INTO trace_tag (trace, key, value) VALUES (?, ?, ?)")
       .with(trace, tag.key, cut(tag.value, kTagValueMax))
+      .run();
+}
+
+Status write_span(Connection& connection, std::int64_t trace, const Span& span) {
+  return connection
+      .prepare(
+          "INSERT OR REPLACE INTO trace_span (trace, span_id, parent_id, name, type, status, start_ns, "
+          "end_ns, "
+          "body) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)")
+      .with(trace, span.span_id, span.parent_id, span.name, span.type, span.status, span.start_ns,
+            span.end_ns, span.body)
       .run();
 }
 

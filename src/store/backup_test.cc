@@ -62,6 +62,23 @@ TEST_F(BackupTest, BecomesAHomeWithTheSameContent) {
   EXPECT_EQ(report.references, 1);
 }
 
+TEST_F(BackupTest, AMetricOfALoggedModelIsNoDamage) {
+  EXPECT_TRUE(home_->database().write([](Connection& connection) {
+    return connection.run_script(
+        "INSERT INTO logged_model VALUES ('m-1', 0, 'm', '', '', 'x', 2, 0, 0, NULL);"
+        "INSERT INTO logged_model_metric (model_id, key, run_id, dataset_name, dataset_digest, value,"
+        " timestamp_ms, step) VALUES ('m-1', 'acc', 'r', '', '', 0.9, 7, 3);");
+  }));
+  back_up();
+  ASSERT_TRUE(restore_to(saved_, scratch_ / "again"));
+  const std::unique_ptr<Home> again = Home::open(scratch_ / "again", kClock).value();
+  for (Home* home : {home_.get(), again.get()}) {
+    FsckReport report;
+    check_store(*home, report);
+    EXPECT_EQ(report.problems, std::vector<std::string>());
+  }
+}
+
 TEST_F(BackupTest, NothingIsOverwritten) {
   back_up();
   const auto again = store::back_up(*home_, kClock, saved_);

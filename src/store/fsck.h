@@ -18,6 +18,7 @@ struct FsckOptions {
 
 struct FsckReport {
   std::vector<std::string> problems;  // Sentences that name the thing and say what to do. Empty: all is well.
+  std::vector<std::string> notes;     // Sentences of what is no damage.
   std::int64_t audit_rows = 0;        // Of the verified chain.
   std::int64_t references = 0;        // Places in the database that name a blob.
   std::int64_t blobs = 0;             // In the folder.

@@ -37,6 +37,13 @@ class EmptyRecord(unittest.TestCase):
         assert cls.server.wait(timeout=30) == 0
         cls.server.stdout.close()
 
+    def trimtab(self, *words):
+        """What a verb says that ends well, while no server runs."""
+        command = [self.program, *words]
+        done = subprocess.run(command, cwd=self.folder.name, capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
     @classmethod
     def tearDownClass(cls):
         cls.stop()

@@ -171,6 +171,13 @@ class KeptModels(EmptyRecord):
         self.assertEqual([model.name for model in best], ["m2", "m1"])
         self.assertEqual(best[0].metrics[0].value, 0.2)
         self.assertEqual(best[0].params, {"depth": "2"})
+        # To whoever looks after the home such a metric is a row like any other.
+        type(self).stop()
+        self.assertEqual(self.trimtab("fsck", "--full", "--home", "home"), "The home is whole.\n")
+        self.trimtab("backup", "saved", "--home", "home")
+        self.assertIn("found nothing", self.trimtab("restore", "saved", "--home", "again"))
+        type(self).start()
+        mlflow.set_tracking_uri(self.address)
 
     def test_artifacts_of_a_run_are_listed_downloaded_and_deleted(self):
         with mlflow.start_run() as run:

@@ -33,10 +33,21 @@ os.environ.update(
 
 import mlflow  # noqa: E402  reads the environment when it is imported
 from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput, Metric, ViewType  # noqa: E402
+from mlflow.entities import (  # noqa: E402
+    AssessmentSource,
+    Dataset,
+    DatasetInput,
+    InputTag,
+    LoggedModelOutput,
+    Metric,
+    ViewType,
+)
+from mlflow.entities.webhook import WebhookEvent  # noqa: E402
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository  # noqa: E402
 
 EXPORTED = "trimtab.exported_from"
-KINDS = ["experiments", "runs", "metric_points", "logged_models", "registered_models", "versions", "aliases"]
+KINDS = ["experiments", "runs", "metric_points", "logged_models", "traces", "registered_models", "prompts"]
+KINDS += ["versions", "aliases"]
 
 
 def free_port():
@@ -111,6 +122,118 @@ def fill(client, root):
     gone = client.create_experiment("gone")
     client.create_run(gone, run_name="also gone")
     client.delete_experiment(gone)
+
+
+def fill_traces(client, root):
+    """Traces, with spans in the database and in a file; what people say of them; prompts; a webhook."""
+    client.register_prompt("greeting", "Hello {{ name }}", commit_message="first", tags={"lang": "en"})
+    client.register_prompt("greeting", "Good day {{ name }}")
+    client.set_prompt_alias("greeting", "best", 1)
+    client.create_webhook("hook", "https://93.184.216.34/x", [WebhookEvent("registered_model", "created")])
+    mlflow.set_experiment("first")
+
+    @mlflow.trace(name="inner", span_type="TOOL", attributes={"deep": {"list": [1, 2.5, None, "ü"]}})
+    def inner(word):
+        if word == "fails":
+            raise ValueError("it fails")
+        return word.upper()
+
+    @mlflow.trace(name="outer")
+    def outer(word):
+        mlflow.update_current_trace(tags={"team": "a"}, session_id="s-1", client_request_id=f"c-{word}")
+        return {"said": inner(word), "numbers": [1, 2]}
+
+    outer("hello")
+    with contextlib.suppress(ValueError):
+        outer("fails")
+    with mlflow.start_run(run_name="traced"):
+        outer("in a run")
+    traces = {
+        trace.info.client_request_id: trace.info.trace_id
+        for trace in mlflow.search_traces(return_type="list")
+    }
+    hello = traces["c-hello"]
+    source = AssessmentSource("HUMAN", "ann")
+    mlflow.log_feedback(
+        trace_id=hello, name="good", value=0.9, source=source, rationale="why not", metadata={"n": "1"}
+    )
+    mlflow.log_expectation(trace_id=hello, name="wanted", value={"said": ["HELLO"]}, source=source)
+    first = client.get_experiment_by_name("first").experiment_id
+    run = client.search_runs([first], order_by=["attributes.start_time ASC"])[0].info.run_id
+    client.link_traces_to_run([hello], run)
+    # As clients wrote them before spans went to the database.
+    info = client.get_trace(hello).info
+    info.trace_id = "tr-" + "a" * 32
+    info.tags = {"mlflow.traceName": "in a file"}
+    info.assessments = []
+    kept = client._tracing_client.store.start_trace(info)
+    path = root / "traces.json"
+    path.write_bytes(client.get_trace(hello).data.to_json_bytes())
+    get_artifact_repository(kept.tags["mlflow.artifactLocation"]).log_artifact(str(path))
+
+
+def trace_facts(client, names_of_runs):
+    """By trace id; runs by their names."""
+    found = {}
+    for experiment in client.search_experiments(view_type=ViewType.ALL):
+        for info in client.search_traces([experiment.experiment_id], include_spans=False):
+            trace = client.get_trace(info.info.trace_id)
+            metadata = dict(trace.info.trace_metadata)
+            if run := metadata.pop("mlflow.sourceRun", None):
+                metadata["made in"] = names_of_runs[run]
+            metadata.pop("mlflow.trace.sizeStats", None)
+            found[trace.info.trace_id] = {
+                "experiment": experiment.name,
+                "info": (trace.info.request_time, trace.info.execution_duration, str(trace.info.state)),
+                "said": (
+                    trace.info.request_preview,
+                    trace.info.response_preview,
+                    trace.info.client_request_id,
+                ),
+                "tags": {
+                    key: value for key, value in trace.info.tags.items() if key != "mlflow.artifactLocation"
+                },
+                "metadata": metadata,
+                "spans": [
+                    (
+                        s.name,
+                        s.span_id,
+                        s.parent_id,
+                        s.span_type,
+                        s.inputs,
+                        s.outputs,
+                        s.start_time_ns,
+                        s.end_time_ns,
+                    )
+                    + (str(s.status), s.attributes, [(e.name, e.timestamp, e.attributes) for e in s.events])
+                    for s in trace.data.spans
+                ],
+                "assessments": sorted(
+                    (
+                        a.name,
+                        json.dumps(a.value),
+                        a.source.source_id,
+                        a.rationale or "",
+                        str(a.metadata or {}),
+                    )
+                    for a in trace.info.assessments
+                ),
+            }
+    for run, name in names_of_runs.items():
+        experiment = client.get_run(run).info.experiment_id
+        for trace in client.search_traces(locations=[experiment], run_id=run, include_spans=False):
+            found[trace.info.trace_id].setdefault("runs", set()).add(name)
+    return found
+
+
+def prompt_facts(client):
+    found = {}
+    for prompt in client.search_prompts():
+        versions = [client.get_prompt_version(prompt.name, str(number)) for number in (1, 2)]
+        found[prompt.name] = [
+            (v.version, v.template, v.commit_message, tags_of(v.tags), sorted(v.aliases)) for v in versions
+        ]
+    return found
 
 
 def files_of(client, run, path=""):
@@ -202,7 +325,8 @@ def facts(client):
             "aliases": model.aliases,
             "versions": versions,
         }
-    return {"experiments": experiments, "models": models}
+    traces, prompts = trace_facts(client, names_of_runs), prompt_facts(client)
+    return {"experiments": experiments, "models": models, "traces": traces, "prompts": prompts}
 
 
 class Moving(unittest.TestCase):
@@ -221,6 +345,7 @@ class Moving(unittest.TestCase):
         mlflow.set_tracking_uri(cls.origin)
         client = MlflowClient(cls.origin)
         fill(client, cls.root)
+        fill_traces(client, cls.root)
         cls.expected = facts(client)
 
     @classmethod
@@ -292,12 +417,23 @@ class Moving(unittest.TestCase):
     def facts_here(self, home):
         return facts(self.served(home))
 
+    def expect_same(self, found):
+        for part in ("traces", "prompts", "models", "experiments"):  # The short ones first.
+            self.assertEqual(found[part], self.expected[part])
+
     def ids(self, client):
         found = set()
         for experiment in client.search_experiments(view_type=ViewType.ALL):
             for run in client.search_runs([experiment.experiment_id], run_view_type=ViewType.ALL):
                 found.add(run.info.run_id)
         return found
+
+    def expect_the_rest(self, report):
+        self.assertEqual(report["traces"], {"brought": 4, "known": 0, "left": 0})
+        self.assertEqual(report["prompts"], {"brought": 1, "known": 0, "left": 0})
+        self.assertEqual(report["webhooks"], {"brought": 0, "known": 0, "left": 1})
+        why = "webhooks are left behind: nobody gives out the secrets that they sign with; make them anew"
+        self.assertIn(why, report["notes"])
 
     def import_file(self, home, *more):
         return self.trimtab(
@@ -314,26 +450,28 @@ class Moving(unittest.TestCase):
 
     def test_the_file_comes_whole_and_only_once(self):
         first = json.loads(self.import_file("from-file", "--json").stdout)
-        self.assertEqual(first["runs"], {"brought": 7, "known": 0, "left": 0})
+        self.assertEqual(first["runs"], {"brought": 8, "known": 0, "left": 0})
         self.assertEqual(first["metric_points"]["brought"], 6 * 1_202)
-        self.assertEqual(first["versions"]["brought"], 2)
-        self.assertEqual(first["files"], {"brought": 14, "known": 0, "left": 0})
+        self.assertEqual(first["versions"]["brought"], 4)
+        self.assertEqual(first["files"], {"brought": 15, "known": 0, "left": 0})
+        self.expect_the_rest(first)
         again = json.loads(self.import_file("from-file", "--json").stdout)
         for kind in KINDS + ["files"]:
             self.assertEqual(again[kind]["brought"], 0, kind)
         self.whole("from-file")
         client = self.served("from-file")
-        self.assertEqual(facts(client), self.expected)
+        self.expect_same(facts(client))
         self.assertEqual(self.ids(client), self.ids(MlflowClient(self.origin)))
 
     def test_the_server_tells_the_same(self):
         told = json.loads(
             self.trimtab("import", "mlflow", "--from", self.origin, "--home", "told", "--json").stdout
         )
-        self.assertEqual(told["runs"]["brought"], 7)
+        self.assertEqual(told["runs"]["brought"], 8)
+        self.expect_the_rest(told)
         self.assertEqual(told["files"]["left"], 0)
         self.whole("told")
-        self.assertEqual(self.facts_here("told"), self.expected)
+        self.expect_same(self.facts_here("told"))
 
     def test_killed_imports_go_on(self):
         for number in range(6):
@@ -357,7 +495,7 @@ class Moving(unittest.TestCase):
             process.wait()
         self.import_file("killed")
         self.whole("killed")
-        self.assertEqual(self.facts_here("killed"), self.expected)
+        self.expect_same(self.facts_here("killed"))
 
     def test_there_and_back_again(self):
         self.import_file("back")
@@ -374,24 +512,43 @@ class Moving(unittest.TestCase):
             if number == 2:
                 self.assertEqual(process.returncode, 0, said)
         mlflow.set_tracking_uri(target)
-        self.assertEqual(facts(MlflowClient(target)), self.expected)
+        self.expect_same(facts(MlflowClient(target)))
         again = json.loads(
             self.trimtab("export", "mlflow", "--to", target, "--home", "back", "--json").stdout
         )
         self.assertEqual([again["runs"]["brought"], again["versions"]["brought"]], [0, 0])
-        self.assertEqual(facts(MlflowClient(target)), self.expected)
+        self.assertEqual([again["traces"]["brought"], again["traces"]["known"]], [0, 4])
+        self.expect_same(facts(MlflowClient(target)))
         # As if each kill had come just before it was noted what had been made there.
         with contextlib.closing(sqlite3.connect(self.root / "back/meta.db")) as home, home:
             gone = home.execute("DELETE FROM setting WHERE name LIKE '%version%late/%'").rowcount
         self.assertEqual(gone, 2, "there is a note of each version")
-        self.trimtab("export", "mlflow", "--to", target, "--home", "back")
-        self.assertEqual(facts(MlflowClient(target)), self.expected)
+        with contextlib.closing(sqlite3.connect(self.root / "back/meta.db")) as home, home:
+            gone = home.execute("DELETE FROM setting WHERE name LIKE '%trace_done%'").rowcount
+            gone += home.execute("DELETE FROM setting WHERE name LIKE '%version%greeting/%'").rowcount
+            home.execute("INSERT INTO webhook VALUES ('w', 'ci', '', 'https://x', '', 1, 0, 0)")
+        self.assertEqual(gone, 6, "there is a note of each trace and of each version of a prompt")
+        last = self.trimtab("export", "mlflow", "--to", target, "--home", "back", "--json")
+        self.assertEqual(json.loads(last.stdout)["webhooks"]["left"], 1)
+        self.expect_same(facts(MlflowClient(target)))
 
     def test_without_artifacts_the_record_comes_and_says_what_is_left(self):
         done = self.trimtab("import", "mlflow", "--from", "sqlite:///origin/mlflow.db", "--home", "bare")
         self.assertIn("left behind", done.stdout)
         self.assertIn("are not below the folder of --artifacts", done.stdout)
         self.whole("bare")
+
+    def test_an_archived_trace_is_left_behind_and_says_why(self):
+        shutil.copy(self.root / "origin/mlflow.db", self.root / "archived.db")
+        with contextlib.closing(sqlite3.connect(self.root / "archived.db")) as copy, copy:
+            changed = copy.execute(
+                "UPDATE trace_tags SET value = 'ARCHIVE_REPO' WHERE key = 'mlflow.trace.spansLocation'"
+            ).rowcount
+        done = self.trimtab("import", "mlflow", "--from", "archived.db", "--home", "archived", "--json")
+        report = json.loads(done.stdout)
+        self.assertEqual(report["traces"], {"brought": 4 - changed, "known": 0, "left": changed})
+        why = "its spans are in MLflow's archive, which only its server reads"
+        self.assertEqual(sum(why in note for note in report["notes"]), 1, report["notes"])
 
     def test_other_files_are_refused(self):
         (self.root / "text.db").write_text(
@@ -402,7 +559,13 @@ class Moving(unittest.TestCase):
             old.execute("CREATE TABLE alembic_version (version_num TEXT)")
             old.execute("INSERT INTO alembic_version VALUES ('0a8213491aaa')")
         old.close()
+        (self.root / "mlruns").mkdir()
         for name, words in [
+            ("mlruns", "'mlruns' is a folder: a file store of MLflow's, which is not read"),
+            ("mlruns", "mlflow migrate-filestore --source mlruns --target sqlite:///mlflow.db"),
+            ("postgresql://me:secret@h/db", "'postgresql://…' is a database server: only SQLite files"),
+            ("mysql+pymysql://h/db", "'mysql://…' is a database server"),
+            ("mssql+pyodbc://h/db", "give that server's http://HOST:PORT"),
             ("absent.db", "there is no file 'absent.db'"),
             ("text.db", "'text.db' is no SQLite database"),
             ("other.db", "'other.db' is a SQLite database, but none of MLflow's"),
@@ -420,6 +583,8 @@ class Moving(unittest.TestCase):
             )
             self.assertNotEqual(done.returncode, 0, name)
             self.assertIn(words, done.stderr)
+            self.assertTrue(done.stderr.startswith("error: "), done.stderr)
+            self.assertNotIn("secret", done.stderr)
         self.assertFalse((self.root / "refused").exists())
 
 

@@ -219,6 +219,35 @@ class KeptRuns(EmptyRecord):
         self.assertEqual([point.value for point in history], [0.5, 0.6])
         self.assertEqual(len(mlflow.search_runs(filter_string="metrics.acc > 0.55")), 1)
 
+    def test_artifacts_of_nothing_are_noted_and_freed(self):
+        for path in ("foo/x", f"0/{'e' * 32}/artifacts/y"):
+            request = urllib.request.Request(
+                f"{self.address}/api/2.0/mlflow-artifacts/artifacts/{path}",
+                data=b"twelve bytes",
+                method="PUT",
+            )
+            urllib.request.urlopen(request).close()
+        type(self).stop()
+        noted = self.trimtab("fsck", "--full", "--home", "home")
+        self.assertIn("note: the artifact 'foo/x' belongs to no run, model, trace or experiment\n", noted)
+        self.assertIn("note: `trimtab gc` gives back 24 bytes of such artifacts", noted)
+        self.assertIn("The home is whole.\n", noted)
+        self.assertNotIn("Artifacts of no run", self.trimtab("gc", "--home", "home"))
+        words = ["gc", "--older-than", "0s", "--home", "home"]
+        would = "Artifacts of no run, model, trace or experiment: 2 files, 24 bytes would go, as 'foo/x'.\n"
+        self.assertIn(would, self.trimtab(*words, "--dry-run"))
+        self.assertIn(would.replace("would go", "gone"), self.trimtab(*words))
+        self.assertEqual(self.trimtab("fsck", "--full", "--home", "home"), "The home is whole.\n")
+        type(self).start()
+
+    def test_a_server_without_a_port_leaves_no_home(self):
+        port = self.address.rsplit(":", 1)[1]
+        command = [self.program, "serve", "--home", "fresh", "--port", port]
+        done = subprocess.run(command, cwd=self.folder.name, capture_output=True, text=True, check=False)
+        self.assertNotEqual(done.returncode, 0)
+        self.assertIn("error: ", done.stderr)
+        self.assertFalse((pathlib.Path(self.folder.name) / "fresh").exists())
+
     def test_there_is_no_project_to_apply(self):
         token = (pathlib.Path(self.folder.name) / "home/token").read_text(encoding="utf-8").strip()
         request = urllib.request.Request(

@@ -111,7 +111,7 @@ Result<http::Answer> get(RecordRooms& rooms, Request request, http::ReplyPromise
 }
 
 Result<http::Answer> remove(RecordRooms& rooms, Request request, http::ReplyPromise promise) {
-  registry::delete_artifacts(rooms.home, TRY(registry::parse_artifact_path(request.path_values[0])),
+  registry::delete_artifacts(rooms.home, TRY(registry::parse_artifact_folder(request.path_values[0])),
                              [promise](const Result<std::int64_t>& count) mutable {
                                promise.send(count ? mlflow_reply(Status()) : mlflow_error(count.error()));
                              });

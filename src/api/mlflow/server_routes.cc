@@ -25,7 +25,7 @@ struct UnsupportedGroup {
 };
 
 constexpr std::array kUnsupported = {
-    UnsupportedGroup{"gateway", "the AI gateway"},
+    UnsupportedGroup{"gateway", "AI gateway"},
     UnsupportedGroup{"scorers", "scorers of answers"},
     UnsupportedGroup{"label-schemas", "label schemas"},
     UnsupportedGroup{"review-queues", "review queues"},
@@ -39,7 +39,7 @@ constexpr std::array kUnsupported = {
     UnsupportedGroup{"traces/metrics", "statistics of traces"},
     UnsupportedGroup{"traces/calculate-filter-correlation", "statistics of traces"},
     UnsupportedGroup{"runs/create-promptlab-run", "prompt lab"},
-    UnsupportedGroup{"gateway-proxy", "the AI gateway"},
+    UnsupportedGroup{"gateway-proxy", "AI gateway"},
     UnsupportedGroup{"ui-telemetry", "telemetry"},
 };
 

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "registry/imported_traces.h"
 
 namespace trimtab::api {
 namespace {
@@ -52,6 +53,13 @@ Result<std::vector<KeyValue>> read_map(const MlflowParameters& info, std::string
   return pairs;
 }
 
+// What a program was asked and said, whatever that is; a name is checked more strictly.
+Result<std::optional<std::string>> read_preview(const MlflowParameters& info, std::string_view name) {
+  const Json& preview = info.json()[name];
+  if (preview.is_string()) return std::optional(preview.as_string());
+  return info.find_text(name);
+}
+
 Result<std::string> read_state(const MlflowParameters& info) {
   const Json* state = info.json().find("state");
   if (state == nullptr || state->is_null()) return std::string(kStates[0]);
@@ -64,23 +72,13 @@ Result<std::string> read_state(const MlflowParameters& info) {
 
 }  // namespace
 
-std::string time_text(std::int64_t ms) {
-  std::string text = base::format_time(ms * base::kMillisecondUs);
-  // Three decimals or none.
-  const std::size_t dot = text.find('.');
-  if (dot != std::string::npos)
-    text =
-        text.substr(0, dot) + "." + (text.substr(dot + 1, text.size() - dot - 2) + "00").substr(0, 3) + "Z";
-  return text;
-}
-
 Json trace_info_json(const Trace& trace) {
   Json json = Json::object({{"trace_id", trace.id}});
   if (trace.client_id) json.set("client_request_id", *trace.client_id);
   Json experiment = Json::object({{"experiment_id", std::to_string(trace.experiment_id)}});
   json.set("trace_location",
            Json::object({{"type", "MLFLOW_EXPERIMENT"}, {"mlflow_experiment", std::move(experiment)}}));
-  json.set("request_time", time_text(trace.request_ms));
+  json.set("request_time", registry::trace_time_text(trace.request_ms));
   if (trace.duration_ms) json.set("execution_duration", duration_text(*trace.duration_ms));
   json.set("state", trace.state);
   if (!trace.metadata.empty()) json.set("trace_metadata", map_json(trace.metadata));
@@ -127,8 +125,8 @@ Result<Trace> read_trace_info(const MlflowParameters& info, TimeUs now) {
   trace.duration_ms = TRY(read_duration(info));
   trace.state = TRY(read_state(info));
   trace.client_id = TRY(info.find_text("client_request_id"));
-  trace.request_preview = TRY(info.find_text("request_preview"));
-  trace.response_preview = TRY(info.find_text("response_preview"));
+  trace.request_preview = TRY(read_preview(info, "request_preview"));
+  trace.response_preview = TRY(read_preview(info, "response_preview"));
   trace.tags = TRY(read_map(info, "tags"));
   trace.metadata = TRY(read_map(info, "trace_metadata"));
   for (const MlflowParameters& assessment : TRY(info.entries("assessments")))
@@ -149,7 +147,7 @@ Result<Assessment> read_assessment(const Json& json, const std::string& trace_id
   Json& body = assessment.body = json;
   body.set("assessment_id", assessment.id).set("trace_id", trace_id);
   for (const char* time : {"create_time", "last_update_time"}) {
-    if (body.text_or(time).empty()) body.set(time, time_text(now / base::kMillisecondUs));
+    if (body.text_or(time).empty()) body.set(time, registry::trace_time_text(now / base::kMillisecondUs));
   }
   if (body.find("source") == nullptr) {
     body.set("source", Json::object({{"source_type", "CODE"}, {"source_id", "default"}}));

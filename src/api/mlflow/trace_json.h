@@ -24,7 +24,4 @@ Result<registry::Trace> read_trace_info(const MlflowParameters& info, TimeUs now
 // expectation).
 Result<registry::Assessment> read_assessment(const Json& json, const std::string& trace_id, TimeUs now);
 
-// "2026-11-29T19:32:39.861Z"
-std::string time_text(std::int64_t ms);
-
 }  // namespace trimtab::api

@@ -6,6 +6,7 @@
 #include "api/mlflow/trace_json.h"
 #include "base/clock.h"
 #include "base/id.h"
+#include "registry/imported_traces.h"
 #include "registry/traces.h"
 
 namespace trimtab::api {
@@ -284,7 +285,7 @@ Result<http::Answer> update_assessment(RecordRooms& rooms, Parameters parameters
     if (is_named && given->json().find(name) != nullptr) change.set(name, given->json()[name]);
   }
   registry::update_assessment(rooms.home, request.path_values[0], request.path_values[1], std::move(change),
-                              time_text(rooms.clock.now() / base::kMillisecondUs),
+                              registry::trace_time_text(rooms.clock.now() / base::kMillisecondUs),
                               send_assessment(std::move(promise)));
   return http::Pending{};
 }

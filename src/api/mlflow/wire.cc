@@ -224,8 +224,13 @@ Status MlflowParameters::require(std::string_view name) const {
 Result<std::string> MlflowParameters::text(std::string_view name) const {
   const Json* value = find(name);
   if (value == nullptr || (value->is_string() && value->as_string().empty())) return fail(missing(name));
-  if (!value->is_string()) return fail(wrong_type(name, *value));
-  return value->as_string();
+  return checked_text(name, *value);
+}
+
+Result<std::string> MlflowParameters::checked_text(std::string_view name, const Json& value) const {
+  if (!value.is_string()) return fail(wrong_type(name, value));
+  if (value.as_string().find('\0') == std::string::npos) return value.as_string();
+  return fail(invalid_parameter(path_ + std::string(name), value, "It holds a NUL character."));
 }
 
 Result<std::int64_t> MlflowParameters::integer(std::string_view name) const {
@@ -250,8 +255,7 @@ Result<std::string> MlflowParameters::run_id() const {
 Result<std::optional<std::string>> MlflowParameters::find_text(std::string_view name) const {
   const Json* value = find(name);
   if (value == nullptr) return std::optional<std::string>();
-  if (!value->is_string()) return fail(wrong_type(name, *value));
-  return std::optional<std::string>(value->as_string());
+  return std::optional<std::string>(TRY(checked_text(name, *value)));
 }
 
 Result<std::optional<std::int64_t>> MlflowParameters::find_integer(std::string_view name) const {

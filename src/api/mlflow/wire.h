@@ -74,6 +74,9 @@ class MlflowParameters {
   MlflowParameters(std::shared_ptr<const Json> root, const Json* json, std::string path)
       : root_(std::move(root)), json_(json), path_(std::move(path)) {}
   const Json* find(std::string_view name) const;  // Null for absent and for null.
+  // A value that is there. Errors: invalid (another type; a NUL character, with which names that look alike
+  // would not be the same).
+  Result<std::string> checked_text(std::string_view name, const Json& value) const;
   Error missing(std::string_view name) const;
 
   std::shared_ptr<const Json> root_;  // Of the whole request, shared with its entries.

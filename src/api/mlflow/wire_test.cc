@@ -101,6 +101,16 @@ TEST(MlflowParameters, ShowsAValueOfTheWrongTypeAsPythonWritesIt) {
       std::string::npos);
 }
 
+TEST(MlflowParameters, NamesTheParameterThatHoldsANul) {
+  const std::string said = R"(Invalid value "a\u0000b" for parameter ')";
+  EXPECT_EQ(refusal(sent(R"({"name":"a\u0000b"})").text("name")),
+            said + "name' supplied: It holds a NUL character.");
+  EXPECT_EQ(refusal(sent(R"({"run_name":"a\u0000b"})").find_text("run_name")),
+            said + "run_name' supplied: It holds a NUL character.");
+  EXPECT_EQ(refusal(sent(R"({"tags":[{"key":"k"},{"key":"l","value":"a\u0000b"}]})").key_values("tags")),
+            said + "tags[1].value' supplied: It holds a NUL character.");
+}
+
 TEST(MlflowParameters, TakesIntegersAsProtobufDoes) {
   EXPECT_EQ(*sent(R"({"step":7})").integer("step"), 7);
   EXPECT_EQ(*sent(R"({"step":"7"})").integer("step"), 7);

@@ -26,6 +26,7 @@ Result<Json> do_it_here(const std::string& home_folder, const heal::PlanDecision
 
 Status decide(const Arguments& arguments, bool approves) {
   const std::string home = home_folder(arguments, TRY(project::load(arguments.project)));
+  TRY(expect_named_home(arguments, home));
   heal::PlanDecision wish;
   wish.incident = arguments.incident.value_or(0);
   wish.plan = arguments.plan;

@@ -8,6 +8,7 @@ namespace trimtab::app {
 
 Status backup_verb(const Arguments& arguments) {
   const std::string home = home_folder(arguments, TRY(load_project_or_none(arguments)));
+  TRY(expect_home(home));
   const std::string target = std::filesystem::absolute(arguments.folder).lexically_normal().string();
   Json report;
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {

@@ -11,6 +11,7 @@
 #include "heal/ward.h"
 #include "http/server.h"
 #include "model/scorer.h"
+#include "project/load.h"
 #include "registry/endpoints.h"
 #include "serve/endpoint.h"
 #include "table/parquet.h"
@@ -199,6 +200,7 @@ std::string to_text(const Json& report) {
 }  // namespace
 
 Status bench_verb(const Arguments& arguments) {
+  TRY(expect_named_home(arguments, home_folder(arguments, TRY(project::load(arguments.project)))));
   const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
   Json report = Json::object({{"disk", TRY(measure_disk(*bench->home)).to_json()}});
   Json endpoints = Json::array();

@@ -61,6 +61,7 @@ Status export_verb(const Arguments& arguments) {
   if (arguments.name == "sagemaker") return export_sagemaker(arguments);
   TRY(expect_mlflow(arguments.name));
   const std::string folder = home_folder(arguments, TRY(load_project_or_none(arguments)));
+  TRY(expect_home(folder));
   bridges::MlflowServer server = TRY(bridges::MlflowServer::connect(arguments.target));
   base::SystemClock clock;
   const std::unique_ptr<store::Home> home = TRY(open_alone(folder, clock, "an export"));

@@ -13,8 +13,13 @@ Status fsck_verb(const Arguments& arguments) {
     list.push(problem);
     text += "problem: " + problem + "\n";
   }
-  if (report.problems.empty()) text = "The home is whole.\n";
-  print_report(arguments, text, Json::object({{"problems", std::move(list)}}));
+  Json notes = Json::array();
+  for (const std::string& note : report.notes) {
+    notes.push(note);
+    text += "note: " + note + "\n";
+  }
+  if (report.problems.empty()) text += "The home is whole.\n";
+  print_report(arguments, text, Json::object({{"problems", std::move(list)}, {"notes", std::move(notes)}}));
   if (report.problems.empty()) return {};
   return fail(ErrorCode::storage_broken, std::to_string(report.problems.size()) + " problems were found");
 }

@@ -18,6 +18,7 @@ Result<Json> do_it_here(const std::string& folder, const GarbageWish& wish) {
 Status gc_verb(const Arguments& arguments) {
   const project::Project project = TRY(load_project_or_none(arguments));
   const std::string home = home_folder(arguments, project);
+  TRY(expect_home(home));
   const Json options = Json::object({{"older_than", arguments.older_than}, {"dry_run", arguments.dry_run}});
   const GarbageWish wish = TRY(GarbageWish::from_json(options, project.retention));
   std::optional<http::Client> server = TRY(find_running_server(home));

@@ -6,6 +6,7 @@ namespace trimtab::app {
 
 Status history_verb(const Arguments& arguments) {
   const std::string folder = home_folder(arguments, TRY(load_project_or_none(arguments)));
+  TRY(expect_home(folder));
   Json report;
   if (std::optional<http::Client> server = TRY(find_running_server(folder))) {
     report = TRY(ask(*server, "GET", "/api/v1/models/" + as_path_step(arguments.name) + "/history"));

@@ -34,7 +34,8 @@ Result<Json> one_incident(const std::string& home, const Wanted& wanted) {
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {
     return ask(*server, "GET", "/api/v1/incidents/" + std::to_string(*wanted.incident));
   }
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(wanted.place));
+  const std::unique_ptr<Workbench> bench =
+      TRY(open_workbench_to_look(home, TRY(project::load(wanted.place.project))));
   return TRY(heal::find_incident(*bench->home, *wanted.incident)).to_json();
 }
 
@@ -42,7 +43,8 @@ Result<Json> all_incidents(const std::string& home, const Wanted& wanted) {
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {
     return ask(*server, "GET", "/api/v1/incidents");
   }
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(wanted.place));
+  const std::unique_ptr<Workbench> bench =
+      TRY(open_workbench_to_look(home, TRY(project::load(wanted.place.project))));
   Json list = Json::array();
   TRY(bench->home->database().read([&](store::Connection& connection) -> Status {
     for (const heal::Incident& incident : TRY(heal::list_incidents(connection, "", false))) {
@@ -97,6 +99,7 @@ std::string whole(const Json& incident) {
 Status incidents_verb(const Arguments& arguments) {
   const Wanted wanted = read_words(arguments);
   const std::string home = home_folder(wanted.place, TRY(project::load(wanted.place.project)));
+  TRY(expect_named_home(wanted.place, home));
   if (wanted.incident) {
     const Json incident = TRY(one_incident(home, wanted));
     print_report(arguments, whole(incident), incident);

@@ -58,6 +58,8 @@ PeopleDesk::PeopleDesk(PeopleDesk&&) noexcept = default;
 
 Result<PeopleDesk> PeopleDesk::open(const Arguments& arguments) {
   const std::string folder = home_folder(arguments, TRY(load_project_or_none(arguments)));
+  // The first person may come before the server.
+  if (arguments.words.empty() || arguments.words.front() != "add") TRY(expect_home(folder));
   auto state = std::make_unique<State>();
   state->server = TRY(find_running_server(folder));
   if (!state->server) TRY(state->open_here(folder));

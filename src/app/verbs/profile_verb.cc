@@ -101,6 +101,7 @@ std::vector<std::string> names_for(const Arguments& arguments, const project::Pr
 Result<Json> profiles_of(const Arguments& arguments) {
   project::Project project = TRY(project::load(arguments.project));
   const std::string home = home_folder(arguments, project);
+  TRY(expect_named_home(arguments, home));
   const std::vector<std::string> names = names_for(arguments, project);
   Json list = Json::array();
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {

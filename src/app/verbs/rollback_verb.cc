@@ -23,6 +23,7 @@ Result<Json> do_it_here(const std::string& home_folder, const heal::HandRollback
 
 Status rollback_verb(const Arguments& arguments) {
   const std::string home = home_folder(arguments, TRY(project::load(arguments.project)));
+  TRY(expect_named_home(arguments, home));
   heal::HandRollback wish;
   wish.endpoint = arguments.name;
   wish.to = arguments.to_version;

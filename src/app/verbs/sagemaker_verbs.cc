@@ -3,6 +3,7 @@
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
 #include "bridges/sagemaker/monitor_folder.h"
+#include "project/load.h"
 
 namespace trimtab::app {
 namespace {
@@ -49,7 +50,10 @@ Status export_sagemaker(const Arguments& arguments) {
     return fail(ErrorCode::invalid, "whose predictions are to be exported is not said",
                 "write --endpoint NAME");
   }
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
+  project::Project project = TRY(project::load(arguments.project));
+  const std::string home = home_folder(arguments, project);
+  TRY(expect_named_home(arguments, home));
+  const std::unique_ptr<Workbench> bench = TRY(open_workbench_to_look(home, std::move(project)));
   const bridges::MonitorExport done = TRY(bridges::export_monitor_folder(
       bench->project, *bench->home, *bench->engine, arguments.endpoint, arguments.target));
   Json json = Json::object({{"folder", arguments.target}, {"baseline_rows", done.baseline_rows}});

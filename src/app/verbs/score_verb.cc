@@ -178,6 +178,7 @@ Status score_verb(const Arguments& arguments) {
                 "name another file with -o");
   }
   const fs::path home = fs::absolute(home_folder(arguments, project)).lexically_normal();
+  TRY(expect_named_home(arguments, home.string()));
   const flow::ScoringKit kit = TRY(kit_for(arguments, project, home.string()));
   listen_for_interrupts();
   Workspace workspace = TRY(Workspace::make(output, key_of(kit, files, output)));

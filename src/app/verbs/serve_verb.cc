@@ -2,12 +2,14 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <thread>
 #include <unistd.h>
 
 #include "app/verbs/verb_list.h"
 #include "app/verbs/workbench.h"
 #include "app/wiring.h"
+#include "base/file.h"
 #include "base/log.h"
 #include "heal/naive_policy.h"
 #include "project/load.h"
@@ -55,6 +57,18 @@ Result<std::unique_ptr<RunningServer>> start(const ServerSettings& settings,
                                              const project::Project& project) {
   std::vector<project::Project> projects{project};
   return RunningServer::start(settings, std::move(projects));
+}
+
+// A server that cannot start, say on a port that is taken, leaves no home that was not there.
+Result<std::unique_ptr<RunningServer>> start_first(const ServerSettings& settings,
+                                                   project::Project& project) {
+  std::error_code unknown;
+  const bool is_new = !std::filesystem::exists(settings.home, unknown) && !unknown;
+  Result<std::unique_ptr<RunningServer>> server = start(settings, project);
+  // Another server may have made it meanwhile.
+  const bool is_ours = is_new && !server && server.error().code != ErrorCode::home_locked;
+  if (is_ours) static_cast<void>(base::remove_tree(settings.home));
+  return server;
 }
 
 // The server with another project. A verb may hold the home for a moment between the two; a project that
@@ -106,7 +120,7 @@ Status serve_verb(const Arguments& arguments) {
   } else if (settings.port != 0) {
     settings.grpc_port = GrpcPort{settings.port + 1, false};
   }
-  std::unique_ptr<RunningServer> server = TRY(start(settings, project));
+  std::unique_ptr<RunningServer> server = TRY(start_first(settings, project));
   const char* scheme = settings.tls ? "https" : "http";
   std::printf("trimtab serves at %s://%s:%d\n", scheme, settings.host.c_str(), server->port());
   if (const auto port = server->predict_port()) {

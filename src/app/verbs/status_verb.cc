@@ -45,7 +45,8 @@ Result<Json> endpoints_of(const std::string& home, const Arguments& arguments) {
   if (std::optional<http::Client> server = TRY(find_running_server(home))) {
     return ask(*server, "GET", "/api/v1/endpoints");
   }
-  const std::unique_ptr<Workbench> bench = TRY(open_workbench(arguments));
+  const std::unique_ptr<Workbench> bench =
+      TRY(open_workbench_to_look(home, TRY(project::load(arguments.project))));
   Json list = Json::array();
   for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(*bench->home)))
     list.push(facts.to_json().set("waiting", TRY(heal::waiting_json(*bench->home, facts.name))));
@@ -56,6 +57,7 @@ Result<Json> endpoints_of(const std::string& home, const Arguments& arguments) {
 
 Status status_verb(const Arguments& arguments) {
   const std::string home = home_folder(arguments, TRY(project::load(arguments.project)));
+  TRY(expect_named_home(arguments, home));
   const Json status = TRY(endpoints_of(home, arguments));
   std::string text;
   for (const Json& endpoint : status["endpoints"].as_array()) text += describe(endpoint);

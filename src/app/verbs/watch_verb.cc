@@ -113,6 +113,7 @@ Result<Json> look_here(const Arguments& arguments) {
 
 Status watch_verb(const Arguments& arguments) {
   const std::string home = home_folder(arguments, TRY(project::load(arguments.project)));
+  TRY(expect_named_home(arguments, home));
   std::optional<http::Client> server = TRY(find_running_server(home));
   const std::string path = "/api/v1/endpoints/" + as_path_step(arguments.name) + "/watch";
   const Json report = TRY(server ? ask(*server, "GET", path + query_text(arguments)) : look_here(arguments));

@@ -48,6 +48,20 @@ Result<std::unique_ptr<Workbench>> open_workbench_to_look(const std::string& hom
   return bench;
 }
 
+Status expect_home(const std::string& home) {
+  std::error_code unknown;
+  if (std::filesystem::exists(std::filesystem::path(home) / "meta.db", unknown) || unknown) return {};
+  return fail(
+      ErrorCode::not_found, "there is no home at '" + home + "'",
+      "name one with --home; `trimtab apply` makes that of a project, `trimtab serve --home FOLDER` an "
+      "empty one");
+}
+
+Status expect_named_home(const Arguments& arguments, const std::string& home) {
+  const bool is_named = !arguments.home.empty() || std::getenv("TRIMTAB_HOME") != nullptr;
+  return is_named ? expect_home(home) : Status();
+}
+
 Result<std::unique_ptr<Workbench>> open_workbench(const Arguments& arguments) {
   project::Project project = TRY(project::load(arguments.project));
   const std::string home = home_folder(arguments, project);
@@ -64,6 +78,7 @@ Result<project::Project> load_project_or_none(const Arguments& arguments) {
 Result<std::unique_ptr<Workbench>> open_home_of(const Arguments& arguments) {
   project::Project project = TRY(load_project_or_none(arguments));
   const std::string home = home_folder(arguments, project);
+  TRY(expect_home(home));
   return open_workbench(home, std::move(project));
 }
 

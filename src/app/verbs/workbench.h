@@ -57,11 +57,16 @@ Result<std::unique_ptr<Workbench>> open_workbench(const std::string& home, proje
 // The same for a verb that only looks: where there is no home it makes none that stays.
 Result<std::unique_ptr<Workbench>> open_workbench_to_look(const std::string& home, project::Project project);
 
+// For verbs that make no home: a mistyped one is none. Errors: not_found, with what to do.
+Status expect_home(const std::string& home);
+// The same when --home or TRIMTAB_HOME names it: a project whose own home is not made yet is no mistake.
+Status expect_named_home(const Arguments& arguments, const std::string& home);
+
 // The project that the arguments name; one without a name when only a home is named and no trimtab.yaml is
 // here: a home of the record alone, which keeps the runs of MLflow's clients. Errors: the project's
 // diagnostics.
 Result<project::Project> load_project_or_none(const Arguments& arguments);
-// open_workbench() for verbs that need the home and no project.
+// open_workbench() for verbs that need the home and no project, and make none. Errors: not_found, too.
 Result<std::unique_ptr<Workbench>> open_home_of(const Arguments& arguments);
 
 // A connection to the server that owns the home, when there is one; sends the home's token.

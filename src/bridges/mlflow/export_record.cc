@@ -6,8 +6,10 @@
 #include <vector>
 
 #include "bridges/mlflow/export_links.h"
+#include "bridges/mlflow/export_traces.h"
 #include "registry/artifact_path.h"
 #include "registry/experiments.h"
+#include "registry/imported_traces.h"
 #include "registry/logged_models.h"
 #include "registry/model_versions.h"
 #include "registry/registered_models.h"
@@ -24,6 +26,7 @@ constexpr std::size_t kMetricsAtOnce = 1'000;
 constexpr std::size_t kPairsAtOnce = 100;
 constexpr std::int64_t kRunsAtOnce = 1'000;
 constexpr std::size_t kExportedBetweenWords = 200;
+constexpr const char* kSearchPrompts = "tags.`mlflow.prompt.is_prompt` = 'true'";
 
 Json pair_json(const KeyValue& pair) { return Json::object({{"key", pair.key}, {"value", pair.value}}); }
 
@@ -70,11 +73,17 @@ class Exporter {
  public:
   Exporter(store::Home& home, const base::Clock& clock, registry::RunBook& runs, MlflowServer& server,
            const std::function<void(const std::string&)>& say)
-      : home_(home), clock_(clock), runs_(runs), server_(server), say_(say), links_(home, server.uri()) {}
+      : home_(home),
+        clock_(clock),
+        runs_(runs),
+        server_(server),
+        say_(say),
+        links_(home, server.uri()),
+        traces_(home, server, links_) {}
 
   Result<TransferReport> send_all() {
-    for (const char* kind : {"experiments", "runs", "metric points", "logged models", "registered models",
-                             "versions", "aliases", "files"}) {
+    for (const char* kind : {"experiments", "runs", "metric points", "logged models", "traces",
+                             "registered models", "prompts", "versions", "aliases", "webhooks", "files"}) {
       report_[kind];
     }
     std::vector<registry::ExperimentFacts> experiments = TRY(all_experiments());
@@ -82,8 +91,10 @@ class Exporter {
     for (const registry::ExperimentFacts& experiment : experiments) {
       TRY(send_logged_models(experiment));
       TRY(send_links_of_runs(experiment));
+      TRY(send_traces(experiment));
     }
     TRY(send_models());
+    TRY(leave_webhooks());
     for (const registry::ExperimentFacts& experiment : experiments) TRY(delete_what_is_deleted(experiment));
     report_.note("runs and logged models have other ids there; the tag " + std::string(kExportedFromTag) +
                  " of each says its id here");
@@ -235,14 +246,15 @@ class Exporter {
     return {};
   }
 
-  // All files of a root, below `folder` of the place there.
-  Status send_files(const std::string& root, const std::string& uri, const std::string& folder) {
+  // All files of a root (or of a folder within it, "a/b/"), below `folder` of the place there.
+  Status send_files(const std::string& root, const std::string& uri, const std::string& folder,
+                    const std::string& within = "") {
     std::vector<std::pair<std::string, std::string>> files;
     TRY(home_.database().read([&](Connection& connection) -> Status {
-      Statement row =
-          connection.prepare("SELECT path, blob_sha256 FROM artifact WHERE root = ? ORDER BY path");
-      row.with(root);
-      while (TRY(row.step())) files.emplace_back(row.text(0), row.text(1));
+      Statement row = connection.prepare(
+          "SELECT path, blob_sha256 FROM artifact WHERE root = ? AND path >= ? AND path < ? ORDER BY path");
+      row.with(root, within, within + "\xff");
+      while (TRY(row.step())) files.emplace_back(row.text(0).substr(within.size()), row.text(1));
       return {};
     }));
     if (files.empty()) return {};
@@ -310,6 +322,33 @@ class Exporter {
     return there;
   }
 
+  Status send_traces(const registry::ExperimentFacts& experiment) {
+    const std::string& there = experiment_there_.at(experiment.id);
+    for (std::int64_t offset = 0;;) {
+      const std::vector<registry::Trace> page = TRY(traces_.page(experiment.id, offset));
+      if (page.empty()) return {};
+      offset += static_cast<std::int64_t>(page.size());
+      for (const registry::Trace& trace : page) {
+        if (TRY(links_.find("trace_done", trace.id))) {
+          ++report_["traces"].known;
+          continue;
+        }
+        const std::string uri = TRY(traces_.send(trace, there));
+        TRY(send_files("proxy", uri, "", registry::trace_folder(experiment.id, trace.id) + "/"));
+        TRY(links_.keep("trace_done", trace.id, trace.id));
+        ++report_["traces"].brought;
+      }
+    }
+  }
+
+  Status leave_webhooks() {
+    return home_.database().read([&](Connection& connection) -> Status {
+      Statement row = connection.prepare("SELECT count(*) FROM webhook");
+      if (TRY(row.step())) report_.leave_webhooks(row.integer(0));
+      return {};
+    });
+  }
+
   // What runs read and made, once the models have ids.
   Status send_links_of_runs(const registry::ExperimentFacts& experiment) {
     registry::RunSearch search;
@@ -351,27 +390,34 @@ class Exporter {
     return list;
   }
 
+  // A search of either kind leaves the other out.
   Status send_models() {
+    TRY(send_models("registered models", ""));
+    return send_models("prompts", kSearchPrompts);
+  }
+
+  Status send_models(const char* kind, const std::string& filter) {
     registry::ModelSearch search;
+    search.filter = filter;
     search.max_results = 1'000'000;
     for (const registry::RegisteredModel& model : TRY(registry::search_models(home_, search)).models) {
       Json body = Json::object({{"name", model.name}, {"description", model.description}});
       const Result<Json> made =
           server_.post("/registered-models/create", body.set("tags", pairs_json(model.tags)));
       if (!made && made.error().code != ErrorCode::already_exists) return fail(made.error());
-      ++(made ? report_["registered models"].brought : report_["registered models"].known);
-      TRY(send_versions(model));
+      ++(made ? report_[kind].brought : report_[kind].known);
+      TRY(send_versions(model, filter));
     }
     return {};
   }
 
-  Status send_versions(const registry::RegisteredModel& model) {
+  Status send_versions(const registry::RegisteredModel& model, const std::string& filter) {
     registry::VersionSearch search;
-    search.filter = "name = " + quoted(model.name);
+    search.filter = "name = " + quoted(model.name) + (filter.empty() ? "" : " AND " + filter);
     search.order_by = {"version_number ASC"};
     std::map<std::int64_t, std::string> numbers;
     for (const registry::ModelVersion& version : TRY(registry::search_versions(home_, search)).versions) {
-      if (const std::string there = TRY(send_version(version)); !there.empty())
+      if (const std::string there = TRY(send_version(version, filter)); !there.empty())
         numbers[version.version] = there;
     }
     for (const registry::AliasFact& alias : model.aliases) {
@@ -388,7 +434,7 @@ class Exporter {
   }
 
   // The version's number there; "": its files cannot be told of there.
-  Result<std::string> send_version(const registry::ModelVersion& version) {
+  Result<std::string> send_version(const registry::ModelVersion& version, const std::string& filter) {
     const std::string key = version.model + "/" + std::to_string(version.version);
     if (const auto known = TRY(links_.find("version", key))) {
       ++report_["versions"].known;
@@ -401,7 +447,7 @@ class Exporter {
                    "' is left behind: " + body.error().message);
       return std::string();
     }
-    const std::string there = TRY(place_version(version, key, std::move(*body)));
+    const std::string there = TRY(place_version(version, key, filter, std::move(*body)));
     if (version.stage != "None") {
       Json stage = Json::object({{"name", version.model}, {"version", there}, {"stage", version.stage}});
       TRY(server_.post("/model-versions/transition-stage", stage.set("archive_existing_versions", false)));
@@ -417,9 +463,10 @@ class Exporter {
 
   // The number of the version that an interrupted export has made, or of a new one.
   Result<std::string> place_version(const registry::ModelVersion& version, const std::string& key,
-                                    Json body) {
+                                    const std::string& kind_filter, Json body) {
     const std::string filter = "name = " + quoted(version.model) + " AND tags.`" +
-                               std::string(kExportedFromTag) + "` = " + quoted(key);
+                               std::string(kExportedFromTag) + "` = " + quoted(key) +
+                               (kind_filter.empty() ? "" : " AND " + kind_filter);
     // MLflow's filters know no quotes within a name.
     const bool can_ask = version.model.find('\'') == std::string::npos;
     const Json found =
@@ -481,6 +528,7 @@ class Exporter {
   MlflowServer& server_;
   const std::function<void(const std::string&)>& say_;
   ExportLinks links_;
+  TraceSender traces_;
   std::map<std::int64_t, std::string> experiment_there_;
   TransferReport report_;
 };

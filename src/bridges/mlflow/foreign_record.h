@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "registry/imported_rows.h"
+#include "registry/imported_traces.h"
 
 namespace trimtab::bridges {
 
@@ -27,7 +28,11 @@ class ForeignRecord {
   virtual Result<std::vector<std::string>> run_ids(std::int64_t experiment_id) = 0;
   virtual Result<registry::ImportedRun> run(const std::string& id) = 0;
   virtual Result<std::vector<registry::ImportedLoggedModel>> logged_models(std::int64_t experiment_id) = 0;
-  virtual Result<std::vector<registry::ImportedModel>> models() = 0;
+  virtual Result<std::vector<registry::ImportedModel>> models() = 0;  // Prompts as well.
+  // Errors of both, too: unsupported, malformed (what cannot be read from here, and why).
+  virtual Result<std::vector<std::string>> trace_ids(std::int64_t experiment_id) = 0;
+  virtual Result<registry::ImportedTrace> trace(const std::string& id) = 0;
+  virtual Result<std::int64_t> count_webhooks() = 0;
 
   // The files at an artifact location of there. Errors: unsupported (a place that cannot be read from here).
   virtual Result<std::vector<ForeignFile>> files(const std::string& location) = 0;

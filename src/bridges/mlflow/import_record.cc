@@ -1,5 +1,7 @@
 #include "bridges/mlflow/import_record.h"
 
+#include <algorithm>
+#include <filesystem>
 #include <utility>
 
 #include "base/file.h"
@@ -26,8 +28,8 @@ class Importer {
       : home_(home), clock_(clock), record_(record), say_(say) {}
 
   Result<TransferReport> bring_all(const std::string& from) {
-    for (const char* kind : {"experiments", "runs", "metric points", "logged models", "registered models",
-                             "versions", "aliases", "files"}) {
+    for (const char* kind : {"experiments", "runs", "metric points", "logged models", "traces",
+                             "registered models", "prompts", "versions", "aliases", "webhooks", "files"}) {
       report_[kind];
     }
     staging_ = TRY(home_.make_staging("import"));
@@ -35,6 +37,7 @@ class Importer {
     static_cast<void>(base::remove_tree(staging_));
     TRY(Status(brought));
     TRY(bring_models());
+    report_.leave_webhooks(TRY(record_.count_webhooks()));
     TRY(home_.database().write([&](Connection& connection) {
       Json counts = Json::object({{"from", from}, {"runs", report_["runs"].brought}});
       counts.set("versions", report_["versions"].brought).set("files", report_["files"].brought);
@@ -67,6 +70,7 @@ class Importer {
       }));
       TRY(bring_runs(experiment, id));
       TRY(bring_logged_models(experiment, id));
+      TRY(bring_traces(experiment, id));
     }
     return {};
   }
@@ -97,8 +101,44 @@ class Importer {
     return {};
   }
 
-  // Files that cannot be had are left behind with a note; the record itself comes.
-  Status bring_files(const std::string& location, const std::string& root) {
+  static bool cannot_be_read(const Error& error) {
+    return error.code == ErrorCode::unsupported || error.code == ErrorCode::malformed ||
+           error.code == ErrorCode::invalid || error.code == ErrorCode::not_found;
+  }
+
+  Status bring_traces(const registry::ImportedExperiment& experiment, std::int64_t id) {
+    const Result<std::vector<std::string>> ids = record_.trace_ids(experiment.id);
+    if (!ids && ids.error().code != ErrorCode::unsupported) return fail(ids.error());
+    if (!ids) report_.note("traces are left behind: " + ids.error().message + "; " + ids.error().hint);
+    if (!ids) return {};
+    for (const std::string& trace_id : *ids) {
+      const Result<registry::ImportedTrace> imported = record_.trace(trace_id);
+      if (!imported && !cannot_be_read(imported.error())) return fail(imported.error());
+      if (!imported) {
+        ++report_["traces"].left;
+        report_.note("traces are left behind, as '" + first_trace(trace_id) +
+                     "': " + imported.error().message);
+        continue;
+      }
+      TRY(write("traces",
+                [&](Connection& connection) { return registry::place_trace(connection, id, *imported); }));
+      for (const registry::KeyValue& tag : imported->trace.tags) {
+        if (tag.key != registry::kArtifactLocation) continue;
+        TRY(bring_files(tag.value, "proxy", registry::trace_folder(id, trace_id) + "/"));
+      }
+    }
+    return {};
+  }
+
+  // The first one that was met stands for all.
+  const std::string& first_trace(const std::string& id) {
+    if (first_trace_.empty()) first_trace_ = id;
+    return first_trace_;
+  }
+
+  // Files that cannot be had are left behind with a note; the record itself comes. `folder` within the root:
+  // "" or "3/traces/tr-…/artifacts/".
+  Status bring_files(const std::string& location, const std::string& root, const std::string& folder = "") {
     const Result<std::vector<ForeignFile>> files = record_.files(location);
     if (!files) {
       const ErrorCode code = files.error().code;
@@ -112,12 +152,12 @@ class Importer {
     }
     std::map<std::string, std::int64_t> known;
     TRY(home_.database().read([&](Connection& connection) -> Status {
-      known = TRY(registry::known_files(connection, root));
+      known = TRY(registry::known_files(connection, root, folder));
       return {};
     }));
     std::vector<registry::ImportedFile> fresh;
     for (const ForeignFile& file : *files) {
-      TRY(bring_file(location, file, known, fresh));
+      TRY(bring_file(location, file, folder, known, fresh));
       if (fresh.size() >= kFilesAtOnce) TRY(keep_files(root, fresh));
     }
     return keep_files(root, fresh);
@@ -129,10 +169,10 @@ class Importer {
     return left_behind_;
   }
 
-  Status bring_file(const std::string& location, const ForeignFile& file,
+  Status bring_file(const std::string& location, const ForeignFile& file, const std::string& folder,
                     const std::map<std::string, std::int64_t>& known,
                     std::vector<registry::ImportedFile>& fresh) {
-    const Result<std::string> path = registry::check_artifact_path(file.path);
+    const Result<std::string> path = registry::check_artifact_path(folder + file.path);
     if (!path) {
       ++report_["files"].left;
       report_.note("a file is left behind whose name no artifact may have");
@@ -171,7 +211,11 @@ class Importer {
     const TimeUs now = clock_.now();
     for (const registry::ImportedModel& imported : TRY(record_.models())) {
       const std::string& name = imported.model.name;
-      TRY(write("registered models",
+      const bool is_prompt = std::any_of(imported.model.tags.begin(), imported.model.tags.end(),
+                                         [](const registry::KeyValue& tag) {
+                                           return tag.key == "mlflow.prompt.is_prompt" && tag.value == "true";
+                                         });
+      TRY(write(is_prompt ? "prompts" : "registered models",
                 [&](Connection& connection) { return registry::place_model(connection, imported.model); }));
       for (const registry::ModelVersion& version : imported.versions) {
         TRY(write("versions",
@@ -193,7 +237,27 @@ class Importer {
   TransferReport report_;
   std::filesystem::path staging_;
   std::string left_behind_;
+  std::string first_trace_;
 };
+
+// What people give most often and that cannot be read, each with its way. Passwords in an address stay there.
+Status expect_no_other_store(const std::string& from) {
+  const std::string scheme = from.substr(0, from.find_first_of("+:"));
+  for (const char* database : {"postgresql", "postgres", "mysql", "mssql"}) {
+    if (scheme != database || from.find("://") == std::string::npos) continue;
+    return fail(
+        ErrorCode::unsupported,
+        "'" + scheme + "://…' is a database server: only SQLite files and running MLflow servers are read",
+        "start `mlflow server` with it as --backend-store-uri and give that server's http://HOST:PORT");
+  }
+  std::error_code unknown;
+  if (!std::filesystem::is_directory(from.starts_with("file://") ? from.substr(7) : from, unknown)) return {};
+  return fail(
+      ErrorCode::unsupported, "'" + from + "' is a folder: a file store of MLflow's, which is not read",
+      "`mlflow migrate-filestore --source " + from +
+          " --target sqlite:///mlflow.db` makes a database of it for --from, with --artifacts " + from +
+          "; or start `mlflow server --backend-store-uri " + from + "` and give its http://HOST:PORT");
+}
 
 }  // namespace
 
@@ -204,6 +268,7 @@ Result<std::unique_ptr<ForeignRecord>> open_record(const std::string& from, cons
   // SQLAlchemy's URI: three slashes and a relative path, or four and an absolute one.
   constexpr std::string_view kScheme = "sqlite:///";
   const std::string file = from.starts_with(kScheme) ? from.substr(kScheme.size()) : from;
+  TRY(expect_no_other_store(file));
   return open_sqlite_record(file, TRY(ArtifactFolder::open(artifacts)));
 }
 

@@ -10,6 +10,8 @@ namespace {
 constexpr TimeUs kTimeoutUs = 10 * base::kMinuteUs;
 constexpr int kDepthMax = 256;
 constexpr const char* kApi = "/api/2.0/mlflow";
+constexpr const char* kApiV3 = "/api/3.0/mlflow";
+constexpr const char* kSpansPath = "/v1/traces";
 constexpr const char* kArtifactsPath = "/api/2.0/mlflow-artifacts/artifacts";
 
 tl::unexpected<Error> no_address(const std::string& uri) {
@@ -108,6 +110,22 @@ Result<Json> MlflowServer::patch(const std::string& path, const Json& body) {
 
 Result<Json> MlflowServer::remove(const std::string& path, const Json& body) {
   return ask("DELETE", kApi + path, body.dump());
+}
+
+Result<Json> MlflowServer::get_v3(const std::string& path, const Query& query) {
+  return ask("GET", kApiV3 + path + query_text(query), "");
+}
+
+Result<Json> MlflowServer::post_v3(const std::string& path, const Json& body) {
+  return ask("POST", kApiV3 + path, body.dump());
+}
+
+Status MlflowServer::post_spans(const std::string& experiment_id, const Json& body) {
+  client_.set_header("x-mlflow-experiment-id", experiment_id);
+  const Result<http::ClientReply> reply = client_.send("POST", kSpansPath, body.dump());
+  if (!reply) return fail(base::wrap(reply.error(), "spans cannot be sent to " + uri_));
+  if (reply->status >= 400) return fail(refusal(uri_, reply->status, reply->body));
+  return {};
 }
 
 Result<Json> MlflowServer::list_artifacts(const std::string& path) {

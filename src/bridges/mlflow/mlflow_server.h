@@ -25,6 +25,11 @@ class MlflowServer {
   Result<Json> post(const std::string& path, const Json& body);
   Result<Json> patch(const std::string& path, const Json& body);
   Result<Json> remove(const std::string& path, const Json& body);
+  // Version "3.0", which has the traces.
+  Result<Json> get_v3(const std::string& path, const Query& query = {});
+  Result<Json> post_v3(const std::string& path, const Json& body);
+  // Spans by OpenTelemetry's protocol: {"resourceSpans": […]}.
+  Status post_spans(const std::string& experiment_id, const Json& body);
 
   // Of the artifact proxy; "3/<run>/artifacts/model".
   Result<Json> list_artifacts(const std::string& path);

@@ -4,10 +4,12 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <map>
 #include <set>
 #include <utility>
 
 #include "base/file.h"
+#include "bridges/mlflow/server_traces.h"
 
 namespace trimtab::bridges {
 namespace {
@@ -17,6 +19,8 @@ using registry::KeyValue;
 constexpr std::int64_t kPage = 1'000;
 constexpr std::int64_t kHistoryPage = 25'000;
 constexpr int kFolderDepthMax = 64;
+// MLflow's searches leave prompts out unless they are asked for.
+constexpr const char* kPromptFilter = "tags.`mlflow.prompt.is_prompt` = 'true'";
 
 std::int64_t whole(const Json& json, std::string_view name) {
   const Json& value = json[name];
@@ -159,25 +163,40 @@ class ServerRecord final : public ForeignRecord {
 
   Result<std::vector<registry::ImportedModel>> models() override {
     std::vector<registry::ImportedModel> all;
-    MlflowServer::Query query = {{"max_results", "1000"}, {"page_token", ""}};
-    do {
-      const Json page = TRY(server_.get("/registered-models/search", query));
-      for (const Json& json : list(page, "registered_models")) {
-        registry::ImportedModel one;
-        one.model.name = json.text_or("name");
-        one.model.description = json.text_or("description");
-        one.model.created_ms = whole(json, "creation_timestamp");
-        one.model.updated_ms = whole(json, "last_updated_timestamp");
-        one.model.tags = pairs(json, "tags");
-        for (const Json& alias : list(json, "aliases")) {
-          one.model.aliases.push_back({alias.text_or("alias"), whole(alias, "version")});
-        }
-        TRY(read_versions(one));
-        all.push_back(std::move(one));
-      }
-      query[1].second = page.text_or("next_page_token");
-    } while (!query[1].second.empty());
+    TRY(read_models("", all));
+    TRY(read_models(kPromptFilter, all));
     return all;
+  }
+
+  Result<std::vector<std::string>> trace_ids(std::int64_t experiment_id) override {
+    const std::vector<std::string> ids = TRY(fetch_trace_ids(server_, experiment_id, ""));
+    runs_of_traces_.clear();
+    if (ids.empty()) return ids;
+    for (const std::string& run : TRY(run_ids(experiment_id))) {
+      for (const std::string& id : TRY(fetch_trace_ids(server_, experiment_id, run)))
+        runs_of_traces_[id].push_back(run);
+    }
+    return ids;
+  }
+
+  Result<registry::ImportedTrace> trace(const std::string& id) override {
+    registry::ImportedTrace imported = TRY(fetch_trace(server_, id));
+    imported.runs = runs_of_traces_[id];
+    return imported;
+  }
+
+  Result<std::int64_t> count_webhooks() override {
+    std::int64_t count = 0;
+    MlflowServer::Query query = {{"max_results", "100"}};
+    while (true) {
+      const Result<Json> page = server_.get("/webhooks", query);
+      // A server that has none of them, or that lets nobody look.
+      if (!page) return count;
+      count += static_cast<std::int64_t>(list(*page, "webhooks").size());
+      const std::string token = page->text_or("next_page_token");
+      if (token.empty()) return count;
+      query = {{"max_results", "100"}, {"page_token", token}};
+    }
   }
 
   Result<std::vector<ForeignFile>> files(const std::string& location) override {
@@ -194,6 +213,28 @@ class ServerRecord final : public ForeignRecord {
   }
 
  private:
+  Status read_models(const std::string& filter, std::vector<registry::ImportedModel>& all) {
+    MlflowServer::Query query = {{"max_results", "1000"}, {"page_token", ""}, {"filter", filter}};
+    do {
+      const Json page = TRY(server_.get("/registered-models/search", query));
+      for (const Json& json : list(page, "registered_models")) {
+        registry::ImportedModel one;
+        one.model.name = json.text_or("name");
+        one.model.description = json.text_or("description");
+        one.model.created_ms = whole(json, "creation_timestamp");
+        one.model.updated_ms = whole(json, "last_updated_timestamp");
+        one.model.tags = pairs(json, "tags");
+        for (const Json& alias : list(json, "aliases")) {
+          one.model.aliases.push_back({alias.text_or("alias"), whole(alias, "version")});
+        }
+        TRY(read_versions(filter, one));
+        all.push_back(std::move(one));
+      }
+      query[1].second = page.text_or("next_page_token");
+    } while (!query[1].second.empty());
+    return {};
+  }
+
   Status each_page(const std::string& path, Json search, const std::function<Status(const Json&)>& read) {
     while (true) {
       const Json page = TRY(server_.post(path, search));
@@ -220,12 +261,14 @@ class ServerRecord final : public ForeignRecord {
     return {};
   }
 
-  Status read_versions(registry::ImportedModel& one) {
+  Status read_versions(const std::string& filter, registry::ImportedModel& one) {
     std::string quoted = one.model.name;
     for (std::size_t at = 0; (at = quoted.find('\'', at)) != std::string::npos; at += 2)
       quoted.insert(at, "'");
     MlflowServer::Query query = {
-        {"filter", "name = '" + quoted + "'"}, {"max_results", "1000"}, {"page_token", ""}};
+        {"filter", "name = '" + quoted + "'" + (filter.empty() ? "" : " AND " + filter)},
+        {"max_results", "1000"},
+        {"page_token", ""}};
     do {
       const Json page = TRY(server_.get("/model-versions/search", query));
       for (const Json& json : list(page, "model_versions")) {
@@ -296,6 +339,7 @@ class ServerRecord final : public ForeignRecord {
   }
 
   MlflowServer server_;
+  std::map<std::string, std::vector<std::string>> runs_of_traces_;  // Of the experiment that is being read.
 };
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "bridges/mlflow/sqlite_traces.h"
 #include "registry/logged_model_rows.h"
 #include "registry/model_rows.h"
 #include "registry/row_values.h"
@@ -115,6 +116,34 @@ class SqliteRecord final : public ForeignRecord {
       return {};
     }));
     return all;
+  }
+
+  Result<std::vector<std::string>> trace_ids(std::int64_t experiment_id) override {
+    std::vector<std::string> ids;
+    TRY(database_.read([&](Connection& connection) -> Status {
+      ids = TRY(select_trace_ids(connection, experiment_id));
+      return {};
+    }));
+    return ids;
+  }
+
+  Result<registry::ImportedTrace> trace(const std::string& id) override {
+    registry::ImportedTrace trace;
+    TRY(database_.read([&](Connection& connection) -> Status {
+      trace = TRY(select_trace(connection, id));
+      return {};
+    }));
+    return trace;
+  }
+
+  Result<std::int64_t> count_webhooks() override {
+    std::int64_t count = 0;
+    TRY(database_.read([&](Connection& connection) -> Status {
+      Statement row = connection.prepare("SELECT count(*) FROM webhooks WHERE deleted_timestamp IS NULL");
+      if (TRY(row.step())) count = row.integer(0);
+      return {};
+    }));
+    return count;
   }
 
   Result<std::vector<ForeignFile>> files(const std::string& location) override {
@@ -240,6 +269,9 @@ Result<std::unique_ptr<ForeignRecord>> open_sqlite_record(const std::filesystem:
   store::ForeignDatabase database = TRY(store::ForeignDatabase::open(file));
   std::string schema;
   const Status read = database.read([&](Connection& connection) -> Status {
+    // Asked first, so that SQLite has no remark of its own to make in the log.
+    Statement table = connection.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'alembic_version'");
+    if (!TRY(table.step())) return {};
     Statement row = connection.prepare("SELECT version_num FROM alembic_version");
     if (TRY(row.step())) schema = row.text(0);
     return {};

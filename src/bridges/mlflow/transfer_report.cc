@@ -10,6 +10,12 @@ TransferCount& TransferReport::operator[](const std::string& kind) {
   return counts_[kind];
 }
 
+void TransferReport::leave_webhooks(std::int64_t count) {
+  counts_["webhooks"].left = count;
+  if (count > 0)
+    note("webhooks are left behind: nobody gives out the secrets that they sign with; make them anew");
+}
+
 std::string TransferReport::to_text() const {
   char line[160];
   std::snprintf(line, sizeof line, "%-20s %12s %16s %12s\n", "", "brought", "there already", "left behind");

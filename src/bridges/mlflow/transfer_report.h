@@ -23,6 +23,8 @@ class TransferReport {
   const TransferCount& count(const std::string& kind) const { return counts_.at(kind); }
   // A note that says the same again is counted and not repeated.
   void note(const std::string& sentence) { ++notes_[sentence]; }
+  // They are counted, and a note says why.
+  void leave_webhooks(std::int64_t count);
   std::uint64_t file_bytes = 0;
 
   std::string to_text() const;  // A table, and the notes.

@@ -34,7 +34,7 @@ Json config_json(const MonitorConstraints& constraints) {
   return json.set("distribution_constraints", std::move(distribution));
 }
 
-ColumnConstraint read_column(const Json& json) {
+ColumnConstraint read_constraint(const Json& json) {
   ColumnConstraint column;
   column.name = json.text_or("name");
   column.inferred_type = json.text_or("inferred_type", "Unknown");
@@ -175,7 +175,8 @@ Result<MonitorConstraints> MonitorConstraints::from_json(const Json& json) {
                 "export it from the baseline job's output, or from its S3 prefix");
   }
   MonitorConstraints constraints;
-  for (const Json& feature : json["features"].as_array()) constraints.columns.push_back(read_column(feature));
+  for (const Json& feature : json["features"].as_array())
+    constraints.columns.push_back(read_constraint(feature));
   const Json& config = json["monitoring_config"];
   constraints.datatype_share = config.double_or("datatype_check_threshold", 0.1);
   constraints.domain_share = config.double_or("domain_content_threshold", 0.1);
