@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::size_t kOrdersMax = 8;
 // Each write looks through the terms of all orders.
-constexpr std::size_t kTermsMax = 4;
+constexpr std::size_t kKeptTermsMax = 4;
 constexpr std::size_t kKeyBytesMax = 1'000;
 // The searches that cost together what sorting all runs costs.
 constexpr std::size_t kSearchesBefore = 4;
@@ -24,7 +24,7 @@ bool can_be_kept(const std::vector<OrderTerm>& terms) {
     const bool is_uri = term.field == FilterField::text_attribute && term.key == "artifact_uri";
     return is_uri || term.key.size() > kKeyBytesMax;
   };
-  return terms.size() <= kTermsMax && std::none_of(terms.begin(), terms.end(), is_odd);
+  return terms.size() <= kKeptTermsMax && std::none_of(terms.begin(), terms.end(), is_odd);
 }
 
 }  // namespace
