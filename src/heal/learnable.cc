@@ -13,6 +13,7 @@ namespace {
 using Batches = std::vector<const watch::LabelledBatch*>;
 
 constexpr double kRecalibrationRidge = 1;
+constexpr double kNewestCounts = 0.1;  // Of a running mean: it remembers some ten batches.
 
 RowPool pool_of(std::span<const watch::LabelledBatch* const> batches) {
   RowPool pool;
@@ -95,7 +96,10 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
     state.weakness->apply(now.rows(), score);
     const std::vector<double> as_ever = losses_of(now, score);
     evidence.set("weakness_brier", mean_of(as_ever));
-    keep_better(best, as_ever);
+    // Decided before this batch, so that one good day of many is no reason.
+    const double helped = mean_of(best) - mean_of(as_ever);
+    if (state.weakness_helps >= 0) keep_better(best, as_ever);
+    state.weakness_helps += kNewestCounts * (helped - state.weakness_helps);
   }
   std::vector<std::vector<double>> alternatives;
   for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {

@@ -476,7 +476,7 @@ Json PolicyState::to_json() const {
   json.set("retrains", std::move(times)).set("batch_length", batch_length);
   json.set("not_before", not_before ? Json(*not_before) : Json());
   if (weakness) json.set("weakness", weakness->to_json());
-  json.set("weakness_of", weakness_of);
+  json.set("weakness_of", weakness_of).set("weakness_helps", weakness_helps);
   json.set("naive", naive).set("changed_since", changed_since).set("learnt_batches", learnt_batches);
   json.set("doubtful_batches", doubtful_batches).set("doubtful_since", doubtful_since);
   json.set("weighed_at", weighed_at);
@@ -512,6 +512,7 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.left_out = spans_from(json["left_out"]);
   state.damaged = spans_from(json["damaged"]);
   state.weakness_of = json.int_or("weakness_of");
+  state.weakness_helps = json.double_or("weakness_helps");
   if (Result<watch::Correction> weakness = watch::Correction::from_json(json["weakness"]))
     state.weakness = std::move(*weakness);
   if (json["naive"].is_object()) state.naive = json["naive"];

@@ -73,7 +73,9 @@ struct PolicyState {
   // What a correction of the served version had learnt from the rows that the version was judged by: what
   // it corrects today as well is a weakness of the version's and no change of the world.
   std::optional<watch::Correction> weakness;
-  std::int64_t weakness_of = 0;                // That version; 0: nobody has looked yet.
+  std::int64_t weakness_of = 0;  // That version; 0: nobody has looked yet.
+  // By how much its loss was the smaller one lately: what no longer helps explains nothing.
+  double weakness_helps = 0;
   std::optional<std::int64_t> former_version;  // Which answered before it.
   // Rows from here on the served version has not learnt from. What it says to those that the former one
   // answered is evidence, too: their labels come only now.

@@ -27,6 +27,7 @@ void know_weakness(Patient& ward, PolicyState& policy) {
   if (!policy.served_version || policy.weakness_of == *policy.served_version) return;
   policy.weakness_of = *policy.served_version;
   policy.weakness = ward.weakness_of(*policy.served_version);
+  policy.weakness_helps = 0;
 }
 
 // What the served version would have said to rows that the former one answered. Where it cannot be asked,
