@@ -165,8 +165,26 @@ Json LabelDoubt::to_json() const {
   Json groups = Json::array();
   if (group.first) groups.push(part_json(*group.first));
   if (group.second) groups.push(part_json(*group.second));
-  Json json = Json::object({{"rows", rows}, {"label", label}, {"surprise", surprise}});
+  Json json = Json::object({{"rows_alike", rows}, {"label", label}, {"surprise", surprise}});
   return json.set("unexplained", unexplained).set("where", std::move(groups));
+}
+
+std::string where_text(const Json& where, const std::vector<model::Feature>& features) {
+  std::string text;
+  for (const Json& part : where.as_array()) {
+    const auto number = static_cast<std::size_t>(part.int_or("feature"));
+    const model::Feature* feature = number < features.size() ? &features[number] : nullptr;
+    text += text.empty() ? "" : " and ";
+    text += feature != nullptr ? feature->name : "feature " + std::to_string(number);
+    const bool is_equal = part["equal"].is_number();
+    text += is_equal ? " = " : part["at_least"].is_number() ? " >= " : " <= ";
+    const double value =
+        is_equal ? part.double_or("equal") : part.double_or("at_least", part.double_or("at_most"));
+    const bool is_level = is_equal && feature != nullptr && value >= 0 &&
+                          static_cast<std::size_t>(value) < feature->levels.size();
+    text += is_level ? feature->levels[static_cast<std::size_t>(value)] : Json(value).dump();
+  }
+  return text.empty() ? "all rows" : text;
 }
 
 std::optional<LabelDoubt> doubt_labels(const watch::CorrectionRows& rows, double unexplained_min) {

@@ -7,8 +7,11 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "base/json.h"
+#include "model/recipe.h"
 #include "watch/correction.h"
 
 namespace trimtab::heal {
@@ -33,8 +36,12 @@ struct LabelDoubt {
   // … and after they were corrected by what this very batch says: a relation that is new, but one at all.
   double unexplained = 0;
 
+  // {"rows_alike","label","surprise","unexplained","where":[{"feature","equal"|"at_least"|"at_most"}]}
   Json to_json() const;
 };
+
+// A group's "where" in the words of the version's features: "site = south and x1 >= 15.1"; "all rows".
+std::string where_text(const Json& where, const std::vector<model::Feature>& features);
 
 inline constexpr int kDoubtRowsMin = 50;
 inline constexpr double kDoubtShareMin =

@@ -40,6 +40,7 @@ TEST(LabelDoubt, SeesHalfAColumnThatIsAlwaysToldTheSame) {
   EXPECT_EQ(doubt->group.first->feature, 1);
   EXPECT_EQ(doubt->group.first->bound, RowGroup::Bound::at_least);
   EXPECT_NEAR(doubt->group.first->value, 0.1, 0.15);
+  EXPECT_EQ(where_text(doubt->to_json()["where"], {{"x"}, {"y"}}).substr(0, 6), "y >= 0");
 }
 
 TEST(LabelDoubt, SeesASourceThatIsAlwaysToldTheSame) {
@@ -57,7 +58,10 @@ TEST(LabelDoubt, SeesASourceThatIsAlwaysToldTheSame) {
   ASSERT_TRUE(doubt->group.first);
   EXPECT_EQ(doubt->group.first->bound, RowGroup::Bound::equal);
   EXPECT_EQ(doubt->group.first->value, 2);
-  EXPECT_EQ(doubt->to_json()["where"].as_array().size(), 1U);
+  const Json where = doubt->to_json()["where"];
+  EXPECT_EQ(where_text(where, {}), "feature 1 = 2.0");
+  const model::Feature text{"site", table::ColumnType::text, {"north", "east", "south"}};
+  EXPECT_EQ(where_text(where, {{"x"}, text}), "site = south");
 }
 
 TEST(LabelDoubt, SeesLabelsThatAreAllAlike) {
@@ -68,6 +72,7 @@ TEST(LabelDoubt, SeesLabelsThatAreAllAlike) {
   ASSERT_TRUE(doubt);
   EXPECT_EQ(doubt->rows, 500);
   EXPECT_FALSE(doubt->group.first);
+  EXPECT_EQ(where_text(doubt->to_json()["where"], {}), "all rows");
 }
 
 TEST(LabelDoubt, OfAFewRowsThereIsNone) {

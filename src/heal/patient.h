@@ -9,6 +9,7 @@
 
 #include "base/result.h"
 #include "heal/policy.h"
+#include "model/recipe.h"
 #include "serve/vitals.h"
 #include "watch/batches.h"
 #include "watch/correction.h"
@@ -39,6 +40,8 @@ class Patient {
   // What a correction could have learnt from the rows that the version was judged by (watch/baseline.h);
   // nothing: it brought none along.
   virtual std::optional<watch::Correction> weakness_of(std::int64_t version) = 0;
+  // What its learner sees, in order; empty: not known.
+  virtual std::vector<model::Feature> features_of(std::int64_t version) = 0;
   // From now on answers are moved by so much in log odds; 0: not at all.
   virtual void answer_at(double level) = 0;
 };

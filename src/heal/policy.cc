@@ -252,8 +252,9 @@ std::optional<Verdict> weigh_labels(const PolicyOptions& options, PolicyState& s
     return std::nullopt;
   }
   add_span(state.left_out, {batch.number, batch.end});
-  Json evidence = Json::object({{"rows", batch.rows()}, {"served_version", batch.served_version}});
-  evidence.set("doubt", doubt->to_json()).set("doubtful_batches", state.doubtful_batches);
+  Json evidence = doubt->to_json();
+  evidence.set("rows", batch.rows()).set("served_version", batch.served_version);
+  evidence.set("doubtful_batches", state.doubtful_batches);
   return hold("since " + time_text(state.doubtful_since) +
                   " labels say the same of all rows of a kind: their source may be broken",
               std::move(evidence),

@@ -172,7 +172,7 @@ TEST_F(Policy, LabelsThatCannotBeAreSaidAndNotLearntFromAsLongAsFaultsLast) {
               "nothing is learnt from these batches; if it is the truth, that is believed "
               "after 12 of them");
     EXPECT_EQ(verdict.evidence.int_or("doubtful_batches"), i);
-    EXPECT_EQ(verdict.evidence["doubt"].double_or("label"), 1);
+    EXPECT_EQ(verdict.evidence.double_or("label"), 1);
     state_ = [this] {
       PolicyState kept = PolicyState::from_json(state_.to_json());
       kept.recent = state_.recent;

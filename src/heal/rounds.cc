@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "heal/approval.h"
 #include "heal/canary_guard.h"
+#include "heal/label_doubt.h"
 #include "heal/lesson.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
@@ -28,6 +29,12 @@ void know_weakness(Patient& ward, PolicyState& policy) {
   policy.weakness_of = *policy.served_version;
   policy.weakness = ward.weakness_of(*policy.served_version);
   policy.weakness_helps = 0;
+}
+
+// Which labels are doubted, in the words of the version's columns.
+void say_where(Patient& ward, const PolicyState& policy, Json& evidence) {
+  if (!evidence["where"].is_array() || !policy.served_version) return;
+  evidence.set("where", where_text(evidence["where"], ward.features_of(*policy.served_version)));
 }
 
 // What the served version would have said to rows that the former one answered. Where it cannot be asked,
@@ -67,6 +74,7 @@ Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& answered) const
   for (watch::LabelledBatch& earlier : finding.next.recent) ask_champion(ward, finding.next, earlier);
   if (ward.options().heal.mode != project::HealMode::suggest) {
     finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
+    say_where(ward, finding.next, finding.verdict.evidence);
     return finding;
   }
   PolicyOptions options = ward.options();
@@ -77,6 +85,7 @@ Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& answered) const
     return {};
   });
   finding.verdict = decide(options, finding.next, batch, clock_.now());
+  say_where(ward, finding.next, finding.verdict.evidence);
   const Treatment treatment = finding.verdict.treatment;
   finding.proposes = treatment != Treatment::none && treatment != Treatment::hold;
   if (!finding.proposes) return finding;

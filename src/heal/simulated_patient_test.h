@@ -54,6 +54,7 @@ class SimulatedPatient final : public Patient {
     return scores;
   }
   std::optional<watch::Correction> weakness_of(std::int64_t) override { return std::nullopt; }
+  std::vector<model::Feature> features_of(std::int64_t) override { return {}; }
   void answer_at(double moved_by) override { level = moved_by; }
 
   // All that was in memory is gone, and what the disk has is read again.

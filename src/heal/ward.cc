@@ -222,6 +222,11 @@ std::optional<watch::Correction> Ward::weakness_of(std::int64_t version) {
   return baseline == nullptr ? std::nullopt : baseline->correction;
 }
 
+std::vector<model::Feature> Ward::features_of(std::int64_t version) {
+  const auto artifact = load_version(home_, declared_.model, version);
+  return artifact ? (*artifact)->recipe.features : std::vector<model::Feature>();
+}
+
 void Ward::add_labels(std::vector<watch::Label> labels,
                       std::function<void(Result<watch::LabelReport>)> on_done) {
   auto report = std::make_shared<watch::LabelReport>();

@@ -68,6 +68,7 @@ class Ward final : public Patient {
   Status can_serve(std::int64_t version) override;
   Result<std::vector<double>> score_again(std::int64_t version, const watch::LabelledBatch& batch) override;
   std::optional<watch::Correction> weakness_of(std::int64_t version) override;
+  std::vector<model::Feature> features_of(std::int64_t version) override;
   void answer_at(double level) override { endpoint_->answer_at(level); }
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
   void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);
