@@ -2,61 +2,25 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
-#include <cstdlib>
-#include <limits>
 #include <span>
-#include <thread>
 #include <unordered_map>
 #include <utility>
-#include <variant>
 
 #include "base/fast_hash.h"
 #include "base/id.h"
 #include "base/log.h"
 #include "model/level.h"
-#include "model/scorer.h"
 #include "serve/answer_memory.h"
 #include "serve/deployment.h"
 #include "serve/mirror.h"
+#include "serve/request_text.h"
 
 namespace trimtab::serve {
 namespace {
 
 constexpr std::size_t kAnswersMax = 1'000'000;
 constexpr std::size_t kLatencies = 1024;
-
-// Appends a cell as Batch::cell_json dumps it.
-void append_cell(std::string& out, const table::Batch& rows, int column, int row) {
-  switch (rows.schema().at(column).type) {
-    case table::ColumnType::boolean:
-      out += rows.boolean(column, row) ? "true" : "false";
-      return;
-    case table::ColumnType::integer: {
-      std::array<char, 24> digits{};
-      const auto end = std::to_chars(digits.begin(), digits.end(), rows.integer(column, row)).ptr;
-      out.append(digits.begin(), end);
-      return;
-    }
-    case table::ColumnType::real:
-      return base::append_json_double(out, rows.real(column, row));
-    case table::ColumnType::text:
-      return base::append_json_string(out, rows.text(column, row));
-    case table::ColumnType::time: {
-      const TimeUs time = rows.time(column, row);
-      // The two infinite times have words of their own.
-      if (std::abs(time) == std::numeric_limits<TimeUs>::max()) {
-        out += rows.cell_json(column, row).dump();
-        return;
-      }
-      out += '"';
-      out += base::format_time(time);
-      out += '"';
-      return;
-    }
-  }
-}
 
 void next_id(std::string& id) {
   // Unique within the process by the counter, across processes by the random part.
@@ -76,41 +40,6 @@ void clear(model::Prediction& prediction) {
   prediction.scores.clear();
   prediction.features.clear();
   prediction.damaged = false;
-}
-
-// The row as it was sent, cells that were mended included.
-std::string json_as_sent(const Shape& shape, const table::Batch& rows, int row,
-                         std::span<const MendedCell> mended) {
-  std::string out = "{";
-  for (int column = 0; column < rows.schema().size(); ++column) {
-    const auto cell = std::find_if(mended.begin(), mended.end(),
-                                   [column](const MendedCell& one) { return one.column == column; });
-    if (cell == mended.end() && rows.is_null(column, row)) continue;
-    if (out.size() > 1) out += ',';
-    out += shape.keys[static_cast<std::size_t>(column)];
-    if (cell == mended.end()) append_cell(out, rows, column, row);
-    if (cell != mended.end()) out += cell->sent;
-  }
-  return out + '}';
-}
-
-// Of a row, which are listed in the order of the rows.
-std::span<const MendedCell> mended_of(const RequestRows& request, int row) {
-  const auto [begin, end] = std::ranges::equal_range(request.mended, row, {}, &MendedCell::row);
-  return {begin, end};
-}
-
-// The row as one compact object, in schema order, without its nulls.
-void append_request_json(std::string& out, const Shape& shape, const table::Batch& rows, int row) {
-  out += '{';
-  const std::size_t begin = out.size();
-  for (int column = 0; column < rows.schema().size(); ++column) {
-    if (rows.is_null(column, row)) continue;
-    if (out.size() > begin) out += ',';
-    out += shape.keys[static_cast<std::size_t>(column)];
-    append_cell(out, rows, column, row);
-  }
-  out += '}';
 }
 
 // What a reply says of one row.
@@ -188,12 +117,6 @@ void explain(const Deployment& deployed, Bench& bench, Shape& shape, const std::
   }
 }
 
-// What a version is warmed up with.
-struct WarmUp {
-  std::vector<std::string> rows;  // As they are logged.
-  const std::string& key;
-};
-
 Error other_input(const std::string& id) {
   return {ErrorCode::conflict, "the prediction id '" + id + "' was used for another input",
           "use an id once, or send the same row again to get the same answer", std::nullopt, nullptr};
@@ -236,9 +159,7 @@ struct Endpoint::State {
   std::atomic<Mirror*> mirror_now{nullptr};
 
   Result<LoadedVersion> prepare(const VersionPlan& wanted, const WarmUp& with, const LoadArtifact& load);
-  Status warm_up(const LoadedVersion& loaded, const WarmUp& with) const;
   void note_failure(const VersionPlan& wanted, const Error& error);
-  Status fill_benches(const WarmUp& with, Deployment& next) const;
   Result<std::string> answer(const PredictRequest& request, const WriteReply& write);
   Result<std::string> answer_on(const std::shared_ptr<const Deployment>& deployed, Bench& bench,
                                 const PredictRequest& request, const WriteReply& write);
@@ -277,11 +198,10 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
     model::Prediction& prediction = bench.predictions[row];
     clear(prediction);
     append_request_json(prediction.request_json, shape, request.rows, static_cast<int>(row));
-    const std::span<const MendedCell> mended = mended_of(request, static_cast<int>(row));
-    prediction.request_hash =
-        mended.empty()
-            ? base::fast_hash(prediction.request_json, request_seed)
-            : base::fast_hash(json_as_sent(shape, request.rows, static_cast<int>(row), mended), request_seed);
+    const int number = static_cast<int>(row);
+    prediction.request_hash = mended_of(request, number).empty()
+                                  ? base::fast_hash(prediction.request_json, request_seed)
+                                  : base::fast_hash(json_as_sent(shape, request, number), request_seed);
     if (!request.ids[row]) {
       next_id(bench.ids[row]);
       prediction.id = bench.ids[row];
@@ -422,52 +342,6 @@ Status Endpoint::State::settle(const std::shared_ptr<const Deployment>& deployed
   return status;
 }
 
-void append_explanation(std::string& reply, const Explanation& explanation) {
-  reply += R"({"model_version":")" + std::to_string(explanation.version) + R"(","base":)";
-  append_number(reply, explanation.parts.back());
-  reply += R"(,"contributions":{)";
-  for (std::size_t i = 0; i + 1 < explanation.parts.size(); ++i) {
-    if (i > 0) reply += ',';
-    base::append_json_string(reply, (*explanation.features)[i].name);
-    reply += ':';
-    append_number(reply, explanation.parts[i]);
-  }
-  reply += "}}";
-}
-
-std::string native_reply(const Answers& answers) {
-  std::string reply;
-  reply.reserve(96 + 64 * answers.scores.size());
-  reply += R"({"predictions":)";
-  append_scores(reply, answers.scores);
-  reply += R"(,"prediction_ids":)";
-  append_ids(reply, answers.ids);
-  reply += R"(,"model_version":")" + std::to_string(answers.version) + '"';
-  const auto is_other = [&answers](std::int64_t version) { return version != answers.version; };
-  if (std::any_of(answers.versions.begin(), answers.versions.end(), is_other)) {
-    reply += R"(,"model_versions":)";
-    char before = '[';
-    for (const std::int64_t version : answers.versions) {
-      reply += before;
-      reply += '"' + std::to_string(version) + '"';
-      before = ',';
-    }
-    reply += ']';
-  }
-  for (std::size_t i = 0; i < answers.repaired.size(); ++i) {
-    reply += i == 0 ? R"(,"repaired":[)" : ",";
-    reply += std::to_string(answers.repaired[i]);
-  }
-  if (!answers.repaired.empty()) reply += ']';
-  if (!answers.explanations.empty()) reply += R"(,"explanations":)";
-  for (std::size_t row = 0; row < answers.explanations.size(); ++row) {
-    reply += row == 0 ? '[' : ',';
-    append_explanation(reply, answers.explanations[row]);
-  }
-  if (!answers.explanations.empty()) reply += ']';
-  return reply += '}';
-}
-
 Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deployment>& deployed,
                                                Bench& bench, const PredictRequest& request,
                                                const WriteReply& write) {
@@ -525,27 +399,6 @@ Result<std::string> Endpoint::State::answer(const PredictRequest& request, const
   return reply;
 }
 
-// A row of nulls goes through recipe, encoder and learner before any request does, and then rows as they were
-// asked last. Rows that lack a column which this version wants say nothing about it.
-Status Endpoint::State::warm_up(const LoadedVersion& loaded, const WarmUp& with) const {
-  const table::Schema& columns = loaded.artifact->recipe.request;
-  const std::unique_ptr<model::Scorer> scorer = TRY(make_scorer(engine, loaded, columns));
-  table::Batch nulls(columns);
-  nulls.reset(1);
-  for (int column = 0; column < columns.size(); ++column) nulls.set_null(column, 0);
-  TRY(scorer->score(nulls));
-  RequestReader reader(columns_of(*loaded.artifact, with.key));
-  for (const std::string& row : with.rows) {
-    const Result<RequestRows*> read = reader.read(R"({"instances":[)" + row + "]}", true);
-    if (!read || !((*read)->rows.schema() == columns)) continue;
-    const Result<std::span<const double>> scores = scorer->score((*read)->rows);
-    if (!scores) {
-      return fail(base::wrap(scores.error(), "a row that was answered lately cannot be scored: " + row));
-    }
-  }
-  return {};
-}
-
 // The version as it runs already, or loaded and seen to score.
 Result<LoadedVersion> Endpoint::State::prepare(const VersionPlan& wanted, const WarmUp& with,
                                                const LoadArtifact& load) {
@@ -555,10 +408,7 @@ Result<LoadedVersion> Endpoint::State::prepare(const VersionPlan& wanted, const 
         return LoadedVersion{wanted, running.artifact, running.lookups};
     }
   }
-  LoadedVersion loaded{wanted, TRY(load(wanted.version)), {}};
-  loaded.lookups = TRY(lookups.for_recipe(loaded.artifact->recipe));
-  TRY(warm_up(loaded, with));
-  return loaded;
+  return bring_up(engine, lookups, wanted, with, load);
 }
 
 void Endpoint::State::note_failure(const VersionPlan& wanted, const Error& error) {
@@ -571,23 +421,6 @@ void Endpoint::State::note_failure(const VersionPlan& wanted, const Error& error
   base::log_warning("serve", "endpoint '" + name + "': version " + std::to_string(wanted.version) + " (" +
                                  std::string(model::role_name(wanted.role)) + ") does not load: " + text);
   failures.push_back({wanted.version, wanted.role, text, clock.now()});
-}
-
-// Scorers are made here and not by the first requests, one set for each thread that may want one.
-Status Endpoint::State::fill_benches(const WarmUp& with, Deployment& next) const {
-  const unsigned threads = std::max(1U, std::thread::hardware_concurrency());
-  for (unsigned i = 0; i < threads; ++i) {
-    auto bench = std::make_unique<Bench>(next.columns);
-    bench->generation = bench->reader.generation();
-    bench->shapes.emplace_back(TRY(make_shape(engine, next, next.columns.required)));
-    for (const std::string& row : with.rows) {
-      const Result<RequestRows*> rows = bench->reader.read(R"({"instances":[)" + row + "]}", true);
-      if (!rows || (*rows)->shape != 0) continue;
-      for (ShapedScorer& version : bench->shapes[0]->versions) (void)version.score((*rows)->rows);
-    }
-    next.give_back(std::move(bench));
-  }
-  return {};
 }
 
 Endpoint::Endpoint(std::string name, table::Engine& engine, Lookups& lookups, const base::Clock& clock,
@@ -627,7 +460,7 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
   }
   next->columns = columns_of(next->versions, plan.canary_key);
   if (state.door) next->columns.mending = mending_of(*next->versions.front().artifact);
-  TRY(state.fill_benches(with, *next));
+  TRY(fill_benches(state.engine, with, *next));
   if (state.door) next->at_door = state.door->expect(next->columns.required);
   if (next->versions.size() > 1 && !state.mirror) {
     state.mirror = std::make_unique<Mirror>(state.engine, state.clock, state.vitals, state.on_predictions);

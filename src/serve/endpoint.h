@@ -19,7 +19,8 @@
 #include "base/result.h"
 #include "model/artifact.h"
 #include "model/prediction.h"
-#include "serve/answer_text.h"
+#include "serve/answers.h"
+#include "serve/bring_up.h"
 #include "serve/deployment.h"
 #include "serve/door.h"
 #include "serve/lookups.h"
@@ -36,25 +37,6 @@ struct PredictRequest {
   bool explain = false;           // Also when the body has "explain": true.
   bool is_trial = false;  // The champion's answer to a question that nobody has: no id, no log, no memory.
 };
-
-// What the rows of one request are answered with. The views hold while the reply is being written.
-struct Answers {
-  std::span<const double> scores;  // A row each; one that is not finite is written as null.
-  std::span<const std::string> ids;
-  std::int64_t version = 0;                        // That answered; the champion, when several did.
-  std::span<const std::int64_t> versions;          // That answered each row.
-  std::span<const Explanation> explanations = {};  // Of each row, when they were asked for.
-  std::span<const std::size_t> repaired = {};      // Rows that were not scored as they were sent.
-};
-// The body of a reply in some dialect's shape.
-using WriteReply = std::function<std::string(const Answers&)>;
-
-// {"predictions":[…],"prediction_ids":[…],"model_version":"3"}, and "model_versions" of each row when they
-// differ, "repaired" rows when there are any, and "explanations" when they were asked for.
-std::string native_reply(const Answers& answers);
-// {"model_version":"3","base":-0.4,"contributions":{"hour":0.7,…}}: base and contributions add up to the raw
-// score, log-odds or value, before any level moves it.
-void append_explanation(std::string& reply, const Explanation& explanation);
 
 // Hears of every prediction on the thread that made it, of at most so many at a time; must be quick. What it
 // hears of is its own to change.
@@ -76,7 +58,6 @@ struct DeployPlan {
     return versions == other.versions && canary_key == other.canary_key && time_max_us == other.time_max_us;
   }
 };
-using LoadArtifact = std::function<Result<std::shared_ptr<const model::Artifact>>(std::int64_t version)>;
 
 // A version that was to run and cannot.
 struct VersionFailure {

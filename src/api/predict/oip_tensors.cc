@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "base/json_view.h"
+#include "serve/answer_text.h"
 
 namespace trimtab::api {
 namespace {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "api/predict/inference.h"
+#include "serve/answer_text.h"
 
 namespace trimtab::api {
 namespace {

@@ -5,6 +5,7 @@
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
 #include "base/json_view.h"
+#include "serve/answer_text.h"
 
 namespace trimtab::api {
 namespace {

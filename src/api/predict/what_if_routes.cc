@@ -2,6 +2,7 @@
 // the rows are nobody's.
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
+#include "serve/answer_text.h"
 
 namespace trimtab::api {
 namespace {
