@@ -17,6 +17,10 @@ std::string to_hex(std::span<const unsigned char> bytes) {
   return text;
 }
 
+std::string to_hex(std::string_view bytes) {
+  return to_hex(std::span(reinterpret_cast<const unsigned char*>(bytes.data()), bytes.size()));
+}
+
 bool is_hex(std::string_view text, std::size_t digits) {
   return text.size() == digits && text.find_first_not_of(kDigits) == std::string_view::npos;
 }

@@ -72,20 +72,19 @@ Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& answered) const
   watch::LabelledBatch batch = answered;
   ask_champion(ward, finding.next, batch);
   for (watch::LabelledBatch& earlier : finding.next.recent) ask_champion(ward, finding.next, earlier);
-  if (ward.options().heal.mode != project::HealMode::suggest) {
-    finding.verdict = decide(ward.options(), finding.next, batch, clock_.now());
-    say_where(ward, finding.next, finding.verdict.evidence);
-    return finding;
-  }
   PolicyOptions options = ward.options();
-  // An unreadable journal is reported by whoever writes to it next.
-  (void)home_.database().read([&](store::Connection& connection) -> Status {
-    options.held = held_treatments(TRY(list_incidents(connection, ward.name(), true)), clock_.now(),
-                                   batch.end - batch.number);
-    return {};
-  });
+  const bool suggests = options.heal.mode == project::HealMode::suggest;
+  if (suggests) {
+    // An unreadable journal is reported by whoever writes to it next.
+    (void)home_.database().read([&](store::Connection& connection) -> Status {
+      options.held = held_treatments(TRY(list_incidents(connection, ward.name(), true)), clock_.now(),
+                                     batch.end - batch.number);
+      return {};
+    });
+  }
   finding.verdict = decide(options, finding.next, batch, clock_.now());
   say_where(ward, finding.next, finding.verdict.evidence);
+  if (!suggests) return finding;
   const Treatment treatment = finding.verdict.treatment;
   finding.proposes = treatment != Treatment::none && treatment != Treatment::hold;
   if (!finding.proposes) return finding;

@@ -10,6 +10,8 @@
 namespace trimtab::project {
 namespace {
 
+constexpr std::string_view kApprovalExamples =
+    "write it like 'approvals >= 1' or, for two different admins, 'approvals(admin) >= 2'";
 constexpr std::string_view kGateExamples =
     "write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'";
 constexpr std::size_t kTextBytesMax = 400;
@@ -239,7 +241,8 @@ const Metric* find_metric(std::string_view name) {
 
 Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
   const std::string subject = "gate " + in_quotes(text);
-  LimitScanner scanner(subject, text, where, std::string(kGateExamples));
+  const bool is_approval = text.find(kApprovals) == text.find_first_not_of(" \t");
+  LimitScanner scanner(subject, text, where, std::string(is_approval ? kApprovalExamples : kGateExamples));
   if (text.size() > kTextBytesMax) return fail(scanner.error(" is longer than 400 bytes"));
   Gate gate;
   gate.text = text;

@@ -47,7 +47,7 @@ TEST(LimitText, PeopleDecideOneOfTheGates) {
     return base::render(parse_gate(text, {"f", 1, 1}).error());
   };
   const std::string hint =
-      "\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'";
+      "\n   hint: write it like 'approvals >= 1' or, for two different admins, 'approvals(admin) >= 2'";
   EXPECT_EQ(refusal("approvals(viewer) >= 1"),
             "f:1:11: error: gate 'approvals(viewer) >= 1': 'viewer' is no role that approves\n"
             "   hint: approver and admin do");

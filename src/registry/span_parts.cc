@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/base64.h"
+#include "base/hex.h"
 
 namespace trimtab::registry {
 namespace {
@@ -21,17 +22,6 @@ tl::unexpected<Error> no_span() { return fail(ErrorCode::malformed, "Invalid Ope
 const Json::Array& each_of(const Json& list) {
   static const Json::Array none;
   return list.is_array() ? list.as_array() : none;
-}
-
-std::string hex_text(std::string_view bytes) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
 }
 
 // A value as plain JSON.
@@ -244,10 +234,10 @@ Result<Span> make_span(SpanParts parts) {
   if (!has_ids || parts.end_ns < 0 || parts.start_ns < 0)
     return fail(ErrorCode::invalid, "Cannot convert OpenTelemetry span to MLflow span");
   Span span;
-  span.trace_id = "tr-" + hex_text(parts.trace_id);
+  span.trace_id = "tr-" + base::to_hex(parts.trace_id);
   set_request_id(parts.attributes, span.trace_id);
-  span.span_id = hex_text(parts.span_id);
-  span.parent_id = hex_text(parts.parent_id);
+  span.span_id = base::to_hex(parts.span_id);
+  span.parent_id = base::to_hex(parts.parent_id);
   span.name = parts.name;
   span.start_ns = parts.start_ns;
   span.end_ns = parts.end_ns;
@@ -314,7 +304,7 @@ Result<Json> otlp_span(const Json& body) {
   for (const char* name : {"traceId", "spanId", "parentSpanId"}) {
     const std::optional<std::string> bytes = base::from_base64(json.text_or(name));
     if (!bytes) return no_span();
-    if (!bytes->empty()) json.set(name, hex_text(*bytes));
+    if (!bytes->empty()) json.set(name, base::to_hex(*bytes));
   }
   return json;
 }

@@ -292,13 +292,15 @@ Json cost_of(const PolicyResult& policy, const OracleResult& oracle) {
               kOfUselessHeal * static_cast<double>(policy.useless));
 }
 
+constexpr std::size_t kEvidenceWidth = 150;  // Then no further figure is begun.
+
 std::string short_evidence(const Json& evidence) {
   std::string text;
   if (!evidence.is_object()) return text;
   for (const auto& [name, value] : evidence.as_object()) {
     if (!value.is_number()) continue;
     text += (text.empty() ? "" : ", ") + name + " " + cell(value, "%.4g");
-    if (text.size() > 70) break;
+    if (text.size() > kEvidenceWidth) break;
   }
   return text;
 }
