@@ -46,11 +46,21 @@ TEST_F(RunLeasesTest, EveryWriteIsAHeartbeat) {
   const std::string run = create_leased();
   for (int i = 0; i < 5; ++i) {
     pass(9 * base::kMinuteUs);
-    if (i == 0) EXPECT_TRUE(log_metric(run, {"loss", 1, i, i}));
-    if (i == 1) EXPECT_TRUE(log_param(run, "p", "1"));
-    if (i == 2) EXPECT_TRUE(set_tag(run, "t", "1"));
-    if (i == 3) EXPECT_TRUE(book_->heartbeat(run));
-    if (i == 4) EXPECT_TRUE(change(run, {std::nullopt, std::nullopt, "name"}));
+    if (i == 0) {
+      EXPECT_TRUE(log_metric(run, {"loss", 1, i, i}));
+    }
+    if (i == 1) {
+      EXPECT_TRUE(log_param(run, "p", "1"));
+    }
+    if (i == 2) {
+      EXPECT_TRUE(set_tag(run, "t", "1"));
+    }
+    if (i == 3) {
+      EXPECT_TRUE(book_->heartbeat(run));
+    }
+    if (i == 4) {
+      EXPECT_TRUE(change(run, {std::nullopt, std::nullopt, "name"}));
+    }
     EXPECT_TRUE(end_overdue().empty());
   }
   EXPECT_EQ(book_->heartbeat("none").error().message, "Run with id=none not found");

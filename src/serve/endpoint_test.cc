@@ -282,7 +282,9 @@ TEST_F(EndpointTest, ForACanaryThatFailsTheChampionAnswersAndItIsCounted) {
   for (const model::Prediction& prediction : heard_) {
     ASSERT_EQ(prediction.scores.size(), 2u);
     const bool fails = prediction.request_json.find("-4") != std::string::npos;
-    if (fails) EXPECT_TRUE(std::isnan(score_of_version(prediction, 2))) << prediction.request_json;
+    if (fails) {
+      EXPECT_TRUE(std::isnan(score_of_version(prediction, 2))) << prediction.request_json;
+    }
   }
 }
 
