@@ -19,7 +19,6 @@
 namespace trimtab::serve {
 namespace {
 
-constexpr std::size_t kAnswersMax = 1'000'000;
 constexpr std::size_t kLatencies = 1024;
 
 void next_id(std::string& id) {
@@ -251,9 +250,10 @@ Result<std::vector<RowAnswer>> Endpoint::State::try_out(const Deployment& deploy
 void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed, const Bench& bench,
                               const Shape& shape, std::span<model::Prediction> predictions) {
   if (deployed->versions.size() > 1) {
-    Mirror& mirror = *mirror_now.load();
+    std::vector<Mirrored> rows;
     for (model::Prediction& prediction : predictions)
-      mirror.add({std::move(prediction), deployed, shape.columns, bench.request, true, bench.failed});
+      rows.push_back({std::move(prediction), deployed, shape.columns, bench.request, true, bench.failed});
+    mirror_now.load()->add(std::move(rows));
     return;
   }
   while (!predictions.empty()) {
@@ -268,11 +268,13 @@ void Endpoint::State::hand_on(const std::shared_ptr<const Deployment>& deployed,
 void Endpoint::State::count_failed(const std::shared_ptr<const Deployment>& deployed, Bench& bench,
                                    const Shape& shape, const std::vector<RowAnswer>& out) {
   if (deployed->versions.size() == 1) return;
+  std::vector<Mirrored> rows;
   for (std::size_t row = 0; row < out.size(); ++row) {
     if (out[row].is_known) continue;
-    mirror_now.load()->add(
+    rows.push_back(
         {std::move(bench.predictions[row]), deployed, shape.columns, bench.request, false, bench.failed});
   }
+  mirror_now.load()->add(std::move(rows));
 }
 
 void Endpoint::State::watch(const Deployment& next, TimeUs time_max_us) {

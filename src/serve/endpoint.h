@@ -93,6 +93,7 @@ class Endpoint {
   // (no version serves yet), malformed, invalid (unknown field: did you mean; missing column; wrong type: row
   // and column named), conflict (a known id with another input), too_large.
   static constexpr std::size_t kExplainedMax = 100;
+  static constexpr std::size_t kAnswersMax = 1'000'000;  // Ids that are remembered.
   Result<std::string> predict(const PredictRequest& request, const WriteReply& write = native_reply);
   // From now on the served version's scores are moved by so much in log odds before they are answered; what
   // it said itself is logged beside the answer. 0: answered as they are.

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <condition_variable>
 #include <deque>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <mutex>
@@ -221,18 +222,20 @@ Mirror::~Mirror() {
   state_->thread.join();
 }
 
-void Mirror::add(Mirrored mirrored) {
+void Mirror::add(std::vector<Mirrored> mirrored) {
   {
     const std::scoped_lock lock(state_->mutex);
     if (state_->waiting.size() < kWaitingMax) {
-      state_->waiting.push_back(std::move(mirrored));
-      ++state_->added;
+      state_->added += mirrored.size();
+      std::move(mirrored.begin(), mirrored.end(), std::back_inserter(state_->waiting));
       state_->wake.notify_one();
       return;
     }
-    ++state_->skipped;
+    state_->skipped += mirrored.size();
   }
-  if (mirrored.is_answered) state_->on_predictions({&mirrored.prediction, 1});
+  for (Mirrored& row : mirrored) {
+    if (row.is_answered) state_->on_predictions({&row.prediction, 1});
+  }
 }
 
 void Mirror::settle() {

@@ -40,7 +40,8 @@ class Mirror {
 
   // When more than so many predictions wait, the next ones are handed on at once without further scores.
   static constexpr std::size_t kWaitingMax = 65'536;
-  void add(Mirrored mirrored);
+  // Those of one request come together, so that it is counted as a whole.
+  void add(std::vector<Mirrored> mirrored);
   // Waits until all that was added before has been handed on.
   void settle();
   std::uint64_t skipped() const;  // Predictions that nobody scored along.
