@@ -72,13 +72,13 @@ std::int64_t served_by(const Row& row) { return row.scores.front().version; }
 using Place = IdIndex::Place;
 
 // Versions as they stood when the last row was received, whatever the order in which rows were added.
-std::map<std::int64_t, model::Role> roles_of(const std::vector<const Row*>& order) {
+std::map<std::int64_t, model::Role> roles_of(const std::deque<Row>& rows) {
   std::map<std::int64_t, std::pair<TimeUs, model::Role>> latest;
-  for (const Row* row : order) {
-    for (const model::VersionScore& score : row->scores) {
+  for (const Row& row : rows) {
+    for (const model::VersionScore& score : row.scores) {
       if (score.role == model::Role::plain) continue;
-      const auto [entry, is_new] = latest.try_emplace(score.version, row->received, score.role);
-      if (!is_new && row->received >= entry->second.first) entry->second = {row->received, score.role};
+      const auto [entry, is_new] = latest.try_emplace(score.version, row.received, score.role);
+      if (!is_new && row.received >= entry->second.first) entry->second = {row.received, score.role};
     }
   }
   std::map<std::int64_t, model::Role> roles;
@@ -119,26 +119,34 @@ void add_features(const Row& row, LabelledBatch& out) {
   out.features.insert(out.features.end(), row.features.begin(), row.features.end());
 }
 
-LabelledBatch labelled(const OpenBatch& batch, const BatchIds& ids, std::int64_t number, TimeUs end) {
-  const auto id_of = [&](const Row* row) { return ids.of(row->number); };
+// A batch that takes no more rows and labels, on its way out.
+struct TakenBatch {
+  std::int64_t number = 0;
+  TimeUs end = 0;
+  OpenBatch rows;
+  const BatchIds* ids = nullptr;
+};
+
+LabelledBatch labelled(const TakenBatch& taken) {
+  const OpenBatch& batch = taken.rows;
+  const auto id_of = [&](const Row* row) { return taken.ids->of(row->number); };
   LabelledBatch out;
-  out.number = number;
-  out.end = end;
+  out.number = taken.number;
+  out.end = taken.end;
   out.predictions = static_cast<std::int64_t>(batch.rows.size());
+  out.roles = roles_of(batch.rows);
   std::vector<const Row*> order;
-  for (const Row& row : batch.rows) order.push_back(&row);
+  for (const Row& row : batch.rows) {
+    if (batch.labelled == 0 || !std::isnan(row.truth)) order.push_back(&row);
+  }
+  out.served_version = most_served(order);
+  if (batch.labelled == 0) order.clear();
   std::sort(order.begin(), order.end(), [&](const Row* a, const Row* b) {
     return a->time != b->time ? a->time < b->time : id_of(a) < id_of(b);
   });
-  out.roles = roles_of(order);
-  if (batch.labelled > 0) std::erase_if(order, [](const Row* row) { return std::isnan(row->truth); });
-  out.served_version = most_served(order);
-  for (const Row* row : order) {
-    if (served_by(*row) != out.served_version) continue;
-    out.width = static_cast<int>(row->features.size());
-    break;
-  }
-  if (batch.labelled == 0) return out;
+  const auto is_served = [&out](const Row* row) { return served_by(*row) == out.served_version; };
+  const auto first_served = std::find_if(order.begin(), order.end(), is_served);
+  if (first_served != order.end()) out.width = static_cast<int>((*first_served)->features.size());
   for (const Row* row : order) {
     add_scores(*row, out);
     add_features(*row, out);
@@ -183,7 +191,9 @@ struct Batches::State {
   void add(const model::Prediction& prediction);
   void set_truth(const Place& place, double value);
   void keep_waiting(const Label& label);
-  LabelledBatch close_oldest();
+  TakenBatch take_oldest();
+  std::vector<LabelledBatch> close_while(
+      const std::function<bool()>& is_due);  // Under the lock; some are open.
 };
 
 void Batches::State::keep_row(OpenBatch& batch, const model::Prediction& prediction) {
@@ -218,10 +228,11 @@ void Batches::State::keep_waiting(const Label& label) {
   }
 }
 
-LabelledBatch Batches::State::close_oldest() {
+// Its ids stay where they are for a while, and nobody changes them.
+TakenBatch Batches::State::take_oldest() {
   const auto oldest = open.begin();
   const std::int64_t number = oldest->first;
-  LabelledBatch out = labelled(oldest->second, index.of(number), number, number + rule.duration);
+  TakenBatch taken{number, number + rule.duration, std::move(oldest->second), &index.of(number)};
   closed.push_back(number);
   open.erase(oldest);
   closed_until = number + rule.duration;
@@ -229,7 +240,19 @@ LabelledBatch Batches::State::close_oldest() {
     index.forget(closed.front());
     closed.pop_front();
   }
-  return out;
+  return taken;
+}
+
+// Rows are sorted and copied when the lock is free again: a request must not wait for a batch of millions.
+std::vector<LabelledBatch> Batches::State::close_while(const std::function<bool()>& is_due) {
+  std::vector<LabelledBatch> batches;
+  while (true) {
+    std::unique_lock lock(mutex);
+    if (open.empty() || !is_due()) return batches;
+    const TakenBatch taken = take_oldest();
+    lock.unlock();
+    batches.push_back(labelled(taken));
+  }
 }
 
 Batches::Batches(BatchRule rule) : state_(std::make_unique<State>(rule)) {
@@ -283,12 +306,10 @@ void Batches::add(const Label& label) {
 
 std::vector<LabelledBatch> Batches::close(TimeUs now) {
   State& state = *state_;
-  const std::scoped_lock lock(state.mutex);
-  std::vector<LabelledBatch> batches;
-  while (!state.open.empty() && state.due(state.open.begin()->first, state.open.begin()->second) <= now) {
-    batches.push_back(state.close_oldest());
-  }
-  return batches;
+  return state.close_while([&state, now] {
+    const auto& [number, batch] = *state.open.begin();
+    return state.due(number, batch) <= now;
+  });
 }
 
 const LabelledBatch* Batches::undecided(TimeUs now) {
@@ -313,9 +334,9 @@ std::optional<TimeUs> Batches::next_due() const {
 
 std::vector<LabelledBatch> Batches::close_until(std::int64_t number) {
   State& state = *state_;
+  std::vector<LabelledBatch> batches =
+      state.close_while([&state, number] { return state.open.begin()->first <= number; });
   const std::scoped_lock lock(state.mutex);
-  std::vector<LabelledBatch> batches;
-  while (!state.open.empty() && state.open.begin()->first <= number) batches.push_back(state.close_oldest());
   state.closed_until = std::max(state.closed_until, number + state.rule.duration);
   return batches;
 }
