@@ -11,6 +11,11 @@
 #include "base/log.h"
 
 namespace trimtab::heal {
+namespace {
+
+constexpr TimeUs kStopSeenWithin = 50 * base::kMillisecondUs;
+
+}  // namespace
 
 struct Healer::State {
   State(const base::Clock& clock_, base::ManualClock* manual_, Rounds& rounds_, std::vector<Ward*> wards_,
@@ -46,6 +51,7 @@ struct Healer::State {
     news.notify_all();
   }
   void loop();
+  Status await_recovery() const;
   Status serve(const Wish& wish);
   Status advance(TimeUs to);
   std::optional<TimeUs> next_due();
@@ -75,7 +81,18 @@ void Healer::State::loop() {
   }
 }
 
+// Nothing is decided of an endpoint before all is known again that was known of it. Who asks waits for that.
+Status Healer::State::await_recovery() const {
+  for (const Ward* ward : wards) {
+    while (!ward->recovery().wait(kStopSeenWithin)) {
+      if (stopping) return fail(ErrorCode::cancelled, "the server is stopping");
+    }
+  }
+  return {};
+}
+
 Status Healer::State::serve(const Wish& wish) {
+  if (wish.done) TRY(await_recovery());
   if (stopping) return fail(ErrorCode::cancelled, "the server is stopping");
   if (wish.work) return wish.work();
   if (wish.advance_to) return advance(*wish.advance_to);
@@ -114,6 +131,7 @@ std::optional<TimeUs> Healer::State::next_due() {
 Status Healer::State::look() {
   Status first;
   for (Ward* ward : wards) {
+    if (!ward->recovery().is_over()) continue;
     // One endpoint's trouble is no reason to leave the others alone.
     Status status = look_at(rounds, *ward);
     if (!status && first) first = std::move(status);

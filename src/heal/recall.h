@@ -27,6 +27,8 @@ class Recall {
                               watch::Batches& batches);
   // Every prediction of the log, in its order; those that are too old to matter are left out.
   void add(const model::Prediction& prediction);
+  const PolicyState& state() const { return state_; }  // As it was made durable.
+  // With the batches that it was decided on.
   PolicyState finish();
 
  private:

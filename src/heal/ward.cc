@@ -21,6 +21,7 @@ namespace {
 constexpr std::size_t kWarmUpRows = 64;
 constexpr std::size_t kDoorLooksBack = 20'000;  // Rows; in a long time of damage few of them are good.
 constexpr std::size_t kDoorRows = 4'000;
+constexpr int kCatchUps = 3;
 
 // What was asked last, to warm versions up with.
 std::vector<std::string> newest_requests(const serve::PredictionLog& log) {
@@ -91,10 +92,10 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
       door.left_alone.push_back(column.column);
     ward->endpoint_->repair_requests(std::move(door));
   }
-  TRY(ward->replay());
-  TRY(ward->redeploy());
+  ward->recall_answers();
+  TRY(ward->swap());
   ward->recall_requests();
-  ward->answer_at(ward->policy_.levels.served());
+  TRY(ward->recover());
   return ward;
 }
 
@@ -109,30 +110,75 @@ void Ward::note(std::span<model::Prediction> predictions) {
   for (model::Prediction& prediction : kept) {
     if (privacy_) privacy_->treat(prediction);
   }
+  const auto write_down = [this, &rule, kept] {
+    for (model::Prediction& prediction : kept) {
+      if (rule.columns.empty()) break;
+      prediction.request_json = serve::only_columns(prediction.request_json, rule.columns);
+    }
+    log_->append(kept);
+  };
+  if (recovery_.put_off(write_down)) return;
   watcher_->add(kept);
   batches_->add(kept);
-  for (model::Prediction& prediction : kept) {
-    if (rule.columns.empty()) break;
-    prediction.request_json = serve::only_columns(prediction.request_json, rule.columns);
-  }
-  log_->append(kept);
+  write_down();
 }
 
-// Brings back what was in memory: which batches are closed, the policy's state, recent predictions and
-// labels. Repeated ids are answered from what is remembered, so every row of the log is looked at.
-Status Ward::replay() {
-  const TimeUs duration = declared_.batch_duration.value_or(base::kDayUs);
-  Recall recall = TRY(Recall::begin(home_, name(), duration, *batches_));
-  const watch::TruthById truths =
-      TRY(watch::read_truths(home_, name(), clock_.now() - watch::Realised::kKept));
-  TRY(log_->read(INT64_MIN, [&](model::Prediction&& prediction) {
+// Repeated ids are answered from what is remembered, from the first request on.
+void Ward::recall_answers() {
+  serve::LogPlace place = log_->place_of_newest(serve::Endpoint::kAnswersMax);
+  const auto remember = [this](model::Prediction&& prediction) {
     endpoint_->remember(prediction);
-    count_logged(*watcher_, prediction, truths);
-    recall.add(prediction);
-  }));
-  policy_ = recall.finish();
-  // From here on truths are heard of as they meet their predictions.
-  batches_->on_truth([this](const watch::JoinedTruth& joined) { watcher_->add(joined); });
+    return true;
+  };
+  // Behind what is damaged the log goes on.
+  while (!log_->read_on(place, remember)) {
+  }
+}
+
+// Brings back what was in memory: which batches are closed, the policy's state, what was counted.
+Status Ward::recover() {
+  const TimeUs duration = declared_.batch_duration.value_or(base::kDayUs);
+  auto recall = std::make_shared<Recall>(TRY(Recall::begin(home_, name(), duration, *batches_)));
+  auto truths = std::make_shared<const watch::TruthById>(
+      TRY(watch::read_truths(home_, name(), clock_.now() - watch::Realised::kKept)));
+  const Result<registry::EndpointFacts> facts = registry::find_endpoint(home_, name());
+  const std::optional<std::int64_t> champion = facts ? facts->serving_version : std::nullopt;
+  policy_ = recall->state();
+  if (champion) note_champion(policy_, *champion);
+  answer_at(policy_.levels.served());
+  auto place = std::make_shared<serve::LogPlace>();
+  const auto read_on = [this, place](const std::function<void(const model::Prediction&)>& add) {
+    const auto visit = [this, &add](model::Prediction&& prediction) {
+      add(prediction);
+      return !recovery_.is_stopping();
+    };
+    for (Status read = log_->read_on(*place, visit); !read; read = log_->read_on(*place, visit)) {
+      base::log_error("watch", "endpoint '" + name() + "' is watched without rows that cannot be read: " +
+                                   base::render(read.error()));
+    }
+  };
+  const auto catch_up = [this, recall, truths, read_on, champion] {
+    // What comes while it is read is less each time.
+    for (int i = 0; i < kCatchUps; ++i) {
+      read_on([&](const model::Prediction& row) {
+        count_logged(*watcher_, row, *truths);
+        recall->add(row);
+      });
+    }
+    policy_ = recall->finish();
+    if (champion) note_champion(policy_, *champion);
+    // From here on truths are heard of as they meet their predictions.
+    batches_->on_truth([this](const watch::JoinedTruth& joined) { watcher_->add(joined); });
+  };
+  const auto finish = [this, read_on] {
+    (void)log_->flush();  // Where the disk refuses rows, they are watched after the next restart.
+    read_on([this](const model::Prediction& row) {
+      watcher_->add(row);
+      batches_->add(row);
+    });
+    for (const watch::Label& label : std::exchange(labels_meanwhile_, {})) batches_->add(label);
+  };
+  recovery_.begin(catch_up, finish);
   return {};
 }
 
@@ -238,7 +284,12 @@ void Ward::add_labels(std::vector<watch::Label> labels,
       },
       [this, kept, report, on_done = std::move(on_done)](const Status& status) {
         if (!status) return on_done(fail(status.error()));
-        for (const watch::Label& label : *kept) batches_->add(label);
+        const auto wait = [this, kept] {
+          labels_meanwhile_.insert(labels_meanwhile_.end(), kept->begin(), kept->end());
+        };
+        if (!recovery_.put_off(wait)) {
+          for (const watch::Label& label : *kept) batches_->add(label);
+        }
         on_done(*report);
       });
 }

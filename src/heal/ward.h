@@ -1,5 +1,6 @@
 // An endpoint under care: what answers (serve/), what is remembered of its answers (the log), what is known
-// of their truth (watch/), and what the policy makes of it. Rebuilt from disk after a restart.
+// of their truth (watch/), and what the policy makes of it. Rebuilt from disk after a restart, for the most
+// part while it answers already (recovery.h).
 #pragma once
 
 #include <functional>
@@ -12,6 +13,7 @@
 #include "base/result.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
+#include "heal/recovery.h"
 #include "heal/watch_view.h"
 #include "project/project.h"
 #include "serve/endpoint.h"
@@ -30,8 +32,8 @@ Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, c
 
 class Ward final : public Patient {
  public:
-  // Opens the endpoint's log, replays what is needed of it, and deploys the versions that the record names.
-  // Errors: storage_broken, and what a version's loading says.
+  // Opens the endpoint's log, deploys the versions that the record names, and begins to recover what was
+  // known of its predictions. Errors: storage_broken, and what a version's loading says.
   static Result<std::unique_ptr<Ward>> open(const project::Project& project,
                                             const project::Endpoint& declared, const PolicyOptions& options,
                                             store::Home& home, table::Engine& engine, serve::Lookups& lookups,
@@ -45,18 +47,29 @@ class Ward final : public Patient {
   serve::Endpoint& endpoint() { return *endpoint_; }
   const serve::Endpoint& endpoint() const { return *endpoint_; }
   serve::PredictionLog& log() { return *log_; }
+  // Whether all is known again that was known before a restart. Until then what follows waits for it, and
+  // what is answered and labelled is kept for later.
+  const Recovery& recovery() const { return recovery_; }
   // With all that was answered until now.
   watch::Batches& batches() override {
+    recovery_.wait();
     endpoint_->settle();
     return *batches_;
   }
   watch::Watcher& watcher() {
+    recovery_.wait();
     endpoint_->settle();
     return *watcher_;
   }
   KeptOut kept_out() { return {engine_, privacy_.get()}; }
-  PolicyState& policy() override { return policy_; }
-  const PolicyState& policy() const override { return policy_; }
+  PolicyState& policy() override {
+    recovery_.wait();
+    return policy_;
+  }
+  const PolicyState& policy() const override {
+    recovery_.wait();
+    return policy_;
+  }
   std::vector<serve::PairVitals> vitals() const override { return endpoint_->vitals(); }
 
   // Deploys what the record says: the champion, the challenger in shadow, the previous champion on probation.
@@ -76,8 +89,9 @@ class Ward final : public Patient {
  private:
   Ward(const project::Project& project, const project::Endpoint& declared, const PolicyOptions& options,
        store::Home& home, table::Engine& engine, serve::Lookups& lookups, const base::Clock& clock);
-  Status replay();
+  void recall_answers();
   void recall_requests();
+  Status recover();
   void note(std::span<model::Prediction> predictions);
 
   const project::Project& project_;
@@ -93,6 +107,8 @@ class Ward final : public Patient {
   std::unique_ptr<watch::Batches> batches_;
   std::unique_ptr<serve::Endpoint> endpoint_;
   PolicyState policy_;
+  std::vector<watch::Label> labels_meanwhile_;  // Until it has recovered.
+  Recovery recovery_;                           // Ends before what it fills does.
 };
 
 }  // namespace trimtab::heal

@@ -96,6 +96,32 @@ TEST_F(WardTest, WhatWasAnsweredAndLabelledIsThereAfterARestart) {
   EXPECT_EQ(closed[0].served, (std::vector<double>{0.25, 0.25}));
 }
 
+TEST_F(WardTest, WhatHappensWhileThePastIsReadIsThereInTheEnd) {
+  register_version("0.25");
+  serve_version(1);
+  open();
+  constexpr int kRequests = 300, kRows = 500;
+  for (int request = 0; request < kRequests; ++request) {
+    std::string rows = R"({"dataframe_split":{"columns":["at","x"],"data":[)";
+    for (int row = 0; row < kRows; ++row) rows += R"(["1970-01-02T01:00:00Z",1],)";
+    rows.back() = ']';
+    ASSERT_TRUE(predict(rows + "}}"));
+  }
+  ASSERT_TRUE(predict(body("p1")));
+  open();
+  // At once: most of the log is still to be read.
+  const std::string answer = predict(body("p2")).value();
+  label({{"p1", 1, clock_.now()}, {"p2", 0, clock_.now()}});
+  EXPECT_EQ(predict(body("p2")).value(), answer);
+  EXPECT_EQ(predict(body("p1", "1970-01-02T01:00:00Z", 2)).error().code, ErrorCode::conflict)
+      << "ids are known from the first request on";
+  const std::vector<watch::LabelledBatch> closed = ward_->batches().close(clock_.now());
+  ASSERT_EQ(closed.size(), 1u);
+  EXPECT_EQ(closed[0].predictions, kRequests * kRows + 2);
+  EXPECT_EQ(closed[0].ids, (std::vector<std::string>{"p1", "p2"}));
+  EXPECT_EQ(closed[0].truth, (std::vector<double>{1, 0}));
+}
+
 // Everything that a home's files hold.
 std::string bytes_below(const std::filesystem::path& folder) {
   std::string bytes;

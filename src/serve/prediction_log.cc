@@ -70,8 +70,8 @@ class Decoder {
   explicit Decoder(std::string_view bytes) : bytes_(bytes) {}
   bool at_end() const { return bytes_.empty(); }
 
-  model::Prediction next() {
-    model::Prediction prediction;
+  // Into a prediction that may be an old one, whose memory is used again.
+  void next(model::Prediction& prediction) {
     prediction.id = text();
     prediction.endpoint = text();
     prediction.event_time = get<TimeUs>();
@@ -89,6 +89,10 @@ class Decoder {
     prediction.features.resize(get<std::uint32_t>());
     const std::string_view values = take(prediction.features.size() * sizeof(double));
     std::memcpy(prediction.features.data(), values.data(), values.size());
+  }
+  model::Prediction next() {
+    model::Prediction prediction;
+    next(prediction);
     return prediction;
   }
 
@@ -105,7 +109,7 @@ class Decoder {
     std::memcpy(&value, take(sizeof value).data(), sizeof value);
     return value;
   }
-  std::string text() { return std::string(take(get<std::uint32_t>())); }
+  std::string_view text() { return take(get<std::uint32_t>()); }
 
   std::string_view bytes_;
 };
@@ -113,14 +117,15 @@ class Decoder {
 struct Block {
   std::string_view rows;
   std::uint64_t offset = 0;
+
+  std::uint64_t end() const { return offset + kHeaderBytes + rows.size(); }
 };
 
-// Cuts a segment into whole blocks. `torn_at` is set where the last one is incomplete or does not match its
-// checksum and nothing follows it: what a crash leaves.
+// Cuts a segment into whole blocks, from the one that begins at `offset`. `torn_at` is set where the last one
+// is incomplete or does not match its checksum and nothing follows it: what a crash leaves.
 Result<std::vector<Block>> blocks_of(const std::string& bytes, const fs::path& file,
-                                     std::optional<std::uint64_t>& torn_at) {
+                                     std::optional<std::uint64_t>& torn_at, std::uint64_t offset = 0) {
   std::vector<Block> blocks;
-  std::uint64_t offset = 0;
   while (offset < bytes.size()) {
     std::uint32_t size = 0;
     std::uint32_t sum = 0;
@@ -161,6 +166,39 @@ std::string segment_name(std::int64_t first_row) {
   return std::string(12 - std::min<std::size_t>(12, digits.size()), '0') + digits + ".seg";
 }
 
+// When the first row of a segment was received. Nothing: it has none.
+Result<std::optional<TimeUs>> received_first(const fs::path& file) {
+  base::Descriptor segment(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!segment) return fail(base::errno_error(errno, "cannot open '" + file.string() + "'"));
+  std::string block(kHeaderBytes, '\0');
+  if (::pread(segment.get(), block.data(), block.size(), 0) != std::ssize(block)) return std::nullopt;
+  std::uint32_t size = 0;
+  std::memcpy(&size, block.data(), sizeof size);
+  struct stat facts{};
+  if (::fstat(segment.get(), &facts) != 0 || static_cast<std::uint64_t>(facts.st_size) < kHeaderBytes + size)
+    return std::nullopt;
+  block.resize(kHeaderBytes + size);
+  if (::pread(segment.get(), block.data(), block.size(), 0) != std::ssize(block)) return std::nullopt;
+  std::optional<std::uint64_t> torn_at;
+  const std::vector<Block> first = TRY(blocks_of(block, file, torn_at));
+  if (first.empty() || first.front().rows.empty()) return std::nullopt;
+  return Decoder(first.front().rows).next().received;
+}
+
+// Of each segment but the newest one: when all its rows had been received. They stand in the order of time,
+// so that is when the next one's began. A segment without a row says nothing, and is as old as its neighbour.
+std::vector<TimeUs> received_by(const std::vector<fs::path>& files) {
+  std::vector<TimeUs> times(files.empty() ? 0 : files.size() - 1, INT64_MAX);
+  TimeUs next = INT64_MAX;
+  for (std::size_t i = times.size(); i-- > 0;) {
+    const Result<std::optional<TimeUs>> first = received_first(files[i + 1]);
+    if (first && *first) next = **first;
+    times[i] = next;
+  }
+  return times;
+}
+
+// Exactly. Stops at the first row that was not.
 Result<bool> was_received_before(const fs::path& file, TimeUs before) {
   const std::string bytes = TRY(base::read_file(file));
   std::optional<std::uint64_t> torn_at;
@@ -172,6 +210,8 @@ Result<bool> was_received_before(const fs::path& file, TimeUs before) {
   return true;
 }
 
+std::int64_t first_row(const fs::path& segment) { return std::atoll(segment.stem().c_str()); }
+
 }  // namespace
 
 struct PredictionLog::State {
@@ -179,12 +219,12 @@ struct PredictionLog::State {
   std::int64_t rows_at_open = 0;
   Retention retention;
   // Of the writer thread.
-  std::int64_t next_row = 0;  // The number of the next row on disk; names segments.
+  std::int64_t next_row = 0;  // The number of the next row on disk; names segments. Changed under the mutex.
   base::Descriptor segment;
   std::uint64_t segment_bytes = 0;
   fs::path segment_file;
   TimeUs segment_since = 0;
-  std::map<fs::path, TimeUs> newest;  // Segment → when its last row was received, or later.
+  std::map<fs::path, TimeUs> newest;  // Segment → when all its rows had been received, or later.
   std::optional<TimeUs> forgot_at;
 
   mutable std::mutex mutex;
@@ -205,10 +245,35 @@ struct PredictionLog::State {
   void forget_old();
   bool is_full() const;
   void note(const Status& status, std::string& block, std::int64_t count);
+  Status go_on_behind(const std::vector<fs::path>& files);
   Status write_block(std::string& block);
   Status open_segment();
   fs::path fresh_file() const;
 };
+
+// Takes up a log of earlier lives. A segment's rows are counted by its name and the next one's; only the
+// newest, which a crash may have torn, is read.
+Status PredictionLog::State::go_on_behind(const std::vector<fs::path>& files) {
+  if (retention.keep) {
+    const std::vector<TimeUs> times = received_by(files);
+    for (std::size_t i = 0; i < times.size(); ++i) newest.emplace(files[i], times[i]);
+  }
+  const fs::path& last = files.back();
+  const std::string bytes = TRY(base::read_file(last));
+  std::optional<std::uint64_t> torn_at;
+  TimeUs received = INT64_MIN;
+  next_row = first_row(last);
+  for (const Block& block : TRY(blocks_of(bytes, last, torn_at))) {
+    for (Decoder decoder(block.rows); !decoder.at_end(); ++next_row) {
+      received = std::max(received, decoder.next().received);
+    }
+  }
+  newest.emplace(last, received);
+  rows_at_open = next_row - first_row(files.front());
+  if (torn_at && ::truncate(last.c_str(), static_cast<off_t>(*torn_at)) != 0)
+    return fail(base::errno_error(errno, "cannot cut the torn end off '" + last.string() + "'"));
+  return {};
+}
 
 // Named by its first row; the next free number when a segment that failed has that name.
 fs::path PredictionLog::State::fresh_file() const {
@@ -230,14 +295,15 @@ void PredictionLog::State::forget_old() {
   const TimeUs now = retention.clock->now();
   if (forgot_at && now - *forgot_at < kForgetEvery) return;
   forgot_at = now;
-  std::erase_if(newest, [&](const auto& entry) {
-    const auto& [file, received] = entry;
-    if (received >= now - *retention.keep) return false;
+  const TimeUs before = now - *retention.keep;
+  for (auto oldest = newest.begin(); oldest != newest.end(); oldest = newest.erase(oldest)) {
+    const auto& [file, received] = *oldest;
+    if (received >= before && !was_received_before(file, before).value_or(false)) return;
     if (segment && file == segment_file) segment = base::Descriptor();
     std::error_code failed;
     fs::remove(file, failed);
-    return !failed;
-  });
+    if (failed) return;
+  }
 }
 
 Status PredictionLog::State::open_segment() {
@@ -352,24 +418,8 @@ Result<std::unique_ptr<PredictionLog>> PredictionLog::open(std::filesystem::path
   auto state = std::make_unique<State>();
   state->folder = std::move(folder);
   state->retention = retention;
-  for (const fs::path& file : segments(state->folder)) {
-    const std::string bytes = TRY(base::read_file(file));
-    std::optional<std::uint64_t> torn_at;
-    std::int64_t rows = 0;
-    TimeUs newest = INT64_MIN;
-    for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
-      for (Decoder decoder(block.rows); !decoder.at_end(); ++rows) {
-        newest = std::max(newest, decoder.next().received);
-      }
-    }
-    state->rows_at_open += rows;
-    state->newest.emplace(file, newest);
-    // Segments that were removed have left a gap: the next name comes after the last one all the same.
-    state->next_row = std::max<std::int64_t>(state->rows_at_open, std::atoll(file.stem().c_str()) + rows);
-    if (torn_at && ::truncate(file.c_str(), static_cast<off_t>(*torn_at)) != 0) {
-      return fail(base::errno_error(errno, "cannot cut the torn end off '" + file.string() + "'"));
-    }
-  }
+  const std::vector<fs::path> files = segments(state->folder);
+  if (!files.empty()) TRY(state->go_on_behind(files));
   State* self = state.get();
   state->writer = std::thread([self] { self->run(); });
   return std::unique_ptr<PredictionLog>(new PredictionLog(std::move(state)));
@@ -378,9 +428,10 @@ Result<std::unique_ptr<PredictionLog>> PredictionLog::open(std::filesystem::path
 Result<std::uint64_t> PredictionLog::forget_before(const fs::path& folder, TimeUs before) {
   std::uint64_t bytes = 0;
   const std::vector<fs::path> files = segments(folder);
-  for (std::size_t i = 0; i + 1 < files.size(); ++i) {
+  const std::vector<TimeUs> times = received_by(files);
+  for (std::size_t i = 0; i < times.size(); ++i) {
     // They are in the order of time: behind the first that stays, all stay.
-    if (!TRY(was_received_before(files[i], before))) break;
+    if (times[i] >= before && !TRY(was_received_before(files[i], before))) break;
     std::error_code ignored;
     const std::uintmax_t size = fs::file_size(files[i], ignored);
     TRY(base::remove_tree(files[i]));
@@ -424,20 +475,55 @@ Status PredictionLog::flush() {
 }
 
 Status PredictionLog::read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const {
+  LogPlace place;
+  if (from > INT64_MIN) {
+    const std::vector<fs::path> files = segments(state_->folder);
+    const std::vector<TimeUs> times = received_by(files);
+    // Requests overtake each other by a little.
+    const auto is_old = [from](TimeUs time) { return time < from - base::kMinuteUs; };
+    const auto older = std::find_if_not(times.begin(), times.end(), is_old) - times.begin();
+    if (older > 0) place.segment = files[static_cast<std::size_t>(older)].filename();
+  }
+  return read_on(place, [from, &visit](model::Prediction&& prediction) {
+    if (prediction.received >= from) visit(std::move(prediction));
+    return true;
+  });
+}
+
+Status PredictionLog::read_on(LogPlace& place, const std::function<bool(model::Prediction&&)>& visit) const {
+  model::Prediction row;  // Unless a visit keeps it, the next row takes its memory.
   for (const fs::path& file : segments(state_->folder)) {
+    const std::string name = file.filename();
+    if (name < place.segment || (name == place.segment && place.offset == LogPlace::kBehind)) continue;
+    const std::uint64_t begin = name == place.segment ? place.offset : 0;
+    place = {name, LogPlace::kBehind};
     Result<std::string> read = base::read_file(file);
     std::error_code failed;
     if (!read && !fs::exists(file, failed)) continue;  // Too old, and gone since.
     const std::string bytes = TRY(std::move(read));
     std::optional<std::uint64_t> torn_at;
-    for (const Block& block : TRY(blocks_of(bytes, file, torn_at))) {
+    const std::vector<Block> blocks = TRY(blocks_of(bytes, file, torn_at, begin));
+    place.offset = begin;
+    for (const Block& block : blocks) {
       for (Decoder decoder(block.rows); !decoder.at_end();) {
-        model::Prediction prediction = decoder.next();
-        if (prediction.received >= from) visit(std::move(prediction));
+        decoder.next(row);
+        if (!visit(std::move(row))) return {};
       }
+      place.offset = block.end();
     }
   }
   return {};
+}
+
+LogPlace PredictionLog::place_of_newest(std::int64_t rows) const {
+  const std::vector<fs::path> files = segments(state_->folder);
+  std::unique_lock lock(state_->mutex);
+  const std::int64_t first = state_->next_row - rows;
+  lock.unlock();
+  const auto later = std::find_if(files.begin(), files.end(),
+                                  [first](const fs::path& file) { return first_row(file) > first; });
+  if (later == files.begin()) return {};
+  return {(later - 1)->filename(), 0};
 }
 
 Status PredictionLog::newest(std::size_t count, const std::function<void(model::Prediction&&)>& visit) const {

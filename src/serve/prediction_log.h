@@ -25,12 +25,20 @@ struct Retention {
   std::optional<TimeUs> keep;  // Nothing: for ever.
 };
 
+// Between two blocks of a log; as it is made, before the first one.
+struct LogPlace {
+  static constexpr std::uint64_t kBehind = UINT64_MAX;  // All of the segment.
+  std::string segment;                                  // Its file's name.
+  std::uint64_t offset = 0;                             // Bytes.
+};
+
 // Segment file log/<first sequence>.seg: blocks of [length u32][crc32 u32][rows]; a torn last block is cut
 // off when the log is opened. Thread-safe.
 class PredictionLog {
  public:
-  // Opens or creates. Errors: storage_broken (a damaged block that is not the last one: names file and
-  // offset).
+  // Opens or creates. Takes as long for a log of years as for one of an hour: of the segments before the
+  // newest only the first row is looked at. Errors: storage_broken (in the newest segment, a damaged block
+  // that is not the last one: names file and offset).
   // Rows that were received longer ago than `retention` says are removed, a whole segment at a time, within
   // an hour of the clock; segments are then short enough that nothing stays for a tenth longer than it may.
   static Result<std::unique_ptr<PredictionLog>> open(std::filesystem::path folder, Retention retention = {});
@@ -47,8 +55,15 @@ class PredictionLog {
   Status accepts() const;
   // Waits until all that was appended before is durable. Errors: storage_full, storage_broken.
   Status flush();
-  // Visits what is on disk, oldest first; only rows received at or after `from`.
+  // Visits what is on disk, oldest first; only rows received at or after `from`. Older segments are not
+  // opened. Errors: storage_broken.
   Status read(TimeUs from, const std::function<void(model::Prediction&&)>& visit) const;
+  // Visits what is on disk from a place on, until there is no more or a visit gives false, and moves the
+  // place behind the last block whose rows were all visited. Errors: storage_broken; the place is then behind
+  // the segment that cannot be read.
+  Status read_on(LogPlace& place, const std::function<bool(model::Prediction&&)>& visit) const;
+  // Where the newest segments begin that hold at least so many rows.
+  LogPlace place_of_newest(std::int64_t rows) const;
   // Visits the newest rows on disk, at most `count`, oldest first. What is damaged is passed over.
   Status newest(std::size_t count, const std::function<void(model::Prediction&&)>& visit) const;
   std::int64_t rows() const;  // On disk when it was opened, and appended since.

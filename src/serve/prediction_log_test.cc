@@ -121,6 +121,61 @@ TEST_F(PredictionLogTest, ReadsWhatWasReceivedSince) {
   EXPECT_EQ(ids(*log, 2), "p2 p3");
 }
 
+TEST_F(PredictionLogTest, ReadsOnFromWhereItStopped) {
+  write({"p1", "p2"});
+  const auto log = open();
+  log->append(prediction("p3"));
+  ASSERT_TRUE(log->flush());
+  LogPlace place;
+  std::string seen;
+  const auto read_on = [&](const std::string& last) {
+    seen.clear();
+    EXPECT_TRUE(log->read_on(place, [&](model::Prediction&& row) {
+      seen += row.id + " ";
+      return row.id != last;
+    }));
+    return seen;
+  };
+  EXPECT_EQ(read_on("p1"), "p1 ");
+  EXPECT_EQ(place.offset, 0u) << "a block that was not read to its end is read again";
+  EXPECT_EQ(read_on(""), "p1 p2 p3 ");
+  EXPECT_EQ(read_on(""), "");
+  log->append(prediction("p4"));
+  ASSERT_TRUE(log->flush());
+  EXPECT_EQ(read_on(""), "p4 ");
+  place = log->place_of_newest(1);
+  EXPECT_EQ(read_on(""), "p3 p4 ") << "whole segments";
+  place = log->place_of_newest(100);
+  EXPECT_EQ(read_on(""), "p1 p2 p3 p4 ");
+}
+
+TEST_F(PredictionLogTest, ADamagedOldSegmentIsSaidAndTheRowsBehindItAreRead) {
+  for (const TimeUs received : {10, 20, 30, 40}) {
+    const auto log = open();
+    log->append(prediction("at" + std::to_string(received), received * base::kHourUs));
+  }
+  const fs::path file = segments().at(1);
+  overwrite(file, 20, 'X');
+  // Something behind the damage, so that it is no torn end.
+  std::ofstream(file, std::ios::app | std::ios::binary) << "abcdefghij";
+  const auto log = open();
+  ASSERT_TRUE(log);
+  EXPECT_EQ(log->rows(), 4);
+  std::string seen;
+  const auto visit = [&](model::Prediction&& row) {
+    seen += row.id + " ";
+    return true;
+  };
+  LogPlace place;
+  const Status read = log->read_on(place, visit);
+  ASSERT_FALSE(read);
+  EXPECT_EQ(read.error().message, "the prediction log '" + file.string() + "' is damaged at byte 0");
+  EXPECT_TRUE(log->read_on(place, visit));
+  EXPECT_EQ(seen, "at10 at30 at40 ");
+  EXPECT_EQ(ids(*log, 40 * base::kHourUs), "at40") << "what is too old is not even opened";
+  EXPECT_FALSE(log->read(20 * base::kHourUs, [](model::Prediction&&) {}));
+}
+
 TEST_F(PredictionLogTest, ATornEndIsCutOffAndTheLogGoesOn) {
   write({"p1", "p2"});
   const fs::path file = segments().at(0);

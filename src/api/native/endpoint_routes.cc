@@ -12,6 +12,8 @@
 namespace trimtab::api {
 namespace {
 
+constexpr TimeUs kCountingPatience = 2 * base::kSecondUs;
+
 Json performance_json(store::Connection& connection, const std::string& endpoint) {
   Json list = Json::array();
   store::Statement row = connection.prepare(
@@ -116,6 +118,11 @@ Result<Json> watch_json(ServerRooms& rooms, const http::Request& request) {
   const std::optional<std::string> as_of = TRY(request.query_value("as_of"));
   const TimeUs now = as_of ? TRY(base::parse_time(*as_of)) : rooms.clock.now();
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
+  if (!ward->recovery().wait(kCountingPatience)) {
+    return fail(ErrorCode::busy,
+                "what '" + name + "' answered before the server started is still being counted",
+                "ask again a little later; predictions are answered meanwhile");
+  }
   Json json = TRY(heal::watch_view(facts, ward->watcher(), query, now));
   if (TRY(request.query_value("rows")) == "true")
     json.set("row_by_row", TRY(heal::row_view(rooms.home, facts, ward->log(), query, now, ward->kept_out())));
