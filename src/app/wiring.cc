@@ -404,6 +404,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   TRY(keep_certificate_path(settings.home, settings.tls));
   options.host = settings.host;
   options.port = settings.port;
+  if (settings.listening) options.listener = settings.listening->server.get();
   options.hosts_allowed = settings.hosts_allowed;
   options.token = home->token();
   options.clock_is_manual = manual_clock != nullptr;
@@ -419,6 +420,7 @@ Status RunningServer::State::open_predict_door(const ServerSettings& settings, c
   http::ServerOptions options;
   options.host = wanted.is_container ? "0.0.0.0" : settings.host;
   options.port = wanted.port;
+  if (settings.listening) options.listener = settings.listening->predict.get();
   options.hosts_allowed = settings.hosts_allowed;
   options.answers_any_host = wanted.is_container;
   if (!wanted.is_container) options.tls = tls;
@@ -463,6 +465,20 @@ RunningServer::~RunningServer() {
   state_->healer.reset();
   const Status kept = state_->remember_clock();
   if (!kept) base::log_warning("app", "the clock could not be kept: " + kept.error().message);
+}
+
+Result<std::shared_ptr<const Listening>> RunningServer::make_way() {
+  constexpr TimeUs kFarewell = 200 * base::kMillisecondUs;
+  auto listening = std::make_shared<Listening>();
+  listening->server = TRY(state_->server->listener());
+  if (state_->predict_server) listening->predict = TRY(state_->predict_server->listener());
+  // At the same time, so that one farewell is waited for.
+  std::thread other([this] {
+    if (state_->predict_server) state_->predict_server->stop(5 * base::kSecondUs, kFarewell);
+  });
+  state_->server->stop(5 * base::kSecondUs, kFarewell);
+  other.join();
+  return listening;
 }
 
 int RunningServer::port() const { return state_->server->port(); }

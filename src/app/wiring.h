@@ -10,6 +10,7 @@
 
 #include "api/predict/predict_routes.h"
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/result.h"
 #include "base/tls.h"
 #include "flow/step_limits.h"
@@ -38,6 +39,11 @@ struct GrpcPort {
   bool is_asked = false;  // Else it is a matter of course, and done without when something else has the port.
 };
 
+// The sockets that a server listened on, for the one that takes its place: who connects in between waits.
+struct Listening {
+  base::Descriptor server, predict;  // None: there was no such port.
+};
+
 struct ServerSettings {
   std::string home;  // Folder.
   std::string host = "127.0.0.1";
@@ -49,9 +55,10 @@ struct ServerSettings {
   // Permissions on or off; nothing: as this home was served last, at first off.
   std::optional<bool> must_sign_in;
   std::optional<GrpcPort> grpc_port;
-  std::optional<TimeUs> manual_clock_from;  // A manual clock that starts here (or where it stood before).
-  heal::PolicyOptions policy;               // What is declared for an endpoint comes on top.
-  flow::StepLimits limits;                  // Of each step that this server runs.
+  std::shared_ptr<const Listening> listening;  // Of the server before this one; null: there was none.
+  std::optional<TimeUs> manual_clock_from;     // A manual clock that starts here (or where it stood before).
+  heal::PolicyOptions policy;                  // What is declared for an endpoint comes on top.
+  flow::StepLimits limits;                     // Of each step that this server runs.
   // Called on the loop's thread after an apply that found another trimtab.yaml than the server was started
   // with and carried it out: who owns the server starts it again with that file.
   std::function<void()> on_project_changed = [] {};
@@ -71,6 +78,9 @@ class RunningServer {
   const std::string& first_password() const;
   std::optional<int> predict_port() const;  // Of PredictPort, when there is one.
   std::optional<int> grpc_port() const;     // Nothing: gRPC is not spoken.
+  // Ends this server for another in its place: new connections wait for that one, open ones get an answer to
+  // what is on its way and are asked to come again. Errors: internal; then nothing has happened.
+  Result<std::shared_ptr<const Listening>> make_way();
 
  private:
   struct State;

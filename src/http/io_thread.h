@@ -41,8 +41,9 @@ struct Shared {
   HandlerPool pool;
   // Writes parts of bodies to files and reads them; a connection has one part there at most.
   HandlerPool disk;
-  HandlerPool proofs;  // Finds out who callers are, where that is slow.
-  std::atomic<bool> stopping = false;
+  HandlerPool proofs;                          // Finds out who callers are, where that is slow.
+  std::atomic<bool> ends_connections = false;  // Each with the next answer.
+  std::atomic<bool> stopping = false;          // Those that are idle at once.
   std::atomic<int> connections = 0;
   std::atomic<std::uint64_t> large_bytes = 0;  // Held by connections beyond what each may keep.
   std::mutex mutex;

@@ -418,7 +418,7 @@ bool ClientConnection::answer_and_end(Reply reply) {
 
 // Puts the reply into the output and makes the connection ready for the next request, or for its end.
 void ClientConnection::answer(Reply reply) {
-  const bool is_last = !keep_alive_ || shared_.stopping;
+  const bool is_last = !keep_alive_ || shared_.ends_connections;
   // Browsers that have been here do not come back without TLS.
   if (tls_) reply.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
   append_reply_head(output_, reply, {.close = is_last, .say_keep = reader_.is_old()});

@@ -42,6 +42,7 @@ class RawConnection {
   bool is_open() const { return is_open_; }
   int descriptor() const { return socket_.get(); }
 
+  void wait_at_most(int patience_ms) { patience_ms_ = patience_ms; }
   // False when the server has closed its end.
   bool send(std::string_view bytes) {
     while (!bytes.empty()) {

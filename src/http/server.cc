@@ -36,6 +36,13 @@ Accepted accepted(base::Descriptor socket, const tcp::endpoint& peer) {
   return {std::move(socket), peer.address().is_v6(), address.is_loopback(), address.to_string()};
 }
 
+Result<base::Descriptor> doubled(int socket) {
+  base::Descriptor copy(::fcntl(socket, F_DUPFD_CLOEXEC, 0));
+  if (copy) return copy;
+  return fail(ErrorCode::internal, "the listening socket cannot be kept: " +
+                                       error_code(errno, boost::system::system_category()).message());
+}
+
 }  // namespace
 
 struct Server::State {
@@ -44,7 +51,8 @@ struct Server::State {
   Status listen();
   void accept();
   void accept_waiting();
-  void stop(base::TimeUs drain);
+  Status go_on_listening();
+  void stop(base::TimeUs drain, base::TimeUs farewell);
 
   Shared shared;
   std::vector<std::unique_ptr<IoThread>> threads;
@@ -79,6 +87,7 @@ Result<tcp::endpoint> resolve(const ServerOptions& options, asio::io_context& co
 
 // Without SO_REUSEPORT: with it a second server of the same user would silently share the port.
 Status Server::State::listen() {
+  if (shared.options.listener >= 0) return go_on_listening();
   const tcp::endpoint endpoint = TRY(resolve(shared.options, threads[0]->context()));
   acceptor.emplace(threads[0]->context());
   pause.emplace(threads[0]->context());
@@ -96,6 +105,22 @@ Status Server::State::listen() {
   if (!error) acceptor->non_blocking(true, error);
   if (!error) acceptor->bind(endpoint, error);
   if (!error) acceptor->listen(tcp::acceptor::max_listen_connections, error);
+  if (error) return fail(listen_error(shared.options, error));
+  port = acceptor->local_endpoint().port();
+  return {};
+}
+
+Status Server::State::go_on_listening() {
+  acceptor.emplace(threads[0]->context());
+  pause.emplace(threads[0]->context());
+  base::Descriptor socket = TRY(doubled(shared.options.listener));
+  sockaddr_storage bound{};
+  socklen_t size = sizeof bound;
+  error_code error;
+  if (::getsockname(socket.get(), reinterpret_cast<sockaddr*>(&bound), &size) != 0)
+    error = error_code(errno, boost::system::system_category());
+  if (!error) acceptor->assign(bound.ss_family == AF_INET6 ? tcp::v6() : tcp::v4(), socket.get(), error);
+  if (!error) socket.release();
   if (error) return fail(listen_error(shared.options, error));
   port = acceptor->local_endpoint().port();
   return {};
@@ -139,11 +164,12 @@ void Server::State::accept_waiting() {
   }
 }
 
-void Server::State::stop(base::TimeUs drain) {
+void Server::State::stop(base::TimeUs drain, base::TimeUs farewell) {
   const std::lock_guard once(stop_mutex);
   if (is_stopped) return;
   is_stopped = true;
-  shared.stopping = true;
+  shared.ends_connections = true;
+  shared.stopping = farewell == 0;
   std::promise<void> closed;
   threads[0]->post([&] {
     error_code ignored;
@@ -152,12 +178,15 @@ void Server::State::stop(base::TimeUs drain) {
     closed.set_value();
   });
   closed.get_future().wait();
-  for (const auto& thread : threads) thread->drain(false);
-  {
+  const auto wait_for_clients = [this](base::TimeUs longest) {
     std::unique_lock lock(shared.mutex);
-    shared.all_closed.wait_for(lock, std::chrono::microseconds(drain),
-                               [&] { return shared.connections == 0; });
-  }
+    shared.all_closed.wait_for(lock, std::chrono::microseconds(longest),
+                               [this] { return shared.connections == 0; });
+  };
+  if (farewell > 0) wait_for_clients(farewell);
+  shared.stopping = true;
+  for (const auto& thread : threads) thread->drain(false);
+  wait_for_clients(drain);
   for (const auto& thread : threads) thread->drain(true);
   shared.pool.stop();
   shared.disk.stop();
@@ -181,6 +210,8 @@ Server::~Server() { stop(); }
 
 int Server::port() const { return state_->port; }
 
-void Server::stop(base::TimeUs drain) { state_->stop(drain); }
+Result<base::Descriptor> Server::listener() const { return doubled(state_->acceptor->native_handle()); }
+
+void Server::stop(base::TimeUs drain, base::TimeUs farewell) { state_->stop(drain, farewell); }
 
 }  // namespace trimtab::http

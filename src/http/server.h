@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/file.h"
 #include "base/result.h"
 #include "base/tls.h"
 #include "http/caller.h"
@@ -23,6 +24,9 @@ namespace trimtab::http {
 struct ServerOptions {
   std::string host = "127.0.0.1";
   int port = 0;  // 0: any free one.
+  // The listening socket of a server before this one (Server::listener), to go on with: who connected between
+  // the two is waiting in it. Not taken over, but doubled; -1: a new one is made.
+  int listener = -1;
   int io_threads = 2;
   int pool_threads = 2;
   int pool_queue_max = 1024;  // More waiting than this is answered 503.
@@ -55,8 +59,13 @@ class Server {
   ~Server();  // stop().
 
   int port() const;
-  // Stops accepting, lets requests in flight finish (at most `drain`), then closes.
-  void stop(base::TimeUs drain = 5 * base::kSecondUs);
+  // The socket that it listens on, doubled: as long as somebody has it, who connects waits to be accepted.
+  // Errors: internal (no descriptors are left).
+  Result<base::Descriptor> listener() const;
+  // Stops accepting; for `farewell` answers what still comes on connections that are open, and ends each with
+  // its answer, because a client may be sending on a connection that seems idle here; then lets requests in
+  // flight finish (at most `drain`), and closes.
+  void stop(base::TimeUs drain = 5 * base::kSecondUs, base::TimeUs farewell = 0);
 
  private:
   struct State;

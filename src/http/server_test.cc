@@ -372,6 +372,44 @@ TEST(Server, StopLetsRequestsInFlightFinishAndRefusesNewOnes) {
   server.reset();
 }
 
+// While one server takes the place of another, nobody is turned away: who has a connection gets an answer and
+// the word to come again, and who connects waits for the new one.
+TEST(Server, AnotherTakesItsPlaceAndNobodyIsRefused) {
+  const auto named = [](const char* name) {
+    return std::vector{make_route(
+        "GET", "/who", [name](const Request&, ReplyPromise) -> Answer { return Reply::text(name); })};
+  };
+  auto first = start_server(named("first"));
+  const int port = first->port();
+  std::optional<RawConnection> open(port);
+  EXPECT_EQ(open->exchange(get("/who")).body, "first");
+  ServerOptions options;
+  options.port = port;
+  const base::Descriptor listener = *first->listener();
+  options.listener = listener.get();
+  std::thread stopper([&] { first->stop(5'000'000, 20'000'000); });
+  while (true) {  // As long as it has not stopped to accept, it answers who connects.
+    RawConnection next(port);
+    ASSERT_TRUE(next.is_open());
+    next.wait_at_most(50);
+    const RawReply reply = next.exchange(get("/who"));
+    if (reply.status == 0) break;
+    EXPECT_EQ(reply.body, "first");
+  }
+  const RawReply last = open->exchange(get("/who"));
+  open.reset();
+  EXPECT_EQ(last.body, "first");
+  EXPECT_TRUE(last.has("Connection: close\r\n")) << last.head;
+  RawConnection waiting(port);
+  ASSERT_TRUE(waiting.is_open());
+  ASSERT_TRUE(waiting.send(get("/who")));
+  stopper.join();
+  first.reset();
+  const auto second = start_server(named("second"), options);
+  EXPECT_EQ(second->port(), port);
+  EXPECT_EQ(waiting.read().body, "second");
+}
+
 TEST(Server, StopDoesNotWaitForEverAndLatePromisesAreHarmless) {
   Promises promises;
   auto server = start_server({make_route("POST", "/later", promises.handler())});

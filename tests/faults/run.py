@@ -30,6 +30,7 @@ import lifecycle
 import record_faults
 import scoring
 import slow_clients
+import swapping
 from demands import Failed, demand, demand_whole, run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -521,6 +522,11 @@ def test_score_goes_on(program):
     scoring.test_score_goes_on(program, make_project)
 
 
+def test_nobody_is_refused_while_things_change(program):
+    """Versions and project files are exchanged under load, and each request is answered."""
+    swapping.test_nobody_is_refused_while_things_change(program, make_project)
+
+
 TESTS = [
     test_record_kills,
     test_record_disk_faults,
@@ -537,6 +543,7 @@ TESTS = [
     *lifecycle.TESTS,
     *healing_faults.TESTS,
     test_score_goes_on,
+    test_nobody_is_refused_while_things_change,
 ]
 
 

@@ -139,6 +139,9 @@ Status serve_verb(const Arguments& arguments) {
   std::fflush(stdout);
   settings.port = server->port();
   for (int received = 0; sigwait(&signals, &received) == 0 && received == SIGUSR1;) {
+    Result<std::shared_ptr<const Listening>> kept = server->make_way();
+    if (!kept) base::log_warning("serve", base::render(kept.error()));
+    settings.listening = kept ? *std::move(kept) : nullptr;
     server.reset();
     server = TRY(start_again(settings, project, arguments));
   }
