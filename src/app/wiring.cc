@@ -12,6 +12,7 @@
 #include "api/access_rules.h"
 #include "api/grpc/grpc_server.h"
 #include "api/predict/parquet_rows.h"
+#include "api/predict/refusals.h"
 #include "api/route_list.h"
 #include "api/server_rooms.h"
 #include "app/life_of_a_row.h"
@@ -409,6 +410,7 @@ Status RunningServer::State::open_doors(const ServerSettings& settings) {
   options.token = home->token();
   options.clock_is_manual = manual_clock != nullptr;
   options.no_route = api::mlflow_no_route;
+  options.reword = api::reword_refusal;
   options.body_folder = TRY(home->make_staging("bodies"));
   server = TRY(http::Server::start(options, TRY(http::Router::make(std::move(routes)))));
   if (settings.predict_port) TRY(open_predict_door(settings, *settings.predict_port));
@@ -424,6 +426,7 @@ Status RunningServer::State::open_predict_door(const ServerSettings& settings, c
   options.hosts_allowed = settings.hosts_allowed;
   options.answers_any_host = wanted.is_container;
   if (!wanted.is_container) options.tls = tls;
+  options.reword = api::reword_refusal;
   std::vector<http::Route> routes = api::container_routes(*rooms, wanted.contract, TRIMTAB_VERSION);
   // A platform that runs a container lets nobody in but itself.
   if (!wanted.is_container && office->must_sign_in) {

@@ -76,6 +76,8 @@ class ClientConnection final : public LiveConnection {
   void send_part();
   void part_read(Result<std::string> bytes, ReplyFile rest);
   void answer(Reply reply);
+  void refuse(Reply reply);
+  bool refuse_and_end(Reply reply);
   bool answer_and_end(Reply reply);
 
   bool flush();
@@ -245,12 +247,12 @@ bool ClientConnection::settle_head() {
                             reader_.body_size() > kSkippedBody;
   if (!goes_to_file && reader_.body_size() > shared_.options.body_bytes_max) {
     reader_.refuse_large_body();
-    return answer_and_end(refusal_ ? *std::move(refusal_) : error_reply(reader_.refusal()));
+    return refuse_and_end(refusal_ ? *std::move(refusal_) : error_reply(reader_.refusal()));
   }
-  if (goes_to_file && (refusal_ = receive_file())) return answer_and_end(*std::move(refusal_));
+  if (goes_to_file && (refusal_ = receive_file())) return refuse_and_end(*std::move(refusal_));
   if (reader_.has_whole_body()) return true;
   const bool is_long = reader_.is_chunked() || reader_.body_size() > kSkippedBody;
-  if (refusal_ && (is_long || reader_.expects_continue())) return answer_and_end(*std::move(refusal_));
+  if (refusal_ && (is_long || reader_.expects_continue())) return refuse_and_end(*std::move(refusal_));
   if (reader_.expects_continue()) output_ += "HTTP/1.1 100 Continue\r\n\r\n";
   return true;
 }
@@ -329,7 +331,7 @@ void ClientConnection::stored(const Status& status) {
   if (status) {
     reader_.take_part();
   } else {
-    answer_and_end(error_reply(status.error()));
+    refuse_and_end(error_reply(status.error()));
   }
   advance();
 }
@@ -366,7 +368,7 @@ void ClientConnection::part_read(Result<std::string> bytes, ReplyFile rest) {
 // The request is complete. True when it has its answer already.
 bool ClientConnection::handle() {
   if (refusal_) {
-    answer(*std::move(refusal_));
+    refuse(*std::move(refusal_));
     return true;
   }
   phase_ = Phase::handling;
@@ -398,7 +400,7 @@ bool ClientConnection::handle_in_pool(std::shared_ptr<Ticket> ticket) {
   is_awaited_ = false;
   ticket->settle();  // Nobody else will.
   const std::string waiting = std::to_string(shared_.pool.waiting());
-  answer(
+  refuse(
       refusal(ErrorCode::busy, "the server is busy: " + waiting + " requests wait", "try again in a moment"));
   return true;
 }
@@ -408,6 +410,18 @@ void ClientConnection::delivered(Reply reply) {
   if (phase_ == Phase::closed) return retire_when_over();
   answer(std::move(reply));
   advance();
+}
+
+// A refusal of the server's own, of a request whose head is known.
+void ClientConnection::refuse(Reply reply) {
+  if (shared_.options.reword) shared_.options.reword(reader_.request(), reply);
+  answer(std::move(reply));
+}
+
+bool ClientConnection::refuse_and_end(Reply reply) {
+  keep_alive_ = false;
+  refuse(std::move(reply));
+  return false;
 }
 
 bool ClientConnection::answer_and_end(Reply reply) {

@@ -193,6 +193,23 @@ TEST_F(Refusals, UnknownPaths) {
   EXPECT_EQ(ask(get("http://localhost/echo")).status, 400);
 }
 
+// Whatever the refusal is for.
+TEST_F(Refusals, AreRewordedByWhoeverWiresTheServer) {
+  ServerOptions options;
+  options.body_bytes_max = 100'000;
+  options.reword = [](const Request& request, Reply& reply) {
+    if (request.path == "/echo") reply.body = "theirs: " + std::to_string(reply.status);
+  };
+  server_ = start(options);
+  EXPECT_EQ(ask("PATCH /echo HTTP/1.1\r\nHost: localhost\r\n\r\n").body, "theirs: 405");
+  EXPECT_EQ(ask("GET /echo HTTP/1.1\r\nHost: example.com\r\n\r\n").body, "theirs: 403");
+  EXPECT_EQ(ask(post("/echo", "x", "Content-Type: image/png\r\n")).body, "theirs: 415");
+  EXPECT_EQ(ask("POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Length: 200000\r\n\r\n").body,
+            "theirs: 413");
+  EXPECT_EQ(ask(get("/nothing")).message(), "there is nothing at '/nothing'");
+  EXPECT_EQ(ask(get("/echo")).status, 200);
+}
+
 // Clients of another server's API expect its words, under the paths of that API alone.
 TEST_F(Refusals, UnknownPathsInTheWordsOfWhoeverWiresTheServer) {
   ServerOptions options;

@@ -3,6 +3,7 @@
 #include "api/predict/mlflow_scoring.h"
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
+#include "api/predict/refusals.h"
 
 namespace trimtab::api {
 namespace {
@@ -58,7 +59,7 @@ std::vector<http::Route> databricks_routes(ServerRooms& rooms) {
             invoke)};
   routes.back().handler = predict_handler(
       rooms, [&rooms](const http::Request& request) { return invoke(rooms, request); },
-      mlflow_scoring_refusal);
+      [](const http::Request&, const Error& error) { return mlflow_scoring_refusal(error); });
   routes.back().request_schema = rows_schema();
   routes.back().reply_schema = predictions_schema();
   routes.back().content_types = {"*/*"};

@@ -43,10 +43,14 @@ http::Route quick_route(const ServerRooms& rooms, const RouteWords& words, Answe
 // Answers short requests where their connection lives. Long ones, of which a single one takes milliseconds,
 // wait in a bounded queue for a thread of their own, so that they do not delay the others; a request that
 // waits there for longer than its X-Trimtab-Deadline-Ms, or the endpoint's `deadline`, is refused (503), and
-// so is one that finds the queue full. `refuse` words these refusals.
-using Refuser = http::Reply (*)(const Error&);
+// so is one that finds the queue full. `refuse` words these refusals; `endpoint_of` says whose deadline
+// holds.
+using Refuser = http::Reply (*)(const http::Request&, const Error&);
+using EndpointOf = std::string (*)(const http::Request&);
+std::string first_path_value(const http::Request& request);  // "": the path has none.
 http::Handler predict_handler(const ServerRooms& rooms,
-                              std::function<http::Reply(const http::Request&)> answer, Refuser refuse);
+                              std::function<http::Reply(const http::Request&)> answer, Refuser refuse,
+                              EndpointOf endpoint_of = first_path_value);
 
 struct InferenceOptions {
   // MLflow's servers drop columns that the model's signature does not have; their clients rely on it.

@@ -4,6 +4,7 @@
 #include "api/predict/inference.h"
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
+#include "api/predict/refusals.h"
 #include "api/predict/reply_shapes.h"
 
 namespace trimtab::api {
@@ -11,29 +12,8 @@ namespace {
 
 constexpr const char* kVariant = "champion";  // The one production variant that every endpoint has.
 
-bool is_aws_caller(const http::Request& request) {
-  return request.header("Authorization").starts_with("AWS4-HMAC-SHA256");
-}
-
-// Refusals of the service itself are ValidationError, those of a model container ModelError with what the
-// container said. Names and members are those of the service model that botocore reads.
-http::Reply aws_refusal(const Error& error) {
-  const http::Reply ours = http::error_reply(error);
-  const std::string text = error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
-  if (error.code == ErrorCode::not_found || error.code == ErrorCode::unsupported) {
-    http::Reply reply = http::Reply::json(Json::object({{"Message", text}}), 400);
-    reply.headers.emplace_back("x-amzn-ErrorType", "ValidationError");
-    return reply;
-  }
-  const std::string kind = ours.status >= 500 ? "server" : "client";
-  http::Reply reply = http::Reply::json(
-      Json::object({{"Message", "Received " + kind + " error (" + std::to_string(ours.status) +
-                                    ") from primary with message \"" + text + "\"."},
-                    {"OriginalStatusCode", ours.status},
-                    {"OriginalMessage", text}}),
-      424);
-  reply.headers.emplace_back("x-amzn-ErrorType", "ModelError");
-  return reply;
+http::Reply refusal_for(const http::Request& request, const Error& error) {
+  return is_aws_caller(request) ? aws_refusal(error) : http::error_reply(error);
 }
 
 // A model that a multi-model endpoint is to use, as its archive's name. An endpoint of ours has one model.
@@ -75,11 +55,9 @@ std::vector<http::Route> invocation_routes(ServerRooms& rooms) {
                rooms,
                [&rooms](const http::Request& request) {
                  Result<http::Reply> reply = answer_invocation(rooms, request);
-                 if (reply) return std::move(*reply);
-                 return is_aws_caller(request) ? aws_refusal(reply.error())
-                                               : http::error_reply(reply.error());
+                 return reply ? std::move(*reply) : refusal_for(request, reply.error());
                },
-               [](const Error& error) { return http::error_reply(error); }),
+               refusal_for),
            .content_types = row_media_types()}};
 }
 

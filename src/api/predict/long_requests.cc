@@ -40,7 +40,8 @@ struct KeptRequest {
 };
 
 // How long the request may wait. Nothing: as long as it takes. Errors: malformed.
-Result<std::optional<TimeUs>> patience_of(const ServerRooms& rooms, const http::Request& request) {
+Result<std::optional<TimeUs>> patience_of(const ServerRooms& rooms, const http::Request& request,
+                                          const std::string& endpoint) {
   const std::string_view text = request.header("X-Trimtab-Deadline-Ms");
   std::int64_t milliseconds = 0;
   const auto [end, wrong] = std::from_chars(text.data(), text.data() + text.size(), milliseconds);
@@ -50,8 +51,7 @@ Result<std::optional<TimeUs>> patience_of(const ServerRooms& rooms, const http::
                 "X-Trimtab-Deadline-Ms is no whole number of milliseconds: '" + std::string(text) + "'");
   }
   if (!text.empty()) return std::optional<TimeUs>(milliseconds * 1000);
-  const Result<heal::Ward*> ward =
-      request.path_values.empty() ? only_ward(rooms) : rooms.ward(request.path_values[0]);
+  const Result<heal::Ward*> ward = endpoint.empty() ? only_ward(rooms) : rooms.ward(endpoint);
   return ward ? (*ward)->declared().deadline : std::optional<TimeUs>();
 }
 
@@ -68,6 +68,15 @@ Status read_parquet_body(const ServerRooms& rooms, KeptRequest& request) {
   return {};
 }
 
+// Nothing: the body is what it says it is.
+std::optional<Error> compressed(const http::Request& request) {
+  const std::string_view encoding = request.header("Content-Encoding");
+  if (encoding.empty() || http::equal_without_case(encoding, "identity")) return std::nullopt;
+  return Error{ErrorCode::unsupported,
+               "a compressed body (Content-Encoding: " + http::shown(encoding) + ") is not taken here",
+               "send it as it is", std::nullopt, nullptr};
+}
+
 Error too_many() {
   return {ErrorCode::busy, "too many long requests for predictions are waiting",
           "send it again a little later", std::nullopt, nullptr};
@@ -75,25 +84,31 @@ Error too_many() {
 
 }  // namespace
 
+std::string first_path_value(const http::Request& request) {
+  return request.path_values.empty() ? "" : request.path_values[0];
+}
+
 http::Handler predict_handler(const ServerRooms& rooms,
-                              std::function<http::Reply(const http::Request&)> answer, Refuser refuse) {
-  return [&rooms, answer = std::move(answer), refuse](const http::Request& request,
-                                                      http::ReplyPromise promise) -> http::Answer {
+                              std::function<http::Reply(const http::Request&)> answer, Refuser refuse,
+                              EndpointOf endpoint_of) {
+  return [&rooms, answer = std::move(answer), refuse, endpoint_of](
+             const http::Request& request, http::ReplyPromise promise) -> http::Answer {
+    if (const std::optional<Error> refused = compressed(request)) return refuse(request, *refused);
     const bool is_parquet = is_parquet_body(request);
     if (request.body.size() < kLongBytes && !is_parquet) return answer(request);
-    const Result<std::optional<TimeUs>> patience = patience_of(rooms, request);
-    if (!patience) return refuse(patience.error());
+    const Result<std::optional<TimeUs>> patience = patience_of(rooms, request, endpoint_of(request));
+    if (!patience) return refuse(request, patience.error());
     auto kept = std::make_shared<KeptRequest>(request);
     const TimeUs arrived = base::steady_now();
     const bool is_taken = rooms.long_requests->submit(
         [&rooms, kept, is_parquet, arrived, patience = *patience, answer, refuse, promise]() mutable {
           const TimeUs waited = base::steady_now() - arrived;
-          if (patience && waited > *patience) return promise.send(refuse(too_late(waited)));
+          if (patience && waited > *patience) return promise.send(refuse(kept->view, too_late(waited)));
           if (const Status read = is_parquet ? read_parquet_body(rooms, *kept) : Status(); !read)
-            return promise.send(refuse(read.error()));
+            return promise.send(refuse(kept->view, read.error()));
           promise.send(answer(kept->view));
         });
-    if (!is_taken) return refuse(too_many());
+    if (!is_taken) return refuse(request, too_many());
     return http::Pending{};
   };
 }

@@ -1,34 +1,11 @@
 #include "api/predict/mlflow_scoring.h"
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
+#include "api/predict/refusals.h"
 #include "api/predict/reply_shapes.h"
 
 namespace trimtab::api {
 namespace {
-
-constexpr std::string_view kNoDialect = "The input must be a JSON dictionary";
-
-std::string with_hint(const Error& error) {
-  return error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
-}
-
-// MLflow tells a table of the wrong columns from one with wrong values in it.
-struct Worded {
-  std::string code;
-  std::string message;
-};
-Worded worded(const Error& error) {
-  const std::string text = with_hint(error);
-  const std::string code(base::error_row(error.code).mlflow_code);
-  if (error.code == ErrorCode::malformed && !error.message.starts_with(kNoDialect)) {
-    return {code, "Ensure that input is a valid JSON formatted string. Error: '" + text + "'"};
-  }
-  if (error.code != ErrorCode::invalid) return {code, text};
-  if (!error.message.starts_with("row ")) {
-    return {code, "Failed to predict data. \nError: Failed to enforce schema of data. Error: " + text};
-  }
-  return {"BAD_REQUEST", "Invalid input. Data is not compatible with model signature. " + text};
-}
 
 http::Reply wrong_type(const http::Request& request) {
   const std::string sent(request.header("Content-Type"));
@@ -56,17 +33,11 @@ http::Reply mlflow_ping(const ServerRooms& rooms) {
   return {all_serve(rooms) ? 200 : 404, "application/json", "\n", {}};
 }
 
-http::Reply mlflow_scoring_refusal(const Error& error) {
-  const Worded words = worded(error);
-  return http::Reply::json(Json::object({{"error_code", words.code}, {"message", words.message}}),
-                           base::error_row(error.code).http_status);
-}
-
 http::Reply mlflow_score(const Result<heal::Ward*>& ward, const http::Request& request) {
   if (!ward) {
     Error error = ward.error();
     const std::string code(base::error_row(error.code).mlflow_code);
-    return http::Reply::json(Json::object({{"error_code", code}, {"message", with_hint(error)}}),
+    return http::Reply::json(Json::object({{"error_code", code}, {"message", text_of(error)}}),
                              base::error_row(error.code).http_status);
   }
   ReplyShape shape = reply_shape(request.header("Accept"));
@@ -88,7 +59,7 @@ std::vector<http::Route> mlflow_scoring_routes(ServerRooms& rooms) {
        .reply_schema = predictions_schema(),
        .handler = predict_handler(
            rooms, [&rooms](const http::Request& request) { return mlflow_score(only_ward(rooms), request); },
-           mlflow_scoring_refusal),
+           [](const http::Request&, const Error& error) { return mlflow_scoring_refusal(error); }),
        // So that another type is refused in MLflow's words; none but rows is read.
        .content_types = {"*/*"}}};
 }

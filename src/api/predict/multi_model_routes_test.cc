@@ -18,6 +18,24 @@ TEST(MultiModel, EndpointsAreItsModels) {
   EXPECT_EQ(world.post("/models/lat/invoke", R"({"inputs":{"x":[1]}})").status, 404);
 }
 
+TEST(MultiModel, ModelsAreListedInPages) {
+  ServedProject world(true, "  second: {model: m}\n  third: {model: m}\n");
+  const auto names = [&world](const std::string& query) {
+    const Answered page = world.get("/models" + query);
+    std::string text;
+    for (const Json& model : page.body["models"].as_array()) text += model.text_or("modelName") + " ";
+    return text + page.body.text_or("nextPageToken", "-");
+  };
+  EXPECT_EQ(names(""), "late second third -");
+  EXPECT_EQ(names("?limit=2"), "late second 2");
+  EXPECT_EQ(names("?limit=2&next_page_token=2"), "third -");
+  EXPECT_EQ(names("?next_page_token=99"), "-");
+  const Answered wrong = world.get("/models?limit=all");
+  EXPECT_EQ(wrong.status, 400);
+  EXPECT_TRUE(wrong.body.text_or("message").find("limit is no whole number: 'all'") != std::string::npos)
+      << wrong.text;
+}
+
 TEST(MultiModel, NothingIsLoadedOrUnloadedOnRequest) {
   ServedProject world;
   const Answered loaded = world.post("/models", R"({"model_name":"late",)"
@@ -33,6 +51,7 @@ TEST(MultiModel, NothingIsLoadedOrUnloadedOnRequest) {
   EXPECT_EQ(gone.body.text_or("message"),
             "no model is unloaded on request (remove the endpoint from trimtab.yaml and apply it)");
   EXPECT_EQ(world.post("/models", "{").status, 400);
+  EXPECT_EQ(world.post("/models", "{}").status, 400);
 }
 
 }  // namespace

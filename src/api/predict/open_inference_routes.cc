@@ -6,16 +6,14 @@
 #include "api/predict/oip_tensors.h"
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
+#include "api/predict/refusals.h"
 
 namespace trimtab::api {
 namespace {
 
-http::Reply refusal(const Error& error) {
-  const std::string text = error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
-  return http::Reply::json(Json::object({{"error", text}}), base::error_row(error.code).http_status);
+http::Reply worded(Result<http::Reply> reply) {
+  return reply ? std::move(*reply) : oip_refusal(reply.error());
 }
-
-http::Reply worded(Result<http::Reply> reply) { return reply ? std::move(*reply) : refusal(reply.error()); }
 
 // The model that the path names.
 Result<heal::Ward*> model_of(const ServerRooms& rooms, const http::Request& request) {
@@ -55,6 +53,22 @@ Result<http::Reply> model_ready(const ServerRooms& rooms, const http::Request& r
   heal::Ward& ward = *TRY(model_of(rooms, request));
   const bool ready = served_version(ward).has_value();
   return http::Reply::json(Json::object({{"name", ward.name()}, {"ready", ready}}), ready ? 200 : 503);
+}
+
+// Triton's list of what its repository holds, which other servers of the protocol have as well.
+Result<http::Reply> repository_index(const ServerRooms& rooms, const http::Request& request) {
+  const Json wish = request.body.empty() ? Json::object() : TRY(base::parse_json(request.body));
+  const bool only_ready = wish.bool_or("ready");
+  Json models = Json::array();
+  for (const auto& ward : rooms.wards) {
+    const std::optional<std::string> version = served_version(*ward);
+    if (only_ready && !version) continue;
+    models.push(Json::object({{"name", ward->name()},
+                              {"version", version.value_or("")},
+                              {"state", version ? "READY" : "UNAVAILABLE"},
+                              {"reason", version ? "" : "no version serves here yet"}}));
+  }
+  return http::Reply::json(models);
 }
 
 Result<std::optional<std::size_t>> json_size_of(const http::Request& request) {
@@ -103,9 +117,11 @@ http::Route get(const std::string& path, const std::string& summary, Answerer an
 }
 
 http::Route infer_route(const ServerRooms& rooms, const std::string& path) {
-  http::Route route = get(path, "Predicts for the rows of tensors, one for each column",
-                          [&rooms](const http::Request& request) { return infer_tensors(rooms, request); });
+  http::Route route = get(path, "Predicts for the rows of tensors, one for each column", {});
   route.method = "POST";
+  route.handler = predict_handler(
+      rooms, [&rooms](const http::Request& request) { return worded(infer_tensors(rooms, request)); },
+      [](const http::Request&, const Error& error) { return oip_refusal(error); });
   route.request_schema = Json::object({{"type", "object"}, {"required", Json::array().push("inputs")}});
   route.content_types = {"application/json", "application/octet-stream"};
   return route;
@@ -124,6 +140,9 @@ std::vector<http::Route> open_inference_routes(ServerRooms& rooms, const std::st
             const bool ready = all_serve(rooms);
             return http::Reply::json(Json::object({{"ready", ready}}), ready ? 200 : 503);
           })};
+  routes.push_back(get("/v2/repository/index", "The endpoints, as Triton lists its repository",
+                       [&rooms](const http::Request& request) { return repository_index(rooms, request); }));
+  routes.back().method = "POST";
   for (const std::string model : {"/v2/models/{name}", "/v2/models/{name}/versions/{version}"}) {
     routes.push_back(get(model, "An endpoint's columns as tensors",
                          [&rooms](const http::Request& request) { return describe(rooms, request); }));

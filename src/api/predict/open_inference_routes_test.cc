@@ -26,6 +26,16 @@ TEST(OpenInference, TheServerAndItsModelsSayWhatTheyAre) {
             R"({"name":"prediction_ids","datatype":"BYTES","shape":[-1]}]})");
 }
 
+TEST(OpenInference, TheRepositoryIsTheEndpoints) {
+  ServedProject world(true, "  second: {model: m}\n");
+  const std::string late = R"({"name":"late","version":"2","state":"READY","reason":""})";
+  const std::string second =
+      R"({"name":"second","version":"","state":"UNAVAILABLE","reason":"no version serves here yet"})";
+  EXPECT_EQ(world.post("/v2/repository/index", "").text, "[" + late + "," + second + "]");
+  EXPECT_EQ(world.post("/v2/repository/index", R"({"ready":true})").text, "[" + late + "]");
+  EXPECT_EQ(world.post("/v2/repository/index", "{").status, 400);
+}
+
 TEST(OpenInference, ARequestIsAnsweredByItsIdOnce) {
   ServedProject world;
   const char* reply = R"({"model_name":"late","model_version":"2","id":"r1",)"

@@ -4,39 +4,12 @@
 #include "api/predict/mlflow_scoring.h"
 #include "api/predict/predict_routes.h"
 #include "api/predict/predict_schemas.h"
+#include "api/predict/refusals.h"
 #include "base/json_view.h"
 #include "serve/answer_text.h"
 
 namespace trimtab::api {
 namespace {
-
-// google.rpc.Code's name for a status of HTTP.
-std::string rpc_code(int status) {
-  switch (status) {
-    case 400:
-    case 413:
-      return "INVALID_ARGUMENT";
-    case 404:
-      return "NOT_FOUND";
-    case 409:
-      return "ALREADY_EXISTS";
-    case 501:
-      return "UNIMPLEMENTED";
-    case 503:
-      return "UNAVAILABLE";
-    default:
-      return "INTERNAL";
-  }
-}
-
-http::Reply vertex_refusal(const Error& error) {
-  const int status = base::error_row(error.code).http_status;
-  const std::string text = error.hint.empty() ? error.message : error.message + " (" + error.hint + ")";
-  return http::Reply::json(
-      Json::object(
-          {{"error", Json::object({{"code", status}, {"message", text}, {"status", rpc_code(status)}})}}),
-      status);
-}
 
 // The members of google.cloud.aiplatform.v1.PredictResponse; the ids by which labels are sent are metadata.
 std::string vertex_reply(const std::string& endpoint, const std::string& model,
@@ -95,15 +68,21 @@ http::Reply reply_to(Result<std::string> body) {
 }
 
 // The last step of the path is "endpoint:method".
+std::string called_endpoint(const http::Request& request) {
+  const std::string& step = request.path_values.back();
+  return step.substr(0, step.rfind(':'));
+}
+
 http::Reply call(const ServerRooms& rooms, const http::Request& request) {
   const std::string& step = request.path_values.back();
   const std::size_t colon = step.rfind(':');
   const std::string method = colon == std::string::npos ? "" : step.substr(colon + 1);
   if (method != "predict") {
     return vertex_refusal({ErrorCode::not_found, "an endpoint has no method '" + method + "'",
-                           "call …/endpoints/" + step.substr(0, colon) + ":predict", std::nullopt, nullptr});
+                           "call …/endpoints/" + called_endpoint(request) + ":predict", std::nullopt,
+                           nullptr});
   }
-  return reply_to(predict(rooms.ward(step.substr(0, colon)), request));
+  return reply_to(predict(rooms.ward(called_endpoint(request)), request));
 }
 
 http::Route predict_route(const std::string& path, const std::string& summary, http::Handler handler) {
@@ -120,9 +99,9 @@ http::Route predict_route(const std::string& path, const std::string& summary, h
 }  // namespace
 
 std::vector<http::Route> vertex_routes(ServerRooms& rooms) {
-  const auto handler = [&rooms](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
-    return call(rooms, request);
-  };
+  const http::Handler handler = predict_handler(
+      rooms, [&rooms](const http::Request& request) { return call(rooms, request); },
+      [](const http::Request&, const Error& error) { return vertex_refusal(error); }, called_endpoint);
   return {
       predict_route("/v1/endpoints/{call}", "Predicts, as Vertex AI does: {name}:predict", handler),
       predict_route("/v1/projects/{project}/locations/{location}/endpoints/{call}",
@@ -144,9 +123,10 @@ std::vector<http::Route> vertex_container_routes(ServerRooms& rooms, const Conta
   if (!contract.predict_route.empty()) {
     routes.push_back(predict_route(
         contract.predict_route, "Predicts with the only endpoint of this home, as Vertex AI asks a container",
-        [&rooms](const http::Request& request, const http::ReplyPromise&) -> http::Answer {
-          return reply_to(predict(only_ward(rooms), request));
-        }));
+        predict_handler(
+            rooms,
+            [&rooms](const http::Request& request) { return reply_to(predict(only_ward(rooms), request)); },
+            [](const http::Request&, const Error& error) { return vertex_refusal(error); })));
   }
   return routes;
 }
