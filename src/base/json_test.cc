@@ -132,6 +132,17 @@ TEST(Json, MembersAreFoundAndReplacedInPlace) {
   EXPECT_EQ(Json(3).find("d"), nullptr);
 }
 
+TEST(Json, SaysThatItHasNoNumberThatIsNone) {
+  for (const std::string_view text : {"[NaN]", "{\"a\":-Infinity}", "[Infinity]", R"({"a\"b":NaN})"}) {
+    const Error error = parse_json(text).error();
+    EXPECT_EQ(error.message, "the JSON text is not valid: JSON has no NaN and no Infinity") << text;
+    EXPECT_EQ(error.hint, "send null for a value that is not known");
+  }
+  EXPECT_EQ(
+      parse_json(R"(["NaN" 1])").error().message,
+      "the JSON text is not valid: a comma, colon, bracket, value or member name is missing or out of place");
+}
+
 TEST(Json, SaysWhatIsWrong) {
   const auto message = [](std::string_view text) { return parse_json(text).error().message; };
   EXPECT_EQ(message(""), "the JSON text is not valid: it is empty");

@@ -240,6 +240,33 @@ std::string_view reason(simdjson::error_code code) {
   }
 }
 
+// Where a number should be: what other languages write for a number that is none.
+bool has_no_number(std::string_view text) {
+  bool is_in_string = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (is_in_string && text[i] == '\\') {
+      ++i;
+    } else if (text[i] == '"') {
+      is_in_string = !is_in_string;
+    } else if (!is_in_string &&
+               (text.substr(i).starts_with("NaN") || text.substr(i).starts_with("Infinity"))) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Error unreadable(std::string_view text, simdjson::error_code code) {
+  if (code == simdjson::TAPE_ERROR || code == simdjson::NUMBER_ERROR || code == simdjson::N_ATOM_ERROR) {
+    if (has_no_number(text)) {
+      Error error = malformed("JSON has no NaN and no Infinity");
+      error.hint = "send null for a value that is not known";
+      return error;
+    }
+  }
+  return malformed(reason(code));
+}
+
 }  // namespace
 
 struct JsonText::State {
@@ -267,7 +294,7 @@ Result<JsonView> JsonText::State::parse(std::string_view text, int depth_max) {
       parser.parse(padded.data(), text.size(), /*realloc_if_needed=*/false).get(root);
   if (failed == simdjson::DEPTH_ERROR) return fail(inspection.too_deep());
   if (failed == simdjson::CAPACITY) return fail(ErrorCode::too_large, "the JSON text is too large");
-  if (failed != simdjson::SUCCESS) return fail(malformed(reason(failed)));
+  if (failed != simdjson::SUCCESS) return fail(unreadable(text, failed));
   TRY(inspection.inspect(root, 0));
   return JsonPlace::view(root);
 }

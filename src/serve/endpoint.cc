@@ -116,6 +116,18 @@ void explain(const Deployment& deployed, Bench& bench, Shape& shape, const std::
   }
 }
 
+// The rows of a request with an id are known by it, unless they have ids of their own.
+Status name_rows(RequestRows& rows, std::string_view id) {
+  if (id.empty()) return {};
+  TRY(check_id_size(id));
+  for (std::size_t row = 0; row < rows.ids.size(); ++row) {
+    if (!rows.ids[row])
+      rows.ids[row] =
+          rows.ids.size() == 1 ? std::string(id) : std::string(id) + "-" + std::to_string(row + 1);
+  }
+  return {};
+}
+
 Error other_input(const std::string& id) {
   return {ErrorCode::conflict, "the prediction id '" + id + "' was used for another input",
           "use an id once, or send the same row again to get the same answer", std::nullopt, nullptr};
@@ -348,9 +360,7 @@ Result<std::string> Endpoint::State::answer_on(const std::shared_ptr<const Deplo
                                                Bench& bench, const PredictRequest& request,
                                                const WriteReply& write) {
   RequestRows& rows = *TRY(bench.reader.read(request.body, request.ignores_unknown));
-  if (!request.inference_id.empty() && rows.rows.rows() == 1 && !rows.ids[0]) {
-    rows.ids[0] = std::string(request.inference_id);
-  }
+  TRY(name_rows(rows, request.inference_id));
   bench.request = requests.fetch_add(1, std::memory_order_relaxed);
   this->rows.fetch_add(static_cast<std::uint64_t>(rows.rows.rows()), std::memory_order_relaxed);
   Shape& shape = *TRY(shape_of(engine, *deployed, bench, rows));

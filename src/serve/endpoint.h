@@ -32,7 +32,7 @@ namespace trimtab::serve {
 
 struct PredictRequest {
   std::string_view body;  // JSON: dataframe_split, dataframe_records, instances (list of objects), inputs.
-  std::string_view inference_id;  // Header X-Amzn-SageMaker-Inference-Id; one row only.
+  std::string_view inference_id;  // Header X-Amzn-SageMaker-Inference-Id; of several rows with "-1", "-2", ….
   bool ignores_unknown = false;   // Columns that nobody knows are passed over, not refused.
   bool explain = false;           // Also when the body has "explain": true.
   bool is_trial = false;  // The champion's answer to a question that nobody has: no id, no log, no memory.

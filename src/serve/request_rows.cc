@@ -23,6 +23,11 @@ Error row_error(std::size_t row, const std::string& words, std::string hint = {}
           nullptr};
 }
 
+Error too_wide() {
+  return {ErrorCode::too_large, "the request has more than " + std::to_string(kColumnsMax) + " columns",
+          "send those that GET …/schema lists", std::nullopt, nullptr};
+}
+
 bool is_dialect(std::string_view name) {
   return name == "dataframe_split" || name == "dataframe_records" || name == "instances" || name == "inputs";
 }
@@ -38,10 +43,11 @@ class Cells {
     explain = false;
     std::string_view dialect;
     JsonView rows;
+    JsonView wish;  // Null: nothing is said.
     int dialects = 0;
     if (body.is_object()) {
       body.each_member([&](std::string_view name, JsonView value) {
-        if (name == "explain") explain = value.kind() == JsonView::Kind::boolean && value.as_bool();
+        if (name == "explain") wish = value;
         if (!is_dialect(name)) return;
         dialect = name;
         rows = value;
@@ -53,9 +59,15 @@ class Cells {
                   "The input must be a JSON dictionary with exactly one of the input fields "
                   "{'dataframe_split', 'dataframe_records', 'instances', 'inputs'}");
     }
-    if (dialect == "dataframe_split") return read_split(rows);
-    if (dialect == "inputs") return read_inputs(rows);
-    return read_records(rows, dialect);
+    TRY(read_wish(wish));
+    if (dialect == "dataframe_split") {
+      TRY(read_split(rows));
+    } else if (dialect == "inputs") {
+      TRY(read_inputs(rows));
+    } else {
+      TRY(read_records(rows, dialect));
+    }
+    return columns.size() > kColumnsMax ? fail(too_wide()) : Status();
   }
 
   std::vector<std::string_view> columns;
@@ -67,6 +79,14 @@ class Cells {
   }
 
  private:
+  Status read_wish(JsonView wish) {
+    if (wish.kind() == JsonView::Kind::null) return {};
+    if (wish.kind() != JsonView::Kind::boolean)
+      return fail(ErrorCode::malformed, "'explain' is true or false, not " + wish.to_json().dump());
+    explain = wish.as_bool();
+    return {};
+  }
+
   Status read_split(JsonView split) {
     const JsonView names = split.find("columns").value_or(JsonView());
     const JsonView data = split.find("data").value_or(JsonView());
@@ -112,6 +132,7 @@ class Cells {
     begins_.push_back(begin);
     std::size_t expected = 0;  // Most records list their members as the one before.
     record.each_member([&](std::string_view name, JsonView value) {
+      if (columns.size() > kColumnsMax) return;  // It is refused: what else there is makes no difference.
       const std::size_t at = column_of(name, expected);
       expected = at + 1;
       if (cells_.size() <= begin + at) cells_.resize(begin + at + 1);
@@ -188,13 +209,19 @@ Error no_such_column(std::string_view name, const RequestColumns& columns) {
 
 Status check_complete(const std::vector<std::string_view>& sent, const RequestColumns& columns) {
   std::string missing;
+  std::string hint;
   for (const table::Column& column : columns.required.columns()) {
     if (std::find(sent.begin(), sent.end(), column.name) != sent.end()) continue;
     missing += (missing.empty() ? "'" : ", '") + column.name + "'";
+    const table::Schema wanted({column});
+    const auto like = std::find_if(
+        sent.begin(), sent.end(), [&wanted](std::string_view name) { return wanted.find(name).has_value(); });
+    if (like != sent.end() && hint.empty())
+      hint = "'" + std::string(*like) + "' is written '" + column.name + "'";
   }
   if (missing.empty()) return {};
   return fail(ErrorCode::invalid, "the request lacks the column " + missing,
-              "null says that a value is not known");
+              hint.empty() ? "null says that a value is not known" : hint);
 }
 
 // What a list of column names means.
@@ -211,6 +238,28 @@ struct Plan {
     return std::equal(names.begin(), names.end(), sent.begin(), sent.end());
   }
 };
+
+// Two values for one cell: which of them is meant, nobody knows.
+Status check_twins(const Plan& plan, std::span<const Cell> values, std::size_t row) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      const bool is_same = plan.at[i] >= 0 ? plan.at[i] == plan.at[j] : plan.names[i] == plan.names[j];
+      if (is_same && values[i].is_there && values[j].is_there)
+        return fail(
+            row_error(row, "the column '" + plan.names[i] + "' is there twice", "send one of the two"));
+    }
+  }
+  return {};
+}
+
+// The id that the row's sender chose; nothing: none.
+Result<std::optional<std::string>> chosen_id(JsonView value, std::size_t row) {
+  if (value.kind() == JsonView::Kind::null) return std::optional<std::string>();
+  if (!value.is_text()) return fail(row_error(row, "prediction_id is no text: " + value.to_json().dump()));
+  const Status is_short = check_id_size(value.as_text());
+  if (!is_short) return fail(row_error(row, is_short.error().message, is_short.error().hint));
+  return value.as_text().empty() ? std::nullopt : std::optional(std::string(value.as_text()));
+}
 
 // Sets a cell. What is plainly of the column's type goes straight in; the batch itself decides on the rest,
 // and has the words for a refusal.
@@ -231,6 +280,12 @@ Status set_cell(table::Batch& rows, int column, int row, JsonView value) {
 }
 
 }  // namespace
+
+Status check_id_size(std::string_view id) {
+  if (id.size() <= kIdBytesMax) return {};
+  return fail(ErrorCode::invalid, "prediction_id has " + std::to_string(id.size()) + " bytes",
+              "an id has at most " + std::to_string(kIdBytesMax));
+}
 
 struct RequestReader::State {
   explicit State(RequestColumns its_columns) : columns(std::move(its_columns)) { forget(); }
@@ -285,8 +340,9 @@ Result<const Plan*> RequestReader::State::plan_of(const std::vector<std::string_
     if (name == kIdColumn) plan.id_at = static_cast<int>(plan.names.size());
     if (name == columns.key) plan.key_at = static_cast<int>(plan.names.size());
     const int at = schema.find(name).value_or(-1);
-    plan.has_twins =
-        plan.has_twins || (at >= 0 && std::find(plan.at.begin(), plan.at.end(), at) != plan.at.end());
+    const bool is_twin = at >= 0 ? std::find(plan.at.begin(), plan.at.end(), at) != plan.at.end()
+                                 : std::find(plan.names.begin(), plan.names.end(), name) != plan.names.end();
+    plan.has_twins = plan.has_twins || is_twin;
     plan.names.emplace_back(name);
     plan.at.push_back(at);
   }
@@ -335,14 +391,12 @@ Status RequestReader::State::fill(const Plan& plan, RequestRows& request) {
     const std::span<const Cell> values = cells.row(number);
     const bool is_whole = !plan.has_twins && values.size() == plan.names.size() &&
                           std::all_of(values.begin(), values.end(), [](const Cell& c) { return c.is_there; });
+    if (plan.has_twins) TRY(check_twins(plan, values, number));
     for (int column = 0; !is_whole && column < rows.schema().size(); ++column) rows.set_null(column, row);
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (!values[i].is_there) continue;
       const JsonView value = values[i].value;
-      if (i == id_at && !value.is_text()) {
-        return fail(row_error(number, "prediction_id is no text: " + value.to_json().dump()));
-      }
-      if (i == id_at) request.ids[number] = std::string(value.as_text());
+      if (i == id_at) request.ids[number] = TRY(chosen_id(value, number));
       if (i == key_at && value.kind() != JsonView::Kind::null) {
         request.keys[number] = value.is_text() ? std::string(value.as_text()) : value.to_json().dump();
       }

@@ -110,6 +110,55 @@ TEST(RequestRows, ARefusalNamesTheRow) {
             "invalid: row 1: prediction_id is no text: 7");
 }
 
+TEST(RequestRows, AnIdThatIsNullOrEmptyIsNoneAndALongOneIsRefused) {
+  const auto with = [](const std::string& id) {
+    return read(R"({"instances":[{"origin":"LGA","distance":733,"ratio":0.5,"night":true,"prediction_id":)" +
+                id + "}]}");
+  };
+  EXPECT_EQ(with("null"), kOneRow);
+  EXPECT_EQ(with("\"\""), kOneRow);
+  const std::string long_one(256, 'i');
+  EXPECT_EQ(with("\"" + long_one + "\""),
+            "origin distance ratio night | " + long_one + ": \"LGA\" 733 0.5 true ");
+  EXPECT_EQ(with("\"" + long_one + "i\""),
+            "invalid: row 1: prediction_id has 257 bytes (an id has at most 256)");
+}
+
+TEST(RequestRows, AColumnThatIsThereTwiceIsRefused) {
+  const auto with = [](const std::string& name, const std::string& value) {
+    return read(R"({"dataframe_split":{"columns":["origin","distance","ratio","night",")" + name +
+                R"("],"data":[["LGA",733,0.5,true,)" + value + "]]}}");
+  };
+  EXPECT_EQ(with("distance", "733"),
+            "invalid: row 1: the column 'distance' is there twice (send one of the two)");
+  EXPECT_EQ(with("arr_delay", "1"), kOneRow);
+  EXPECT_EQ(read(R"({"dataframe_split":{"columns":["origin","distance","ratio","night","prediction_id",)"
+                 R"("prediction_id"],"data":[["LGA",733,0.5,true,"a","b"]]}})"),
+            "invalid: row 1: the column 'prediction_id' is there twice (send one of the two)");
+}
+
+TEST(RequestRows, TooManyColumnsAreRefusedSoon) {
+  std::string record, names, cells;
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string name = "\"c" + std::to_string(i) + '"';
+    record += (i > 0 ? "," : "") + name + ":1";
+    names += (i > 0 ? "," : "") + name;
+    cells += i > 0 ? ",1" : "1";
+  }
+  const std::string wide =
+      "too_large: the request has more than 10000 columns (send those that GET …/schema lists)";
+  EXPECT_EQ(read(R"({"instances":[{)" + record + "}]}"), wide);
+  EXPECT_EQ(read(R"({"inputs":{)" + record + "}}"), wide);
+  EXPECT_EQ(read(R"({"dataframe_split":{"columns":[)" + names + R"(],"data":[[)" + cells + "]]}}"), wide);
+}
+
+TEST(RequestRows, WhetherToExplainIsTrueOrFalse) {
+  const std::string rows = R"("instances":[{"origin":"LGA","distance":733,"ratio":0.5,"night":true}]})";
+  EXPECT_EQ(read(R"({"explain":false,)" + rows), kOneRow);
+  EXPECT_EQ(read(R"({"explain":null,)" + rows), kOneRow);
+  EXPECT_EQ(read(R"({"explain":"true",)" + rows), "malformed: 'explain' is true or false, not \"true\"");
+}
+
 TEST(RequestRows, UnknownAndMissingColumnsAreNamed) {
   EXPECT_EQ(read(R"({"instances":[{"orgin":"a","distance":1,"ratio":1,"night":true}]})"),
             "invalid: there is no column 'orgin' (did you mean 'origin'?)");
@@ -119,7 +168,7 @@ TEST(RequestRows, UnknownAndMissingColumnsAreNamed) {
       read(R"({"instances":[{"origin":"a","night":true}]})"),
       "invalid: the request lacks the column 'distance', 'ratio' (null says that a value is not known)");
   EXPECT_EQ(read(R"({"instances":[{"Origin":"a","distance":1,"ratio":1,"night":true}]})"),
-            "invalid: the request lacks the column 'origin' (null says that a value is not known)");
+            "invalid: the request lacks the column 'origin' ('Origin' is written 'origin')");
   EXPECT_EQ(read(R"({"instances":[{"origin":"a","distance":1,"ratio":1,"night":true},{"origin":"b"}]})"),
             R"(origin distance ratio night | -: "a" 1 1.0 true | -: "b" null null null )")
       << "a column that some rows have is known";

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "ingest/cell.h"
+#include "table/utf8.h"
 
 namespace trimtab::api {
 namespace {
@@ -25,9 +26,12 @@ class CsvLines {
     }
     if (rest_.empty()) return false;
     first_line_ = line_;
+    const std::string_view all = rest_;
     do {
       cells.push_back(TRY(read_cell()));
     } while (skip(','));
+    if (!table::is_utf8(all.substr(0, all.size() - rest_.size())))
+      return fail(malformed("it is not in UTF-8"));
     if (rest_.empty() || skip_line_end()) return true;
     return fail(malformed("there is text behind a closing quote"));
   }

@@ -65,6 +65,11 @@ RC_GTEST_PROP(CsvRows, NoTextBringsTheReaderDown, ()) {
   (void)data_of(*rc::gen::container<std::string>(rc::gen::element('"', ',', '\n', '\r', 'a', '1', '\xEF')));
 }
 
+TEST(CsvRows, WhatIsNotUtf8NamesTheLine) {
+  EXPECT_EQ(data_of("a,1,1,true\n\xDC,1,1,true\n"), "line 2 of the CSV: it is not in UTF-8");
+  EXPECT_EQ(data_of("name\n\"\xC3\"\n"), "line 2 of the CSV: it is not in UTF-8");
+}
+
 TEST(CsvRows, NoLinesAreNoRows) {
   EXPECT_EQ(data_of(""), "[]");
   EXPECT_EQ(data_of("\n\n"), "[]");

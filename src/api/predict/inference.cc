@@ -6,6 +6,7 @@
 #include "api/predict/csv_rows.h"
 #include "api/predict/json_lines.h"
 #include "api/predict/predict_schemas.h"
+#include "http/percent.h"
 
 namespace trimtab::api {
 namespace {
@@ -22,6 +23,14 @@ std::vector<std::string> nulls_of(const heal::Ward& ward) {
   }
   const project::Source* source = project.find_source(from);
   return source != nullptr ? source->nulls : std::vector<std::string>{""};
+}
+
+// "True" is what Python's clients make of a flag.
+Result<bool> wants_explanations(const http::Request& request) {
+  const std::optional<std::string> wish = TRY(request.query_value("explain"));
+  if (!wish || http::equal_without_case(*wish, "false") || wish == "0") return false;
+  if (http::equal_without_case(*wish, "true") || wish == "1") return true;
+  return fail(ErrorCode::malformed, "the query parameter 'explain' is true or false, not '" + *wish + "'");
 }
 
 // The body as JSON; `made` keeps what is not the body itself.
@@ -110,8 +119,7 @@ Result<std::string> infer(heal::Ward& ward, const http::Request& request, Infere
                                 .inference_id = request.header("X-Amzn-SageMaker-Inference-Id"),
                                 .ignores_unknown = options.ignores_unknown};
   if (!request.query.empty()) {
-    const std::optional<std::string> explain = TRY(request.query_value("explain"));
-    predict.explain = explain == "true" || explain == "1";
+    predict.explain = TRY(wants_explanations(request));
   }
   const std::string_view declared = request.header("Content-Type");
   // Hot requests are JSON; they are read where they lie.

@@ -51,8 +51,9 @@ TEST(SageMakerRuntime, RowsMayBeCsvWithoutAHeader) {
   const Answered answer = world.send({.path = "/endpoints/late/invocations",
                                       .body = "1\n\n2\n",
                                       .type = "text/csv",
-                                      .headers = {{"X-Amzn-SageMaker-Inference-Id", "ignored-of-two"}}});
+                                      .headers = {{"X-Amzn-SageMaker-Inference-Id", "of-two"}}});
   EXPECT_EQ(answer.body["predictions"].dump(), "[0.75,0.75]") << answer.text;
+  EXPECT_EQ(answer.body["prediction_ids"].dump(), R"(["of-two-1","of-two-2"])");
   EXPECT_EQ(
       world.send({.path = "/endpoints/late/invocations", .body = "1,2\n", .type = "text/csv"}).refusal(),
       "malformed: line 1 of the CSV: it has 2 cells for 1 columns (without a header the columns are x)");

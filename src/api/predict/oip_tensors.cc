@@ -10,6 +10,7 @@
 
 #include "base/json_view.h"
 #include "serve/answer_text.h"
+#include "table/utf8.h"
 
 namespace trimtab::api {
 namespace {
@@ -137,8 +138,13 @@ Status append_texts(std::string& out, const Tensor& tensor, std::string_view byt
     std::memcpy(&length, bytes.data(), sizeof length);
     bytes.remove_prefix(sizeof length);
     if (bytes.size() < length) return fail(wrong_size(tensor, size));
+    const std::string_view text = bytes.substr(0, length);
+    if (!table::is_utf8(text)) {
+      return fail(
+          tensor_error(tensor.name, "has a text that is not in UTF-8, in row " + std::to_string(row + 1)));
+    }
     if (row > 0) out += ',';
-    base::append_json_string(out, bytes.substr(0, length));
+    base::append_json_string(out, text);
     bytes.remove_prefix(length);
   }
   return bytes.empty() ? Status() : Status(fail(wrong_size(tensor, size)));
@@ -316,6 +322,16 @@ std::string ids_as_bytes(const serve::Answers& answers) {
   return bytes;
 }
 
+namespace {
+
+Result<std::string> request_id(JsonView request) {
+  const JsonView id = request.find("id").value_or(JsonView());
+  if (id.kind() == JsonView::Kind::null || id.is_text()) return std::string(text_of(request, "id"));
+  return fail(malformed("'id' is no text: " + id.to_json().dump()));
+}
+
+}  // namespace
+
 Result<OipRequest> read_oip_request(std::string_view body, std::optional<std::size_t> json_size) {
   const std::size_t size = json_size.value_or(body.size());
   if (size > body.size()) {
@@ -327,7 +343,7 @@ Result<OipRequest> read_oip_request(std::string_view body, std::optional<std::si
   const JsonView inputs = request.find("inputs").value_or(JsonView());
   if (!inputs.is_array()) return fail(malformed("the request has no list 'inputs'"));
   OipRequest read;
-  read.id = std::string(text_of(request, "id"));
+  read.id = TRY(request_id(request));
   InputReader reader(body.substr(size));
   Status status;
   inputs.each_item([&](JsonView input) {

@@ -100,6 +100,9 @@ TEST(OipTensors, WhatIsWrongIsSaid) {
        "the tensor 'x' has 5 bytes, which are not 1 values of BYTES"},
       {binary_of("BYTES", 1, 5), std::string("\0\0\0\0a", 5),
        "the tensor 'x' has 5 bytes, which are not 1 values of BYTES"},
+      {binary_of("BYTES", 2, 10), std::string("\1\0\0\0a\1\0\0\0\xFF", 10),
+       "the tensor 'x' has a text that is not in UTF-8, in row 2"},
+      {R"({"id":5,"inputs":[]})", "", "'id' is no text: 5"},
       {binary_of("INT8", 9, 9), "1", "the tensor 'x' has a binary_data_size of 9; 1 bytes are left"},
       {binary_of("INT8", 1, 1), "12", "1 bytes behind the last tensor are nobody's"},
       {R"({"inputs":[{"name":"x","datatype":"INT8","shape":[1],"data":[1]},)"

@@ -68,5 +68,16 @@ TEST(PredictRoutes, AnEndpointThatIsNotThereIsNamedWithTheOneThatWasMeant) {
   EXPECT_EQ(world.get(kDoor).status, 405);
 }
 
+TEST(PredictRoutes, WhetherToExplainIsTrueOrFalse) {
+  ServedProject world;
+  const auto ask = [&world](const std::string& flag) {
+    return world.post("/endpoints/late/invocations?explain=" + flag, R"({"instances":[{"x":1}]})");
+  };
+  EXPECT_TRUE(ask("True").body["explanations"].is_array());
+  EXPECT_TRUE(ask("1").body["explanations"].is_array());
+  EXPECT_TRUE(ask("false").body["explanations"].is_null());
+  EXPECT_EQ(ask("yes").refusal(), "malformed: the query parameter 'explain' is true or false, not 'yes'");
+}
+
 }  // namespace
 }  // namespace trimtab::api

@@ -16,6 +16,14 @@ Result<std::string> rows_of(const Json& body) {
     return fail(ErrorCode::malformed, "'row' is an object and 'changes' a list of objects",
                 R"(send {"row":{"column":value,…},"changes":[{"column":other},…]})");
   }
+  if (row.as_object().size() > serve::kColumnsMax)
+    return fail(ErrorCode::too_large,
+                "'row' has more than " + std::to_string(serve::kColumnsMax) + " columns");
+  // Each change is a copy of the row, so they are counted before they are made.
+  if (changes.is_array() && changes.as_array().size() >= serve::Endpoint::kExplainedMax) {
+    return fail(ErrorCode::too_large, "there are " + std::to_string(changes.as_array().size()) + " changes",
+                "send at most " + std::to_string(serve::Endpoint::kExplainedMax - 1) + " at once");
+  }
   Json rows = Json::array();
   rows.push(row);
   for (std::size_t i = 0; changes.is_array() && i < changes.as_array().size(); ++i) {
@@ -23,6 +31,9 @@ Result<std::string> rows_of(const Json& body) {
     if (!change.is_object()) {
       return fail(ErrorCode::malformed,
                   "change " + std::to_string(i + 1) + " is no object: " + change.dump());
+    }
+    if (change.as_object().size() > serve::kColumnsMax) {
+      return fail(ErrorCode::too_large, "change " + std::to_string(i + 1) + " has too many columns");
     }
     Json changed = row;
     for (const auto& [name, value] : change.as_object()) changed.set(name, value);

@@ -47,5 +47,22 @@ TEST(Explanations, AreGivenOnRequest) {
   }
 }
 
+TEST(WhatIf, TooManyChangesAndColumnsAreRefused) {
+  ServedProject world;
+  std::string changes = "{}";
+  for (int i = 1; i < 100; ++i) changes += ",{}";
+  EXPECT_EQ(world.post("/api/v1/endpoints/late/what-if", R"({"row":{"x":1},"changes":[)" + changes + "]}")
+                .refusal(),
+            "too_large: there are 100 changes (send at most 99 at once)");
+  std::string wide = R"({"x":1)";
+  for (int i = 0; i < 10'001; ++i) wide += ",\"c" + std::to_string(i) + "\":1";
+  wide += "}";
+  const char* path = "/api/v1/endpoints/late/what-if";
+  EXPECT_EQ(world.post(path, R"({"row":)" + wide + "}").refusal(),
+            "too_large: 'row' has more than 10000 columns");
+  EXPECT_EQ(world.post(path, R"({"row":{"x":1},"changes":[)" + wide + "]}").refusal(),
+            "too_large: change 1 has too many columns");
+}
+
 }  // namespace
 }  // namespace trimtab::api
