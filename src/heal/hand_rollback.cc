@@ -1,9 +1,11 @@
 #include "heal/hand_rollback.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "heal/incident.h"
 #include "heal/recall.h"
+#include "heal/ward.h"
 #include "registry/endpoints.h"
 #include "registry/pushes.h"
 
@@ -26,14 +28,37 @@ Status close_incidents(store::Connection& connection, const HandRollback& wish, 
 
 namespace {
 
-// The version that is being rolled out, by an incident that is open. Its alias returns when somebody had
-// pushed it, else the loop would take it up again.
-Result<bool> withdraw_rollout(store::Home& home, const base::Clock& clock, const HandRollback& wish) {
+Result<std::vector<Incident>> open_incidents(store::Home& home, const std::string& endpoint) {
   std::vector<Incident> open;
   TRY(home.database().read([&](store::Connection& connection) -> Status {
-    open = TRY(list_incidents(connection, wish.endpoint, true));
+    open = TRY(list_incidents(connection, endpoint, true));
     return {};
   }));
+  return open;
+}
+
+// A version that does not load is no champion: it would be named as such, and another one would answer. Which
+// version is meant, and whether there is one, the transaction decides.
+Status expect_loads(store::Home& home, const HandRollback& wish, const registry::EndpointFacts& facts) {
+  std::optional<std::int64_t> wanted = wish.to;
+  if (!wanted) {
+    TRY(home.database().read([&](store::Connection& connection) -> Status {
+      const Result<std::int64_t> before = registry::version_before(connection, wish.endpoint);
+      if (before) wanted = *before;
+      return {};
+    }));
+  }
+  if (!wanted || wanted == facts.serving_version) return {};
+  const auto loaded = load_version(home, facts.model, *wanted);
+  if (loaded || loaded.error().code == ErrorCode::not_found) return {};
+  return fail(base::wrap(loaded.error(), "version " + std::to_string(*wanted) + " of endpoint '" +
+                                             wish.endpoint + "' does not load; nothing was changed"));
+}
+
+// The version that is being rolled out, by an incident that is open. Its alias returns when somebody had
+// pushed it, else the loop would take it up again.
+Result<bool> withdraw_rollout(store::Home& home, const base::Clock& clock, const HandRollback& wish,
+                              const std::vector<Incident>& open) {
   bool found = false;
   for (const Incident& incident : open) {
     const IncidentEvent* treatment = incident.unfinished_treatment();
@@ -52,7 +77,12 @@ Result<bool> withdraw_rollout(store::Home& home, const base::Clock& clock, const
 Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& clock,
                                          const HandRollback& wish, PolicyState& policy) {
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home, wish.endpoint));
-  const bool ends_rollout = TRY(withdraw_rollout(home, clock, wish));
+  const std::vector<Incident> open = TRY(open_incidents(home, wish.endpoint));
+  const bool is_in_rollout = std::any_of(open.begin(), open.end(), [](const Incident& incident) {
+    return incident.unfinished_treatment() != nullptr && incident.rollout() != nullptr;
+  });
+  if (wish.to || !is_in_rollout) TRY(expect_loads(home, wish, facts));
+  const bool ends_rollout = TRY(withdraw_rollout(home, clock, wish, open));
   const TimeUs now = clock.now();
   RollbackReport report;
   PolicyState next = policy;

@@ -34,9 +34,10 @@ struct RollbackReport {
 
 // While a version is being rolled out, and without `to`, that one is taken back and the champion stays.
 // One transaction: the champion, its aliases, the audit row, the end of open incidents (a treatment that was
-// begun gets the outcome "superseded") and the policy's new state, which is given back in `policy`. Loading
-// the version is left to who serves. Errors: not_found (endpoint; a version that does not exist or never
-// was), conflict (a version whose gates did not pass).
+// begun gets the outcome "superseded") and the policy's new state, which is given back in `policy`. A version
+// whose files cannot be read is refused before that; bringing it up is left to who serves. Errors: not_found
+// (endpoint; a version that does not exist or never was), conflict (a version whose gates did not pass),
+// storage_broken.
 Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& clock,
                                          const HandRollback& wish, PolicyState& policy);
 // What a rollback by hand means to a policy whose state is in memory: to it the version is a new champion

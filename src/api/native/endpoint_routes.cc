@@ -57,30 +57,47 @@ Json contract_json(const serve::Endpoint& endpoint) {
   return endpoint.door() != nullptr ? endpoint.door()->view() : Json::object({{"mode", "refuse"}});
 }
 
-Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
-  const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
-  Json json = facts.to_json();
-  heal::Ward* ward = TRY(rooms.ward(name));
-  Json loaded = Json::array();
-  Json versions = Json::array();
-  for (const serve::VersionPlan& running : ward->endpoint().running()) {
-    loaded.push(running.version);
-    Json entry = Json::object({{"version", running.version}, {"role", model::role_name(running.role)}});
-    if (running.role == model::Role::canary) entry.set("share", running.share);
-    versions.push(entry);
-  }
+Json failures_json(const serve::Endpoint& endpoint) {
   Json failures = Json::array();
-  for (const serve::VersionFailure& failure : ward->endpoint().failures()) {
+  for (const serve::VersionFailure& failure : endpoint.failures()) {
     failures.push(Json::object({{"version", failure.version},
                                 {"role", model::role_name(failure.role)},
                                 {"why", failure.why},
                                 {"since", base::format_time(failure.since)}}));
   }
-  const Json rollout = Json::object({{"running", versions}, {"do_not_load", failures}});
+  return failures;
+}
+
+// What is known of the endpoint. A champion that does not load leaves its place to another version, and that
+// is nobody's health: a person has to see to it.
+Json facts_json(const registry::EndpointFacts& facts, const serve::Endpoint& endpoint) {
+  Json json = facts.to_json();
+  const std::vector<serve::VersionFailure> failures = endpoint.failures();
+  const bool is_replaced =
+      std::any_of(failures.begin(), failures.end(),
+                  [](const serve::VersionFailure& failure) { return failure.role == model::Role::served; });
+  if (is_replaced) json.set("health", "needs_attention");
+  Json loaded = Json::array();
+  for (const serve::VersionPlan& running : endpoint.running()) loaded.push(running.version);
+  return json.set("loaded_versions", std::move(loaded));
+}
+
+Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
+  const registry::EndpointFacts facts = TRY(registry::find_endpoint(rooms.home, name));
+  heal::Ward* ward = TRY(rooms.ward(name));
+  Json json = facts_json(facts, ward->endpoint());
+  Json versions = Json::array();
+  for (const serve::VersionPlan& running : ward->endpoint().running()) {
+    Json entry = Json::object({{"version", running.version}, {"role", model::role_name(running.role)}});
+    if (running.role == model::Role::canary) entry.set("share", running.share);
+    versions.push(entry);
+  }
+  const Json rollout =
+      Json::object({{"running", versions}, {"do_not_load", failures_json(ward->endpoint())}});
   const project::LogRule& log = ward->declared().log;
   Json kept = Json::object({{"sample", log.sample}});
   if (log.keep) kept.set("keep", base::format_duration(*log.keep));
-  json.set("loaded_versions", std::move(loaded)).set("rollout", rollout).set("log", std::move(kept));
+  json.set("rollout", rollout).set("log", std::move(kept));
   json.set("contract", contract_json(ward->endpoint()));
   json.set("traffic", traffic_json(ward->endpoint().counters()));
   json.set("waiting", TRY(heal::waiting_json(rooms.home, name)));
@@ -97,10 +114,13 @@ Result<Json> endpoint_json(ServerRooms& rooms, const std::string& name) {
 Result<Json> list_json(ServerRooms& rooms) {
   Json list = Json::array();
   for (const registry::EndpointFacts& facts : TRY(registry::list_endpoints(rooms.home))) {
-    Json entry = facts.to_json();
+    const Result<heal::Ward*> ward = rooms.ward(facts.name);
+    Json entry = ward ? facts_json(facts, (*ward)->endpoint()) : facts.to_json();
     entry.set("waiting", TRY(heal::waiting_json(rooms.home, facts.name)));
-    if (const Result<heal::Ward*> ward = rooms.ward(facts.name))
+    if (ward) {
       entry.set("contract", contract_json((*ward)->endpoint()));
+      entry.set("do_not_load", failures_json((*ward)->endpoint()));
+    }
     list.push(std::move(entry));
   }
   return Json::object({{"endpoints", std::move(list)}});

@@ -1,8 +1,11 @@
 // Endpoints as the native API shows them, their labels, and a person's rollback.
+#include <filesystem>
+#include <fstream>
 #include <gtest/gtest.h>
 
 #include "api/served_project.h"
 #include "heal/incident.h"
+#include "registry/endpoints.h"
 #include "serve/prediction_log.h"
 #include "store/audit.h"
 
@@ -105,6 +108,40 @@ TEST(EndpointRoutes, ARollbackIsRefusedInWords) {
       world.order(kRollback, "").refusal(),
       "not_found: the endpoint 'late' served no version before version 1 (name the version to go back to "
       "with --to)");
+}
+
+TEST(EndpointRoutes, ARollbackToAVersionThatDoesNotLoadChangesNothing) {
+  ServedProject world;
+  const std::filesystem::path file = world.home().blobs().path(*world.home().blobs().put("0.25"));
+  std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  std::ofstream(file) << "0.26";
+  const Answered answer = world.order(kRollback, R"({"to":1})");
+  EXPECT_EQ(answer.status, 503);
+  EXPECT_TRUE(answer.body["error"].text_or("message").starts_with(
+      "version 1 of endpoint 'late' does not load; nothing was changed: "))
+      << answer.text;
+  const Json one = world.get("/api/v1/endpoints/late").body;
+  EXPECT_EQ(one["champion"].dump(), "2");
+  EXPECT_EQ(one.text_or("health"), "healthy");
+}
+
+// Damaged while it serves, and then started again: the version before it answers, and that is said.
+TEST(EndpointRoutes, AChampionThatDoesNotLoadNeedsAttention) {
+  ServedProject world;
+  const std::filesystem::path file = world.home().blobs().path(*world.home().blobs().put("0.75"));
+  ASSERT_EQ(world.order(kRollback, R"({"to":1})").status, 200);
+  std::filesystem::permissions(file, std::filesystem::perms::owner_all);
+  std::ofstream(file) << "0.76";
+  ASSERT_TRUE(world.home().database().write([&](store::Connection& connection) -> Status {
+    return TRY(registry::roll_back_within(connection, "late", 2, world.clock().now(), "anna", "")), Status();
+  }));
+  EXPECT_FALSE(world.ward().redeploy());
+  const Json one = world.get("/api/v1/endpoints/late").body;
+  EXPECT_EQ(one.text_or("health"), "needs_attention");
+  const Json listed = world.get("/api/v1/endpoints").body["endpoints"].as_array().at(0);
+  EXPECT_EQ(listed.text_or("health"), "needs_attention");
+  EXPECT_EQ(listed["loaded_versions"].dump(), "[1]");
+  EXPECT_EQ(listed["do_not_load"].as_array().at(0)["version"].dump(), "2");
 }
 
 TEST(EndpointRoutes, ARollbackEndsWhatHealingHadBegun) {

@@ -25,11 +25,28 @@ std::string what_waits(const Json& plan) {
   return wanted == "1" ? version : version + " (" + plan["approvals"].dump() + " of " + wanted + ")";
 }
 
+// Of a running server: versions whose place another one takes, or that should score along and do not.
+std::string missing_versions(const Json& endpoint) {
+  std::string text;
+  const Json& failures = endpoint["do_not_load"];
+  for (std::size_t i = 0; failures.is_array() && i < failures.as_array().size(); ++i) {
+    const Json& failure = failures.as_array()[i];
+    text += "\n  version " + failure["version"].dump() + " does not load, since " + failure.text_or("since");
+    const Json& loaded = endpoint["loaded_versions"];
+    const bool is_replaced = failure.text_or("role") == "served" && loaded.is_array();
+    if (is_replaced && !loaded.as_array().empty())
+      text += "; version " + loaded.as_array()[0].dump() + " answers";
+    text += "\n  " + failure.text_or("why");
+  }
+  return text;
+}
+
 std::string describe(const Json& endpoint) {
   std::string text = endpoint.text_or("name") + ": " + endpoint.text_or("health");
   text +=
       endpoint["champion"].is_null() ? ", no version serves yet" : ", version " + endpoint["champion"].dump();
   if (!endpoint["challenger"].is_null()) text += ", challenger " + endpoint["challenger"].dump();
+  text += missing_versions(endpoint);
   for (const Json& plan : waiting(endpoint)) {
     const std::string id = plan["incident"].dump();
     text += "\n  " + what_waits(plan) + " waits for approval: `trimtab approve " + id +
