@@ -29,7 +29,7 @@ Status read_row(const table::Schema& schema, const Json& row, std::size_t number
   for (int column = 0; column < schema.size(); ++column) {
     const std::string& name = schema.at(column).name;
     const Status set = batch.set_cell_json(column, at, row[name]);
-    if (!set) return fail(base::wrap(set.error(), place + ": " + set.error().message));
+    if (!set) return fail(set.error().code, place + ": " + set.error().message, set.error().hint);
     kept.set(name, batch.cell_json(column, at));
     if (name == time_column && !batch.is_null(column, at)) out.time = batch.time(column, at);
   }
