@@ -68,6 +68,30 @@ class Scored(ScoredWorld):
             with self.assertRaises(tritonclient.utils.InferenceServerException) as caught:
                 client.infer("late", self.triton_inputs(True)[:1])
             self.assertIn("the request lacks the column", caught.exception.message())
+            # What the server refuses by itself is told by the client, too, and not only in its own words.
+            for call, status, words in (
+                (
+                    lambda: client.get_model_config("late"),
+                    "404",
+                    "there is nothing at '/v2/models/late/config'",
+                ),
+                (
+                    lambda: client.infer(
+                        "late", self.triton_inputs(True), request_compression_algorithm="gzip"
+                    ),
+                    "501",
+                    "a compressed body (Content-Encoding: gzip) is not taken here",
+                ),
+            ):
+                with self.assertRaises(tritonclient.utils.InferenceServerException) as caught:
+                    call()
+                self.assertIn(words, str(caught.exception))
+                self.assertEqual(caught.exception.status(), status)
+
+    def test_triton_lists_the_repository(self):
+        with tritonclient.http.InferenceServerClient(self.address.removeprefix("http://")) as client:
+            (model,) = client.get_model_repository_index()
+            self.assertEqual((model["name"], model["state"]), ("late", "READY"))
 
     # The same protocol over gRPC.
 
@@ -169,6 +193,10 @@ class Scored(ScoredWorld):
         with self.assertRaises(botocore.exceptions.ClientError) as caught:
             client.invoke_endpoint(EndpointName="lat", ContentType="application/json", Body=body)
         self.assertEqual(caught.exception.response["Error"]["Code"], "ValidationError")
+        with self.assertRaises(client.exceptions.ModelError) as caught:
+            client.invoke_endpoint(EndpointName="late", ContentType="application/x-npy", Body=b"x")
+        self.assertEqual(caught.exception.response["OriginalStatusCode"], 415)
+        self.assertIn("'application/x-npy' is not taken", caught.exception.response["OriginalMessage"])
 
     # Databricks.
 
