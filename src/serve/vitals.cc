@@ -17,6 +17,18 @@ void note_first(FirstFailure& first, const Asked& asked, TimeUs now) {
   if (asked.failed && first.error.empty()) first = {now, asked.error};
 }
 
+// Adds a request to what is counted of the pair, or takes it away.
+void count(PairVitals& pair, std::span<const Asked> asked, std::int64_t by) {
+  const Asked* served = asked_of(asked, pair.served);
+  const Asked* other = asked_of(asked, pair.other);
+  if (served == nullptr || other == nullptr) return;
+  pair.requests += by;
+  pair.served_failed += served->failed ? by : 0;
+  pair.other_failed += other->failed ? by : 0;
+  pair.only_served_failed += served->failed && !other->failed ? by : 0;
+  pair.only_other_failed += other->failed && !served->failed ? by : 0;
+}
+
 }  // namespace
 
 bool is_slow(TimeUs took, TimeUs of_other, TimeUs limit) {
@@ -42,21 +54,33 @@ void Vitals::watch(std::vector<PairVitals> pairs, TimeUs time_max_us) {
 
 void Vitals::note(std::uint64_t request, std::span<const Asked> asked, TimeUs now) {
   const std::scoped_lock lock(mutex_);
-  if (std::ranges::find(newest_requests_, request) != newest_requests_.end()) return;
-  if (newest_requests_.size() < kRequestsKnown) newest_requests_.push_back(request);
-  newest_requests_[next_++ % kRequestsKnown] = request;
+  const auto known = std::ranges::find(newest_requests_, request, &Known::request);
+  const bool is_new = known == newest_requests_.end();
+  std::vector<Asked> before = is_new ? std::vector<Asked>() : known->asked;
+  std::vector<Asked> after = before;
+  for (const Asked& part : asked) {
+    const auto same = std::ranges::find(after, part.version, &Asked::version);
+    if (same == after.end()) {
+      after.push_back(part);
+    } else if (part.failed && !same->failed) {
+      *same = part;
+    }
+  }
   for (PairVitals& pair : pairs_) {
-    const Asked* served = asked_of(asked, pair.served);
-    const Asked* other = asked_of(asked, pair.other);
+    count(pair, before, -1);
+    count(pair, after, 1);
+    const Asked* served = asked_of(after, pair.served);
+    const Asked* other = asked_of(after, pair.other);
     if (served == nullptr || other == nullptr) continue;
-    ++pair.requests;
-    pair.served_failed += served->failed ? 1 : 0;
-    pair.other_failed += other->failed ? 1 : 0;
-    pair.only_served_failed += served->failed && !other->failed ? 1 : 0;
-    pair.only_other_failed += other->failed && !served->failed ? 1 : 0;
     note_first(pair.served_first, *served, now);
     note_first(pair.other_first, *other, now);
   }
+  if (!is_new) {
+    known->asked = std::move(after);
+    return;
+  }
+  if (newest_requests_.size() < kRequestsKnown) newest_requests_.emplace_back();
+  newest_requests_[next_++ % kRequestsKnown] = {request, std::move(after)};
 }
 
 void Vitals::note_times(std::int64_t served, std::int64_t other, TimeUs served_took, TimeUs other_took) {

@@ -60,7 +60,7 @@ class Vitals {
   // From now on these pairs are counted; those that were counted before go on, others are forgotten.
   // `time_max_us`: the owner's limit of one row's scoring; 0: there is none.
   void watch(std::vector<PairVitals> pairs, TimeUs time_max_us);
-  // What the versions made of one request. Of a long one, which comes in parts, the first part counts.
+  // What the versions made of one request, or of a part of it: it has failed when one of its parts has.
   void note(std::uint64_t request, std::span<const Asked> asked, TimeUs now);
   void note_times(std::int64_t served, std::int64_t other, TimeUs served_took, TimeUs other_took);
   std::vector<PairVitals> pairs() const;
@@ -69,7 +69,12 @@ class Vitals {
   mutable std::mutex mutex_;
   std::vector<PairVitals> pairs_;
   TimeUs time_max_us_ = 0;
-  std::vector<std::uint64_t> newest_requests_;  // The last kRequestsKnown of them, in a ring.
+  // The parts so far of the last kRequestsKnown requests, in a ring.
+  struct Known {
+    std::uint64_t request = 0;
+    std::vector<Asked> asked;
+  };
+  std::vector<Known> newest_requests_;
   std::size_t next_ = 0;
 };
 

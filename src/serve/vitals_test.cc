@@ -40,6 +40,7 @@ TEST_F(VitalsTest, CountsWhoFailedAloneAndKeepsTheFirstError) {
   EXPECT_EQ(pair().served_first, (FirstFailure{3, "one"}));
   EXPECT_EQ(pair().other_first, (FirstFailure{2, "two"}));
   EXPECT_EQ(vitals_.pairs().at(1).requests, 0) << "version 3 was not asked";
+  EXPECT_EQ(vitals_.pairs().at(1).served_first, FirstFailure());
 }
 
 TEST_F(VitalsTest, ARequestCountsOnceInHoweverManyPartsItComes) {
@@ -48,6 +49,20 @@ TEST_F(VitalsTest, ARequestCountsOnceInHoweverManyPartsItComes) {
   note(7, false, true);
   EXPECT_EQ(pair().requests, 2);
   EXPECT_EQ(pair().only_other_failed, 1);
+}
+
+// The scorer of shadows takes what waits, and that may be the first half of a request.
+TEST_F(VitalsTest, ARequestHasFailedWhenALaterPartHas) {
+  note(7, false, false);
+  note(7, false, true);
+  note(7, false, false);
+  EXPECT_EQ(pair().requests, 1);
+  EXPECT_EQ(pair().other_failed, 1);
+  EXPECT_EQ(pair().only_other_failed, 1);
+  EXPECT_EQ(pair().other_first, (FirstFailure{7, "two"}));
+  note(7, true, false);
+  EXPECT_EQ(pair().served_failed, 1);
+  EXPECT_EQ(pair().only_other_failed, 0) << "both have";
 }
 
 TEST_F(VitalsTest, TimesAreHeldAgainstTheLimitOrTheOtherOne) {
