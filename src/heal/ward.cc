@@ -40,6 +40,17 @@ watch::BatchRule rule_of(const project::Project& project, const project::Endpoin
   return rule;
 }
 
+// The version that the champion replaced, on probation or long ago.
+std::optional<std::int64_t> replaced_by(store::Home& home, const registry::EndpointFacts& champion) {
+  if (champion.previous_version) return champion.previous_version;
+  std::optional<std::int64_t> before;
+  const Status looked = home.database().read([&](store::Connection& connection) -> Status {
+    before = TRY(registry::version_before(connection, champion.name));
+    return {};
+  });
+  return looked && before != champion.serving_version ? before : std::nullopt;
+}
+
 }  // namespace
 
 Result<std::shared_ptr<const model::Artifact>> load_version(store::Home& home, const std::string& model,
@@ -223,14 +234,17 @@ Status Ward::swap() {
     return artifact;
   };
   const Status deployed = endpoint_->deploy(plan, load);
-  if (deployed || !endpoint_->running().empty() || !facts.previous_version) return deployed;
+  if (deployed || !endpoint_->running().empty()) return deployed;
+  const std::optional<std::int64_t> before = replaced_by(home_, facts);
+  if (!before) return deployed;
   // Nothing runs yet, and the champion does not load: the version before it was good enough once, and answers
   // until a redeploy succeeds. The record, and failures(), say whose place it takes.
-  base::log_error("serve", "endpoint '" + name() + "' is answered by version " +
-                               std::to_string(*facts.previous_version) + ": " +
-                               base::render(deployed.error()));
-  plan.versions = {{*facts.previous_version}};
-  return endpoint_->deploy(plan, load);
+  base::log_error("serve", "endpoint '" + name() + "' is answered by version " + std::to_string(*before) +
+                               ": " + base::render(deployed.error()));
+  plan.versions = {{*before}};
+  plan.stands_in_for = *facts.serving_version;
+  // What it says is about the champion, which a person has to see to.
+  return endpoint_->deploy(plan, load) ? Status() : deployed;
 }
 
 Status Ward::can_serve(std::int64_t version) {

@@ -285,6 +285,11 @@ TEST_F(WardTest, AtTheStartTheVersionBeforeAnswersForAChampionThatDoesNotLoad) {
   open();
   EXPECT_EQ(ward_->endpoint().running(), (std::vector<serve::VersionPlan>{{1, model::Role::served}}));
   EXPECT_TRUE(predict(body("p1")));
+  // Long after it has proved itself, too.
+  ASSERT_TRUE(registry::forget_previous(*home_, clock_, "e"));
+  open();
+  EXPECT_EQ(ward_->endpoint().running(), (std::vector<serve::VersionPlan>{{1, model::Role::served}}));
+  EXPECT_EQ(ward_->endpoint().failures().at(0).version, 2);
 }
 
 }  // namespace

@@ -453,7 +453,9 @@ Status Endpoint::deploy(const DeployPlan& plan, const LoadArtifact& load) {
   std::vector<VersionFailure> known = std::exchange(state.failures, {});
   for (const VersionFailure& failure : known) {
     const auto is_it = [&failure](const VersionPlan& wanted) { return wanted.version == failure.version; };
-    if (std::any_of(plan.versions.begin(), plan.versions.end(), is_it)) state.failures.push_back(failure);
+    const bool is_wanted = failure.version == plan.stands_in_for ||
+                           std::any_of(plan.versions.begin(), plan.versions.end(), is_it);
+    if (is_wanted) state.failures.push_back(failure);
   }
   const WarmUp with{plan.recent_rows ? plan.recent_rows() : std::vector<std::string>(), plan.canary_key};
   auto next = std::make_shared<Deployment>();

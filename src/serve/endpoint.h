@@ -52,6 +52,9 @@ struct DeployPlan {
   std::string canary_key;  // Column whose values keep to one version; "": the prediction's id does.
   std::function<std::vector<std::string>()> recent_rows;  // As they are logged: scored before requests are.
   TimeUs time_max_us = 0;  // One row's scoring, as the owner wants it; 0: no limit is declared.
+  // The champion that does not load, and whose place the first version takes until it does; it stays among
+  // the failures. 0: none.
+  std::int64_t stands_in_for = 0;
 
   // By what runs, not by what it is warmed up with.
   bool operator==(const DeployPlan& other) const {
