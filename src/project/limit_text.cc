@@ -16,35 +16,44 @@ constexpr std::string_view kGateExamples =
     "write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc >= 0.62'";
 constexpr std::size_t kTextBytesMax = 400;
 // Metrics whose gates are held against a number and never against the champion's figure.
-constexpr std::string_view kAgainstNumbers[] = {"leakage",   "robustness", "quarantined",
-                                                "memory_mb", "size_mb",    "flips"};
+constexpr std::string_view kAgainstNumbers[] = {"leakage", "robustness", "quarantined", "memory_mb",
+                                                "size_mb", "flips",      "p99_ms"};
 
 // Who may give approvals; the first unless something else is said.
 constexpr std::string_view kApprovingRoles[] = {"approver", "admin"};
 constexpr double kApprovalsMax = 20;
 
 constexpr Metric kMetrics[] = {
-    {.name = "auc", .task = Task::binary},
-    {.name = "log_loss", .task = Task::binary},
-    {.name = "brier", .task = Task::binary},
-    {.name = "ece", .task = Task::binary},
-    {.name = "accuracy", .task = Task::binary},
+    {.name = "auc", .task = Task::binary, .more_is_better = true, .most = 1},
+    {.name = "log_loss", .task = Task::binary, .takes_zero = false},
+    {.name = "brier", .task = Task::binary, .most = 1},
+    {.name = "ece", .task = Task::binary, .most = 1},
+    {.name = "accuracy", .task = Task::binary, .more_is_better = true, .most = 1},
     {.name = "rmse", .task = Task::regression},
     {.name = "mae", .task = Task::regression},
-    {.name = "p99_ms", .task = std::nullopt, .in_slices = false},
-    {.name = "leakage", .task = std::nullopt, .in_health = false, .in_slices = false},
+    {.name = "p99_ms", .task = std::nullopt, .in_slices = false, .takes_zero = false},
+    {.name = "leakage", .task = std::nullopt, .in_health = false, .in_slices = false, .most = 1},
     {.name = "robustness", .task = std::nullopt, .in_health = false, .in_slices = false},
-    {.name = "quarantined", .task = std::nullopt, .in_health = false, .in_slices = false},
-    {.name = "memory_mb", .task = std::nullopt, .in_health = false, .in_slices = false},
-    {.name = "size_mb", .task = std::nullopt, .in_health = false, .in_slices = false},
-    {.name = "flips", .task = Task::binary, .in_health = false, .in_slices = false},
+    {.name = "quarantined", .task = std::nullopt, .in_health = false, .in_slices = false, .most = 1},
+    {.name = "memory_mb", .task = std::nullopt, .in_health = false, .in_slices = false, .takes_zero = false},
+    {.name = "size_mb", .task = std::nullopt, .in_health = false, .in_slices = false, .takes_zero = false},
+    {.name = "flips", .task = Task::binary, .in_health = false, .in_slices = false, .most = 1},
     {.name = kApprovals, .task = std::nullopt, .in_health = false, .in_slices = false},
-    {.name = "demographic_parity_ratio", .task = Task::binary, .in_health = false, .of_groups = true},
-    {.name = "demographic_parity_difference", .task = Task::binary, .in_health = false, .of_groups = true},
-    {.name = "equalized_odds", .task = Task::binary, .in_health = false, .of_groups = true},
-    {.name = "equal_opportunity", .task = Task::binary, .in_health = false, .of_groups = true},
-    {.name = "freshness", .task = std::nullopt, .in_gates = false},
-    {.name = "errors", .task = std::nullopt, .in_gates = false},
+    {.name = "demographic_parity_ratio",
+     .task = Task::binary,
+     .in_health = false,
+     .of_groups = true,
+     .more_is_better = true,
+     .most = 1},
+    {.name = "demographic_parity_difference",
+     .task = Task::binary,
+     .in_health = false,
+     .of_groups = true,
+     .most = 1},
+    {.name = "equalized_odds", .task = Task::binary, .in_health = false, .of_groups = true, .most = 1},
+    {.name = "equal_opportunity", .task = Task::binary, .in_health = false, .of_groups = true, .most = 1},
+    {.name = "freshness", .task = std::nullopt, .in_gates = false, .takes_zero = false},
+    {.name = "errors", .task = std::nullopt, .in_gates = false, .most = 1},
 };
 
 bool is_word_character(char c) {
@@ -131,10 +140,48 @@ class LimitScanner {
   std::size_t at_ = 0;
 };
 
-Result<bool> scan_comparison(LimitScanner& scanner) {
-  if (scanner.take(">=")) return true;
-  if (scanner.take("<=")) return false;
-  return fail(scanner.found_instead_of("'>=' or '<='"));
+// True for ">=". A metric has one side on which it is good: the other is refused.
+Result<bool> scan_comparison(LimitScanner& scanner, const Metric& metric) {
+  scanner.skip_blanks();
+  const std::size_t start = scanner.at();
+  const bool at_least = scanner.take(">=");
+  if (!at_least && !scanner.take("<=")) return fail(scanner.found_instead_of("'>=' or '<='"));
+  if (at_least == metric.more_is_better) return at_least;
+  scanner.back_to(start);
+  return fail(scanner.error(std::string(": '") + (at_least ? ">=" : "<=") + "' is the wrong way round, " +
+                                (at_least ? "less" : "more") + " of " + in_quotes(metric.name) + " is better",
+                            ErrorCode::invalid, std::string("write ") + (at_least ? "'<='" : "'>='")));
+}
+
+std::string whole(double value) { return std::to_string(static_cast<std::int64_t>(value)); }
+
+std::string values_of(const Metric& metric) {
+  const std::string name = in_quotes(metric.name);
+  if (std::isfinite(metric.most)) return name + " goes from 0 to " + whole(metric.most);
+  return name + (metric.takes_zero ? " is never below 0" : " is always above 0");
+}
+
+// Refuses a limit that decides nothing: one that no model can keep, or that none can break. With a champion
+// `limit` is by how much the champion's own value is passed. The scanner stands at the number.
+Status check_sense(LimitScanner& scanner, const Metric& metric, double limit, bool against_champion) {
+  const double most = metric.most;
+  bool never_holds = limit < 0 || (limit == 0 && !metric.takes_zero);
+  bool never_fails = limit >= most;
+  if (against_champion) {
+    const double gain = metric.more_is_better ? limit : -limit;
+    never_holds = gain >= most;
+    never_fails = -gain >= most;
+  } else if (metric.more_is_better) {
+    never_holds = limit > most;
+    never_fails = limit <= 0;
+  }
+  if (!never_holds && !never_fails) return {};
+  return fail(
+      scanner.error(std::string(never_holds ? " can never hold: " : " never fails: ") + values_of(metric),
+                    ErrorCode::invalid,
+                    against_champion      ? "the distance to the champion is less than that"
+                    : std::isfinite(most) ? "a limit between 0 and " + whole(most) + " decides something"
+                                          : "a limit above 0 decides something"));
 }
 
 // What stands before the metric: nothing, slice(column) or fairness(column).
@@ -250,7 +297,8 @@ Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
   if (TRY(scan_approvals(scanner, gate))) return gate;
   TRY(scan_slice(scanner, gate));
   gate.metric = TRY(scan_metric(scanner, gate));
-  gate.at_least = TRY(scan_comparison(scanner));
+  const Metric& metric = *find_metric(gate.metric);
+  gate.at_least = TRY(scan_comparison(scanner, metric));
   const std::size_t threshold_at = scanner.at();
   TRY(scan_threshold(scanner, gate));
   if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
@@ -259,16 +307,23 @@ Result<Gate> parse_gate(const std::string& text, const SourceRange& where) {
     scanner.skip_blanks();
     return fail(scanner.error(": '" + gate.metric + "' is held against a number, not against the champion"));
   }
+  scanner.back_to(threshold_at);
+  scanner.skip_blanks();
+  TRY(check_sense(scanner, metric, gate.threshold, gate.against_champion));
   return gate;
 }
 
 Result<HealthLimit> parse_health_limit(const std::string& metric, const std::string& text,
                                        const SourceRange& where) {
-  CHECK(find_metric(metric) != nullptr && find_metric(metric)->in_health);
+  const Metric* known = find_metric(metric);
+  CHECK(known != nullptr && known->in_health);
   const std::string subject = "health limit " + in_quotes(metric + ": " + text);
   const bool is_duration = metric == "freshness";
   const bool is_share = metric == "errors";
-  const std::string_view value = is_duration ? "<= 7d" : is_share ? "<= 0.1%" : ">= 0.66";
+  const std::string_view value = is_duration             ? "<= 7d"
+                                 : is_share              ? "<= 0.1%"
+                                 : known->more_is_better ? ">= 0.66"
+                                                         : "<= 0.5";
   LimitScanner scanner(subject, text, where,
                        "write it like '" + metric + ": \"" + std::string(value) + "\"'");
   if (text.size() > kTextBytesMax) return fail(scanner.error(" is longer than 400 bytes"));
@@ -276,7 +331,7 @@ Result<HealthLimit> parse_health_limit(const std::string& metric, const std::str
   limit.metric = metric;
   limit.text = text;
   limit.where = where;
-  limit.at_least = TRY(scan_comparison(scanner));
+  limit.at_least = TRY(scan_comparison(scanner, *known));
   scanner.skip_blanks();
   const std::size_t start = scanner.at();
   const std::string rest = scanner.take_until('\0');
@@ -295,6 +350,8 @@ Result<HealthLimit> parse_health_limit(const std::string& metric, const std::str
     if (!scanner.at_end()) return fail(scanner.found_instead_of("the end"));
     limit.threshold = *number;
   }
+  scanner.back_to(start);
+  TRY(check_sense(scanner, *known, limit.threshold, false));
   return limit;
 }
 

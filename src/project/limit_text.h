@@ -3,6 +3,7 @@
 // known.
 #pragma once
 
+#include <limits>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,15 +21,19 @@ struct Metric {
   bool in_health = true;
   bool in_slices = true;   // Can be measured on part of the rows.
   bool of_groups = false;  // Compares groups: fairness(column).metric.
+  bool more_is_better = false;
+  bool takes_zero = true;  // A perfect model may have exactly 0 of it.
+  // No value lies above; the least is 0.
+  double most = std::numeric_limits<double>::infinity();
 };
 
 std::span<const Metric> metrics();
 const Metric* find_metric(std::string_view name);
 
-// Errors: invalid (what was found instead, with its place and an example), unsupported (a gate of a later
-// version). `where` is the place of the text's first character.
+// Errors: invalid (what was found instead, with its place and an example; a limit that is the wrong way
+// round, can never hold or never fail). `where` is the place of the text's first character.
 Result<Gate> parse_gate(const std::string& text, const SourceRange& where);
-// CHECKs that there is such a metric. Errors: invalid.
+// CHECKs that there is such a metric. Errors: invalid, as above.
 Result<HealthLimit> parse_health_limit(const std::string& metric, const std::string& text,
                                        const SourceRange& where);
 

@@ -13,7 +13,7 @@ TEST(LimitText, ReadsGates) {
   EXPECT_EQ(gate("auc>=0.68").threshold, 0.68);
   EXPECT_TRUE(gate("  auc  >=  .5  ").at_least);
   EXPECT_EQ(gate("auc >= 1e-3").threshold, 0.001);
-  EXPECT_EQ(gate("mae >= -1").threshold, -1);
+  EXPECT_EQ(gate("mae <= champion - 1").threshold, -1);
   EXPECT_FALSE(gate("p99_ms <= 5").at_least);
   EXPECT_TRUE(gate("auc >= champion").against_champion);
   EXPECT_EQ(gate("auc >= champion").threshold, 0);
@@ -32,6 +32,88 @@ TEST(LimitText, HugeOrStrangeNumbersAreRefused) {
     EXPECT_FALSE(parse_gate(text, {"f", 1, 1})) << text;
   }
   EXPECT_FALSE(parse_gate("auc >= " + std::string(500, '1'), {"f", 1, 1}));
+}
+
+std::string refused_gate(const std::string& text) {
+  const Result<Gate> gate = parse_gate(text, {"f", 1, 1});
+  return gate ? "" : base::render(gate.error());
+}
+
+TEST(LimitText, TheWrongWayRoundIsRefused) {
+  EXPECT_EQ(refused_gate("auc <= 0.7"),
+            "f:1:5: error: gate 'auc <= 0.7': '<=' is the wrong way round, more of 'auc' is better\n"
+            "   hint: write '>='");
+  EXPECT_EQ(refused_gate("flips >= 0.1"),
+            "f:1:7: error: gate 'flips >= 0.1': '>=' is the wrong way round, less of 'flips' is better\n"
+            "   hint: write '<='");
+  for (const char* wrong :
+       {"log_loss >= 0.5", "brier >= 0.1", "ece >= 0.1", "accuracy <= 0.7", "rmse >= 1", "mae >= 1",
+        "p99_ms >= 5", "leakage >= 0.1", "robustness >= 0.1", "quarantined >= 0.1", "memory_mb >= 100",
+        "size_mb >= 1", "auc <= champion", "log_loss >= champion", "slice(x).auc <= 0.7",
+        "fairness(x).demographic_parity_ratio <= 0.8", "fairness(x).demographic_parity_difference >= 0.1",
+        "fairness(x).equalized_odds >= 0.1", "fairness(x).equal_opportunity >= 0.1"}) {
+    EXPECT_NE(refused_gate(wrong).find("is the wrong way round"), std::string::npos) << wrong;
+  }
+}
+
+TEST(LimitText, WhatCanNeverHoldIsRefused) {
+  EXPECT_EQ(refused_gate("auc >= 1.5"),
+            "f:1:8: error: gate 'auc >= 1.5' can never hold: 'auc' goes from 0 to 1\n"
+            "   hint: a limit between 0 and 1 decides something");
+  EXPECT_EQ(refused_gate("p99_ms <= -1"),
+            "f:1:11: error: gate 'p99_ms <= -1' can never hold: 'p99_ms' is always above 0\n"
+            "   hint: a limit above 0 decides something");
+  EXPECT_EQ(refused_gate("rmse <= -1"),
+            "f:1:9: error: gate 'rmse <= -1' can never hold: 'rmse' is never below 0\n"
+            "   hint: a limit above 0 decides something");
+  EXPECT_EQ(refused_gate("auc >= champion + 1"),
+            "f:1:8: error: gate 'auc >= champion + 1' can never hold: 'auc' goes from 0 to 1\n"
+            "   hint: the distance to the champion is less than that");
+  for (const char* wrong :
+       {"ece <= -0.1", "log_loss <= 0", "p99_ms <= 0", "memory_mb <= 0", "size_mb <= 0", "flips <= -0.1",
+        "ece <= champion - 2", "slice(x).accuracy >= 1.1", "fairness(x).demographic_parity_ratio >= 1.2"}) {
+    EXPECT_NE(refused_gate(wrong).find(" can never hold: "), std::string::npos) << wrong;
+  }
+}
+
+TEST(LimitText, WhatNeverFailsIsRefused) {
+  EXPECT_EQ(refused_gate("flips <= 1"),
+            "f:1:10: error: gate 'flips <= 1' never fails: 'flips' goes from 0 to 1\n"
+            "   hint: a limit between 0 and 1 decides something");
+  for (const char* wrong :
+       {"auc >= 0", "auc >= -0.2", "brier <= 1.5", "leakage <= 1", "quarantined <= 2",
+        "auc >= champion - 1.5", "brier <= champion + 1", "fairness(x).equalized_odds <= 1"}) {
+    EXPECT_NE(refused_gate(wrong).find(" never fails: "), std::string::npos) << wrong;
+  }
+  for (const char* demanding :
+       {"auc >= 1", "brier <= 0", "rmse <= 0", "leakage <= 0", "robustness <= 0",
+        "log_loss <= champion - 0.1", "auc >= champion + 0.1", "rmse <= champion + 100"}) {
+    EXPECT_EQ(refused_gate(demanding), "") << demanding;
+  }
+}
+
+TEST(LimitText, HealthHasOneGoodSide) {
+  const auto refusal = [](const std::string& metric, const std::string& text) {
+    const Result<HealthLimit> limit = parse_health_limit(metric, text, {"f", 1, 1});
+    return limit ? "" : base::render(limit.error());
+  };
+  EXPECT_EQ(refusal("auc", "<= 0.5"),
+            "f:1:1: error: health limit 'auc: <= 0.5': '<=' is the wrong way round, more of 'auc' is better\n"
+            "   hint: write '>='");
+  EXPECT_EQ(refusal("freshness", ">= 7d"),
+            "f:1:1: error: health limit 'freshness: >= 7d': '>=' is the wrong way round, less of 'freshness' "
+            "is better\n   hint: write '<='");
+  EXPECT_EQ(refusal("freshness", "<= 0d"),
+            "f:1:4: error: health limit 'freshness: <= 0d' can never hold: 'freshness' is always above 0\n"
+            "   hint: a limit above 0 decides something");
+  EXPECT_EQ(refusal("errors", "<= 100%"),
+            "f:1:4: error: health limit 'errors: <= 100%' never fails: 'errors' goes from 0 to 1\n"
+            "   hint: a limit between 0 and 1 decides something");
+  EXPECT_EQ(refusal("ece", "<= -0.1"),
+            "f:1:4: error: health limit 'ece: <= -0.1': found '-' where a number is wanted\n"
+            "   hint: write it like 'ece: \"<= 0.5\"'");
+  EXPECT_EQ(refusal("errors", "<= 0"), "");
+  EXPECT_EQ(refusal("auc", ">= 1"), "");
 }
 
 TEST(LimitText, PeopleDecideOneOfTheGates) {

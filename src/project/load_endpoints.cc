@@ -54,6 +54,9 @@ void read_retrains(const YamlNode& node, Heal& heal, Diagnostics& diagnostics) {
   const std::optional<std::int64_t> count = fits ? count_of(words[0]) : std::nullopt;
   if (!count) {
     add_wrong(node, "'retrains'", wanted(Form::retrains), diagnostics, "N per day, week or month");
+  } else if (*count == 0) {
+    diagnostics.add(node.where, "'retrains' is 0, so that nothing new could ever be learnt",
+                    "'mode: suggest' asks a person before each training, 'mode: off' heals nothing");
   } else if (*count > kRetrainsMax) {
     diagnostics.add(node.where, "'retrains' is " + words[0] + ", at most 1000 are taken");
   } else {
@@ -113,6 +116,13 @@ Rollout read_rollout(const YamlNode& node, Diagnostics& diagnostics) {
   }
   if (const YamlNode* canary = reader.find("canary")) rollout.canary = read_canary(*canary, diagnostics);
   rollout.key = reader.text("key");
+  if (rollout.shadow_batches == 0 && rollout.canary.empty()) {
+    diagnostics.add(node.where, "'rollout' has no step: its shadow is off, and no canary answers a part",
+                    "leave it out, and what passes its gates answers at once");
+  } else if (!rollout.key.empty() && rollout.canary.empty()) {
+    diagnostics.add(reader.place_of("key"), "'key' says which rows a canary answers, and none is declared",
+                    "add one like 'canary: [5%, 25%]', or leave 'key' out");
+  }
   return rollout;
 }
 
@@ -212,6 +222,21 @@ bool is_mail_address(const std::string& text) {
          text.find('@', at + 1) == std::string::npos;
 }
 
+// As a shell has them.
+bool is_variable_name(std::string_view text) {
+  const auto is_inner = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+  };
+  return !text.empty() && !(text[0] >= '0' && text[0] <= '9') && std::ranges::all_of(text, is_inner);
+}
+
+// An address with a host, or env: and the name of a variable.
+bool is_webhook(std::string_view text) {
+  if (text.starts_with("env:")) return is_variable_name(text.substr(4));
+  const std::size_t scheme = text.starts_with("https://") ? 8 : text.starts_with("http://") ? 7 : 0;
+  return scheme > 0 && text.size() > scheme && text[scheme] != '/' && text.find(' ') == text.npos;
+}
+
 // Nobody is told when it says `off`, as a backtest does.
 std::optional<Notify> read_notify(const YamlNode& node, Diagnostics& diagnostics) {
   if (words_of(node) == std::vector<std::string>{"off"}) return std::nullopt;
@@ -222,14 +247,20 @@ std::optional<Notify> read_notify(const YamlNode& node, Diagnostics& diagnostics
   notify.secret_env = reader.text("secret_env");
   notify.email = reader.text("email");
   notify.smtp = reader.text("smtp");
-  const bool is_address = notify.webhook.starts_with("https://") || notify.webhook.starts_with("http://") ||
-                          notify.webhook.starts_with("env:");
-  if (!notify.webhook.empty() && !is_address) {
+  if (node.kind == YamlNode::Kind::mapping && node.entries.empty()) {
+    diagnostics.add(node.where, "'notify' names nobody",
+                    "name a webhook, or email and smtp; 'notify: off' tells nobody");
+  }
+  if (!notify.webhook.empty() && !is_webhook(notify.webhook)) {
     diagnostics.add(reader.place_of("webhook"),
                     "'webhook' is " + in_quotes(notify.webhook) + ", an https address or env:NAME is wanted");
   }
   if (!notify.secret_env.empty() && notify.webhook.empty()) {
     diagnostics.add(reader.place_of("secret_env"), "'secret_env' signs a webhook, and none is named");
+  }
+  if (!notify.secret_env.empty() && !is_variable_name(notify.secret_env)) {
+    diagnostics.add(reader.place_of("secret_env"), "'secret_env' is " + in_quotes(notify.secret_env) +
+                                                       ", the name of an environment variable is wanted");
   }
   if (!notify.email.empty() && !is_mail_address(notify.email)) {
     diagnostics.add(reader.place_of("email"),

@@ -88,6 +88,10 @@ const DiagnosticCase kLoadEndpointsCases[] = {
     {27, "    heal: {retrains: 2 per year}",
      "27:22: error: 'retrains' is text ('2 per year'), a limit like '2 per week' is wanted\n   hint: N per "
      "day, week or month"},
+    {27, "    heal: {retrains: 0 per week}",
+     "27:22: error: 'retrains' is 0, so that nothing new could ever be learnt\n   hint: 'mode: suggest' asks "
+     "a "
+     "person before each training, 'mode: off' heals nothing"},
     {27, "    heal: {retrains: 2000 per day}", "27:22: error: 'retrains' is 2000, at most 1000 are taken"},
     {27, "    heal: {poison_budget: few}",
      "27:27: error: 'poison_budget' is text ('few'), a number of batches like '3 batches' is wanted"},
@@ -98,6 +102,28 @@ const DiagnosticCase kLoadEndpointsCases[] = {
     {27, "    heal: {notify: []}", "27:20: error: 'notify' is an empty list, a mapping is wanted"},
     {27, "    heal: {notify: {webhook: \"ftp://x\"}}",
      "27:30: error: 'webhook' is 'ftp://x', an https address or env:NAME is wanted"},
+    {27, "    heal: {notify: {webhook: \"https://\"}}",
+     "27:30: error: 'webhook' is 'https://', an https address or env:NAME is wanted"},
+    {27, "    heal: {notify: {webhook: \"env:\"}}",
+     "27:30: error: 'webhook' is 'env:', an https address or env:NAME is wanted"},
+    {27, "    heal: {notify: {webhook: \"env:MY HOOK\"}}",
+     "27:30: error: 'webhook' is 'env:MY HOOK', an https address or env:NAME is wanted"},
+    {27, "    heal: {notify: {webhook: env:HOOK, secret_env: my key}}",
+     "27:52: error: 'secret_env' is 'my key', the name of an environment variable is wanted"},
+    {27, "    heal: {notify: {}}",
+     "27:20: error: 'notify' names nobody\n   hint: name a webhook, or email and smtp; 'notify: off' tells "
+     "nobody"},
+    {27, "    rollout: {shadow: off}",
+     "27:14: error: 'rollout' has no step: its shadow is off, and no canary answers a part\n   hint: leave "
+     "it "
+     "out, and what passes its gates answers at once"},
+    {27, "    rollout: {shadow: off, canary: [100%]}",
+     "27:14: error: 'rollout' has no step: its shadow is off, and no canary answers a part\n   hint: leave "
+     "it "
+     "out, and what passes its gates answers at once"},
+    {27, "    rollout: {shadow: 2, key: x}",
+     "27:31: error: 'key' says which rows a canary answers, and none is declared\n   hint: add one like "
+     "'canary: [5%, 25%]', or leave 'key' out"},
     {27, "    heal: {notify: {secret_env: KEY}}",
      "27:33: error: 'secret_env' signs a webhook, and none is named"},
     {27, "    heal: {notify: {email: ops}}",
@@ -172,7 +198,7 @@ TEST(LoadEndpoints, ReadsRollouts) {
   EXPECT_EQ(rollout->canary, (std::vector<double>{0.05, 0.25})) << "all rows is what a champion has";
   EXPECT_EQ(rollout->key, "tailnum");
   EXPECT_EQ(endpoint_with(27, "    rollout: {shadow: 5 batches}").rollout->shadow_batches, 5);
-  EXPECT_EQ(endpoint_with(27, "    rollout: {shadow: off}").rollout->shadow_batches, 0);
+  EXPECT_EQ(endpoint_with(27, "    rollout: {shadow: off, canary: [5%]}").rollout->shadow_batches, 0);
   EXPECT_FALSE(endpoint_with(27, "    # none").rollout);
 }
 

@@ -163,6 +163,11 @@ Learner read_learner(const YamlNode& node, Diagnostics& diagnostics) {
   return BaselineLearner{};
 }
 
+bool ask_the_same(const Gate& one, const Gate& other) {
+  return one.metric == other.metric && one.slice == other.slice && one.fairness == other.fairness &&
+         one.against_champion == other.against_champion;
+}
+
 void read_gates(const YamlNode& list, Model& model, Draft& draft) {
   if (list.kind != YamlNode::Kind::sequence) {
     add_wrong(list, "'gates'", wanted(Form::gates), draft.diagnostics, "such as [auc >= 0.68]");
@@ -176,12 +181,11 @@ void read_gates(const YamlNode& list, Model& model, Draft& draft) {
       draft.diagnostics.add(gate.error());
       continue;
     }
-    const bool again = gate->metric == kApprovals &&
-                       std::ranges::count(model.gates, std::string(kApprovals), &Gate::metric) > 0;
-    if (again) {
+    if (std::ranges::any_of(model.gates, [&](const Gate& other) { return ask_the_same(*gate, other); })) {
+      const bool of_people = gate->metric == kApprovals;
       draft.diagnostics.add(gate->where,
-                            "gate " + in_quotes(gate->text) + " asks for approvals a second time",
-                            "one gate says how many are wanted");
+                            "gate " + in_quotes(gate->text) + " asks for " + gate->metric + " a second time",
+                            of_people ? "one gate says how many are wanted" : "the stricter one says it all");
       continue;
     }
     draft.metric_uses.push_back({gate->metric, model.name, gate->where, "gate " + in_quotes(gate->text)});

@@ -172,6 +172,11 @@ const DiagnosticCase kLoadModelsCases[] = {
      "champion\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc "
      ">= "
      "0.62'"},
+    {21, "    gates: [p99_ms <= champion + 5]",
+     "21:23: error: gate 'p99_ms <= champion + 5': 'p99_ms' is held against a number, not against the "
+     "champion\n   hint: write it like 'auc >= 0.68', 'log_loss <= champion + 0.005' or 'slice(origin).auc "
+     ">= "
+     "0.62'"},
     {21, "    gates: [slice(z).flips <= 0.1]",
      "21:22: error: gate 'slice(z).flips <= 0.1': 'flips' is no metric of a slice\n   hint: metrics are: "
      "auc, "
@@ -278,6 +283,16 @@ TEST(LoadModels, OneGateSaysHowManyApprovalsAreWanted) {
   EXPECT_EQ(refusal(sample_with(21, "    gates: [approvals >= 1, approvals(admin) >= 2]")),
             "21:29: error: gate 'approvals(admin) >= 2' asks for approvals a second time\n"
             "   hint: one gate says how many are wanted");
+}
+
+TEST(LoadModels, OneGateSaysWhatAMetricMustReach) {
+  EXPECT_EQ(
+      refusal(sample_with(21, "    gates: [auc >= 0.6, auc >= 0.7]")),
+      "21:25: error: gate 'auc >= 0.7' asks for auc a second time\n   hint: the stricter one says it all");
+  EXPECT_EQ(
+      model_with(21, "    gates: [auc >= 0.6, auc >= champion, slice(x).auc >= 0.5, slice(z).auc >= 0.5]")
+          .gates.size(),
+      4U);
 }
 
 TEST(LoadModels, AUnreadableTaskSaysNothingAboutGates) {
