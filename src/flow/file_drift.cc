@@ -13,6 +13,7 @@
 #include "table/parquet.h"
 #include "watch/column_report.h"
 #include "watch/row_drift.h"
+#include "watch/sample_drift.h"
 
 namespace trimtab::flow {
 namespace {
@@ -22,22 +23,46 @@ constexpr std::size_t kTextsMax = 1'000'000;  // Different ones of a column; fur
 
 using table::ColumnType;
 
-// The columns of both files as a learner would see them.
-Result<std::vector<model::Feature>> common_columns(table::Engine& engine,
-                                                   const std::filesystem::path& reference,
-                                                   const std::filesystem::path& current) {
+struct CommonColumns {
+  std::vector<model::Feature> features;  // As a learner would see them.
+  Json left_out = Json::array();         // {"name","why"} of each column that cannot be compared.
+};
+
+// Whole numbers become numbers with fractions as soon as one of them is missing, so they compare.
+bool are_alike(ColumnType a, ColumnType b) {
+  const auto is_number = [](ColumnType type) {
+    return type == ColumnType::integer || type == ColumnType::real;
+  };
+  return a == b || (is_number(a) && is_number(b));
+}
+
+Result<CommonColumns> common_columns(table::Engine& engine, const std::filesystem::path& reference,
+                                     const std::filesystem::path& current) {
   const table::Schema first = TRY(table::parquet_schema(engine, reference));
   const table::Schema second = TRY(table::parquet_schema(engine, current));
-  std::vector<model::Feature> features;
+  CommonColumns common;
+  const auto leave_out = [&common](const std::string& name, std::string why) {
+    common.left_out.push(Json::object({{"name", name}, {"why", std::move(why)}}));
+  };
   for (const table::Column& column : first.columns()) {
     const std::optional<int> there = second.find(column.name);
-    if (there && second.at(*there).type == column.type) features.push_back({column.name, column.type, {}});
+    if (!there) {
+      leave_out(column.name, "only in the reference");
+    } else if (const ColumnType type = second.at(*there).type; !are_alike(column.type, type)) {
+      leave_out(column.name,
+                std::string(table::type_name(column.type)) + ", now " + std::string(table::type_name(type)));
+    } else {
+      common.features.push_back({column.name, column.type, {}});
+    }
   }
-  if (features.empty()) {
+  for (const table::Column& column : second.columns()) {
+    if (!first.find(column.name)) leave_out(column.name, "not in the reference");
+  }
+  if (common.features.empty()) {
     return fail(ErrorCode::invalid, "the two files have no column of one name and type in common",
                 "'" + reference.string() + "' and '" + current.string() + "' hold different tables");
   }
-  return features;
+  return common;
 }
 
 std::vector<std::string> names_of(const std::vector<model::Feature>& features) {
@@ -183,7 +208,8 @@ Result<watch::RowCounts> count_file(table::Engine& engine, const std::filesystem
 
 Result<Json> compare_files(table::Engine& engine, const std::filesystem::path& reference,
                            const std::filesystem::path& current, bool row_by_row) {
-  std::vector<model::Feature> features = TRY(common_columns(engine, reference, current));
+  CommonColumns common = TRY(common_columns(engine, reference, current));
+  std::vector<model::Feature>& features = common.features;
   const std::vector<ColumnSample> samples = TRY(sample_file(engine, reference, names_of(features)));
   watch::Baseline baseline;
   baseline.width = static_cast<int>(features.size());
@@ -204,14 +230,15 @@ Result<Json> compare_files(table::Engine& engine, const std::filesystem::path& r
   for (int i = 0; i < baseline.width; ++i) compared.reference.push_back(before.of_column(baseline, i));
   Json report = watch::report_columns(baseline, compared, {});
   report.set("reference_rows", before.rows).set("rows", compared.current.rows);
+  report.set("not_compared", std::move(common.left_out));
   if (!row_by_row) return report;
   std::vector<int> categorical;
   for (std::size_t i = 0; i < features.size(); ++i) {
     if (features[i].type == ColumnType::text) categorical.push_back(static_cast<int>(i));
   }
-  const watch::DomainVerdict told =
-      TRY(watch::tell_apart({sample_before.values, sample_now.values, names_of(features), categorical}));
-  return report.set("row_by_row", Json::object({{"classifier", told.to_json()}}));
+  const watch::RowPair rows{sample_before.values, sample_now.values, names_of(features), categorical};
+  return report.set("row_by_row", Json::object({{"classifier", TRY(watch::tell_apart(rows)).to_json()},
+                                                {"samples", watch::compare_samples(rows).to_json()}}));
 }
 
 }  // namespace trimtab::flow

@@ -1,5 +1,6 @@
 #include "flow/file_drift.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 
 #include "table/operation_fixture_test.h"
@@ -55,6 +56,37 @@ TEST_F(FileDrift, UnseenTextsAndNullsAreCounted) {
   for (const Json& item : (*report)["audit"].as_array())
     risen += item.text_or("column") + " " + item.text_or("what") + " " + item.text_or("verdict") + "; ";
   EXPECT_EQ(risen, "place nulls risen; place unseen risen; ");
+}
+
+TEST_F(FileDrift, WhatCannotBeComparedIsNamed) {
+  const auto one = write_part(
+      "one.parquet",
+      table::Schema({{"x", ColumnType::integer}, {"y", ColumnType::text}, {"old", ColumnType::text}}),
+      std::vector<table::CellList>(50, {1, "a", "b"}));
+  const auto two = write_part(
+      "two.parquet",
+      table::Schema({{"x", ColumnType::real}, {"y", ColumnType::integer}, {"new", ColumnType::text}}),
+      std::vector<table::CellList>(50, {1.0, 2, "b"}));
+  const auto report = compare(one, two);
+  ASSERT_TRUE(report) << base::render(report.error());
+  ASSERT_EQ((*report)["columns"].as_array().size(), 1U)
+      << "a whole number and one with a fraction are numbers";
+  EXPECT_EQ((*report)["columns"].as_array()[0].text_or("verdict"), "same") << "a constant, then and now";
+  EXPECT_EQ((*report)["not_compared"].dump(),
+            R"([{"name":"y","why":"text, now integer"},{"name":"old","why":"only in the reference"},)"
+            R"({"name":"new","why":"not in the reference"}])");
+}
+
+TEST_F(FileDrift, RowByRowHasWhatBinsCannotSay) {
+  const auto march = file("march.parquet", 0, {"JFK", "LGA"});
+  const auto report = compare_files(*engine_, march, file("april.parquet", 500, {"JFK", "LGA"}), true);
+  ASSERT_TRUE(report) << base::render(report.error());
+  const Json& samples = (*report)["row_by_row"]["samples"];
+  ASSERT_EQ(samples["columns"].as_array().size(), 1U);
+  const Json& x = samples["columns"].as_array()[0];
+  EXPECT_NEAR(x["kolmogorov_smirnov"].double_or("value"), 0.25, 1e-9);
+  EXPECT_NEAR(x["wasserstein"].double_or("value"), 500 / std::sqrt(2000.0 * 2001 / 12), 1e-9);
+  EXPECT_EQ(samples["whole_rows"].text_or("verdict"), "apart");
 }
 
 TEST_F(FileDrift, FilesWithNothingInCommonAreRefused) {

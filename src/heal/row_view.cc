@@ -9,6 +9,7 @@
 #include "model/artifact.h"
 #include "model/booster.h"
 #include "watch/row_drift.h"
+#include "watch/sample_drift.h"
 
 namespace trimtab::heal {
 namespace {
@@ -84,7 +85,8 @@ Result<TwoSamples> draw(const serve::PredictionLog& log, const watch::WatchQuery
 
 Json reason(const std::string& why) { return Json::object({{"reason", why}}); }
 
-Result<Json> classifier_json(const TwoSamples& samples, const model::Recipe& recipe) {
+// What is asked of the rows alone.
+Result<Json> rows_json(const TwoSamples& samples, const model::Recipe& recipe) {
   watch::RowPair rows;
   const std::vector<double> reference = samples.reference.values();
   const std::vector<double> current = samples.current.values();
@@ -92,7 +94,8 @@ Result<Json> classifier_json(const TwoSamples& samples, const model::Recipe& rec
   rows.current = current;
   for (const model::Feature& feature : recipe.features) rows.names.push_back(feature.name);
   rows.categorical = model::FeatureEncoder(recipe.features).categorical();
-  return TRY(watch::tell_apart(rows)).to_json();
+  return Json::object({{"classifier", TRY(watch::tell_apart(rows)).to_json()},
+                       {"samples", watch::compare_samples(rows).to_json()}});
 }
 
 Result<Json> attributions_json(const TwoSamples& samples, const model::Artifact& artifact) {
@@ -130,7 +133,7 @@ Result<Json> row_view(store::Home& home, const registry::EndpointFacts& endpoint
   const auto artifact = TRY(load_version(home, endpoint.model, version));
   const TwoSamples samples = TRY(draw(log, query, now, version, artifact->recipe.features.size()));
   if (samples.reference.empty() || samples.current.empty()) return both("no rows on one side");
-  Json json = Json::object({{"classifier", TRY(classifier_json(samples, artifact->recipe))}});
+  Json json = TRY(rows_json(samples, artifact->recipe));
   if (kept_out.privacy != nullptr) {
     TRY(kept_out.privacy->learn(kept_out.engine, version, artifact->recipe));
     const std::vector<bool> withheld = kept_out.privacy->withheld(version);

@@ -170,6 +170,26 @@ double area(double a, double b, double width) {
   return width * (a * a + b * b) / (2 * std::abs(a - b));
 }
 
+// Columns of whole numbers, flags among them, show it by their bins: they begin at whole numbers, and so does
+// what the last one ends with.
+bool holds_whole_numbers(std::span<const double> edges) {
+  const double greatest = std::nextafter(edges.back(), -INFINITY);
+  return greatest == std::floor(greatest) &&
+         std::all_of(edges.begin(), edges.end() - 1, [](double edge) { return edge == std::floor(edge); });
+}
+
+// ∫|F-G| over one bin, where F-G grows from `at` by `by`. Rows lie evenly within a bin: on every point of it,
+// or on its whole numbers, where F-G is a stair whose first step is at the bin's beginning. Nothing is left
+// of the last bin behind its greatest number.
+double area_of_bin(double at, double by, double width, bool is_whole, bool is_last) {
+  if (!is_whole) return area(at, at + by, width);
+  const double steps = is_last ? std::round(width) : width;
+  const double numbers = is_last ? steps + 1 : steps;
+  const double half = by / numbers / 2;
+  if (steps == 1) return std::abs(at + 2 * half);
+  return area(at + half, at + half + by * steps / numbers, steps);
+}
+
 void measure_quadratic(BinnedDrift& drift, const Joined& joined, double n, double m) {
   const double degrees = drift.bins - 1;
   const double quantile = chi_square_quantile(kFloorTail, degrees);
@@ -207,14 +227,14 @@ void measure_ordered(BinnedDrift& drift, const ColumnBins& bins, const Counts& r
   };
   drift.cramer_von_mises = measure({squares, 2}, p, q, pooled, n, m);
   if (!(spread > 0)) return;
-  const auto areas = [&bins, spread](std::span<const double> difference) {
+  const bool is_whole = holds_whole_numbers(bins.edges());
+  const auto areas = [&bins, spread, is_whole](std::span<const double> difference) {
     const std::span<const double> edges = bins.edges();
     double at = difference[0];
     double sum = 0;
     for (std::size_t i = 1; i < edges.size(); ++i) {
-      const double next = at + difference[i];
-      sum += area(at, next, edges[i] - edges[i - 1]);
-      at = next;
+      sum += area_of_bin(at, difference[i], edges[i] - edges[i - 1], is_whole, i + 1 == edges.size());
+      at += difference[i];
     }
     return sum / spread;
   };

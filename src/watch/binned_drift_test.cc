@@ -97,5 +97,33 @@ TEST(BinnedDriftFloor, TheRuleOfThumbForPsiCallsNoChangeAChange) {
   EXPECT_LT(rates.above[1], 0.03);
 }
 
+TEST(BinnedDrift, OfAFlagTheDistanceIsTheChangeOfItsShare) {
+  std::vector<double> flags(1000, 0);
+  for (int i = 0; i < 300; ++i) flags[static_cast<std::size_t>(i)] = 1;
+  const ColumnBins bins = ColumnBins::of_numbers(flags);
+  const auto counts = [&bins](int zeros, int ones) {
+    std::vector<std::int64_t> out(static_cast<std::size_t>(bins.size()), 0);
+    out[static_cast<std::size_t>(bins.find(0))] = zeros;
+    out[static_cast<std::size_t>(bins.find(1))] = ones;
+    return out;
+  };
+  const BinnedDrift drift = binned_drift(bins, counts(700, 300), counts(600, 400), 0.5);
+  EXPECT_NEAR(drift.wasserstein->value, 0.1 / 0.5, 1e-12);
+}
+
+TEST(BinnedDrift, WholeNumbersLieOnWholeNumbers) {
+  std::vector<double> values;
+  for (int i = 0; i < 1000; ++i) values.push_back(i % 10);
+  const ColumnBins bins = ColumnBins::of_numbers(values);
+  std::vector<std::int64_t> before(static_cast<std::size_t>(bins.size()), 0);
+  std::vector<std::int64_t> now = before;
+  for (int i = 0; i < 1000; ++i) {
+    ++before[static_cast<std::size_t>(bins.find(i % 10))];
+    ++now[static_cast<std::size_t>(bins.find(std::min(9, i % 10 + 1)))];
+  }
+  EXPECT_NEAR(binned_drift(bins, before, now, 1).wasserstein->value, 0.9, 1e-9)
+      << "all but the nines move by 1";
+}
+
 }  // namespace
 }  // namespace trimtab::watch

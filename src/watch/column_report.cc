@@ -106,7 +106,14 @@ struct ColumnView {
   Usual usual;
   double mean = 0;
   bool is_measured = false;
+  bool is_constant = false;  // All rows of both sides lie in one bin.
 };
+
+bool lie_in_one_bin(const std::vector<std::int64_t>& reference, const std::vector<std::int64_t>& current) {
+  int filled = 0;
+  for (std::size_t bin = 0; bin < current.size(); ++bin) filled += reference[bin] + current[bin] > 0 ? 1 : 0;
+  return filled == 1;
+}
 
 ColumnView view_column(const Baseline& baseline, const Compared& now, const std::vector<Compared>& earlier,
                        std::size_t index) {
@@ -114,8 +121,9 @@ ColumnView view_column(const Baseline& baseline, const Compared& now, const std:
   ColumnView view{
       column, now.current.of_column(baseline, static_cast<int>(index)), now.reference[index], {}, {}};
   view.drift = binned_drift(column.bins, view.reference, view.current, column.scale);
-  view.is_measured = !column.is_withheld && view.drift.bins >= 2 && view.drift.current_rows >= kRowsMin &&
-                     view.drift.reference_rows >= kRowsMin;
+  const bool has_rows = view.drift.current_rows >= kRowsMin && view.drift.reference_rows >= kRowsMin;
+  view.is_measured = !column.is_withheld && view.drift.bins >= 2 && has_rows;
+  view.is_constant = has_rows && lie_in_one_bin(view.reference, view.current);
   const auto null_bin = static_cast<std::ptrdiff_t>(column.bins.ordinary());
   const std::int64_t numbers =
       std::accumulate(view.current.begin(), view.current.begin() + null_bin, std::int64_t{0});
@@ -132,6 +140,7 @@ ColumnView view_column(const Baseline& baseline, const Compared& now, const std:
 
 std::string verdict_of(const ColumnView& view, bool is_beyond_chance) {
   if (view.column.is_withheld) return "withheld";
+  if (view.is_constant) return "same";
   if (!view.is_measured) return "too_few";
   if (!is_beyond_chance) return "same";
   return view.usual.is_known() && excess_of(view.drift) <= view.usual.highest() ? "usual" : "moved";

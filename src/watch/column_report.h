@@ -15,9 +15,10 @@ struct Compared {
   std::vector<std::vector<std::int64_t>> reference;  // Of each column.
 };
 
-// Verdicts: "too_few" (fewer than kRowsMin rows on either side, or one bin), "same" (no more than chance, all
-// columns taken together by e-BH), "usual" (more than chance, but no farther than earlier windows of this
-// length lay), "moved", "withheld" (its values are kept out of the log).
+// Verdicts: "too_few" (fewer than kRowsMin rows on either side, or too few outside of one bin), "same" (no
+// more than chance, all columns taken together by e-BH; or a constant then and now), "usual" (more than
+// chance, but no farther than earlier windows of this length lay), "moved", "withheld" (its values are kept
+// out of the log).
 inline constexpr std::int64_t kRowsMin = 30;
 // So many earlier windows are asked for, and so many at least must be there before "usual" is said.
 inline constexpr int kEarlierWindows = 28;

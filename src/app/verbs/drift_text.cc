@@ -66,6 +66,30 @@ std::string drift_table(const std::vector<TableLine>& lines, std::size_t first_n
   return text;
 }
 
+namespace {
+
+// Each statistic beside what chance exceeds once in a hundred times.
+std::string samples_text(const Json& samples) {
+  if (samples.is_null()) return "";
+  const Json& whole = samples["whole_rows"];
+  std::string text = "  rows as a whole: mmd² " + number_text("%.5f", whole.double_or("mmd")) + ", p " +
+                     number_text("%.3f", whole.double_or("p")) + ": " + whole.text_or("verdict") + "\n";
+  if (samples["columns"].as_array().empty()) return text;
+  std::vector<TableLine> lines = {
+      {"unbinned", "KS", "floor", "W1", "floor", "energy", "floor", "CvM", "floor"}};
+  for (const Json& column : samples["columns"].as_array()) {
+    TableLine line = {column.text_or("name")};
+    for (const char* name : {"kolmogorov_smirnov", "wasserstein", "energy", "cramer_von_mises"}) {
+      line.push_back(number_text("%.4f", column[name].double_or("value")));
+      line.push_back(number_text("%.4f", column[name].double_or("floor")));
+    }
+    lines.push_back(std::move(line));
+  }
+  return text + drift_table(lines, 1, 9);
+}
+
+}  // namespace
+
 std::string rows_text(const Json& row_by_row) {
   if (row_by_row.is_null()) return "";
   std::string text = "Row by row\n  a classifier tells the rows apart: ";
@@ -82,11 +106,14 @@ std::string rows_text(const Json& row_by_row) {
     text += "\n";
   }
   const Json& drift = row_by_row["attributions"];
-  if (drift.is_null()) return text;
+  if (drift.is_null()) return text + samples_text(row_by_row["samples"]);
   text += "  what answers are made of: ";
-  if (drift["ndcg"].is_null()) return text + "? (" + drift.text_or("reason") + ")\n";
+  if (drift["ndcg"].is_null()) {
+    return text + "? (" + drift.text_or("reason") + ")\n" + samples_text(row_by_row["samples"]);
+  }
   return text + "ndcg " + number_text("%.4f", drift.double_or("ndcg")) + ", by chance down to " +
-         number_text("%.4f", drift.double_or("floor")) + ": " + drift.text_or("verdict") + "\n";
+         number_text("%.4f", drift.double_or("floor")) + ": " + drift.text_or("verdict") + "\n" +
+         samples_text(row_by_row["samples"]);
 }
 
 std::string columns_text(const Json& report) {
@@ -105,7 +132,11 @@ std::string columns_text(const Json& report) {
     if (!moved.is_null()) line[5] = number_text("%.3f", moved.double_or("value"));
     lines.push_back(std::move(line));
   }
-  return drift_table(lines, 1, 6) + audit_text(report);
+  std::string text = drift_table(lines, 1, 6) + audit_text(report);
+  if (!report["not_compared"].is_array()) return text;
+  for (const Json& column : report["not_compared"].as_array())
+    text += "  not compared: " + column.text_or("name") + " (" + column.text_or("why") + ")\n";
+  return text;
 }
 
 }  // namespace trimtab::app
