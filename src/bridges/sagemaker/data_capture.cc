@@ -1,7 +1,7 @@
 #include "bridges/sagemaker/data_capture.h"
 
-#include <charconv>
-#include <cmath>
+#include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/base64.h"
@@ -14,18 +14,30 @@ tl::unexpected<Error> no_capture(const std::string& what) {
               "capture files hold a JSON object with 'captureData' and 'eventMetadata' in each line");
 }
 
+constexpr std::string_view kBase64Letters =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=\r\n";
+
 // A body as bytes, whatever it was written as.
 Result<std::string> body_of(const Json& side, const char* name) {
   if (!side["data"].is_string()) return no_capture(std::string(name) + " has no data");
-  if (side.text_or("encoding") != "BASE64") return side["data"].as_string();
-  const std::optional<std::string> bytes = base::from_base64(side["data"].as_string());
-  if (!bytes) return no_capture(std::string("the data of ") + name + " is no base64");
+  const std::string& data = side["data"].as_string();
+  const std::string encoding = side.text_or("encoding", "CSV");
+  if (encoding == "CSV" || encoding == "JSON") return data;
+  if (encoding != "BASE64") {
+    return no_capture("the encoding of " + std::string(name) + " is '" + encoding +
+                      "', CSV, JSON or BASE64 is wanted");
+  }
+  const std::optional<std::string> bytes = base::from_base64(data);
+  const bool is_base64 = bytes && data.find_first_not_of(kBase64Letters) == std::string::npos;
+  if (!is_base64) return no_capture(std::string("the data of ") + name + " is no base64");
   return *bytes;
 }
 
+// Of bytes the type of the content tells.
 bool is_json(const Json& side) {
-  return side.text_or("encoding") == "JSON" ||
-         side.text_or("observedContentType").find("json") != std::string::npos;
+  const std::string encoding = side.text_or("encoding");
+  if (encoding == "CSV") return false;
+  return encoding == "JSON" || side.text_or("observedContentType").find("json") != std::string::npos;
 }
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -41,15 +53,8 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-Json cell_of(const std::string& text) {
-  if (text.empty()) return nullptr;
-  double value = 0;
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (failed == std::errc() && end == text.data() + text.size() && std::isfinite(value)) return value;
-  return text;
-}
-
-// RFC 4180: quotes around a cell, doubled within.
+// RFC 4180: quotes around a cell, doubled within. Cells are what was captured, digit by digit: what looks
+// like a number may be a postal code. Nothing at all is no value, "" is an empty text.
 std::vector<Json> cells_of(const std::string& line) {
   std::vector<Json> cells;
   std::string cell;
@@ -63,14 +68,14 @@ std::vector<Json> cells_of(const std::string& line) {
       if (!is_doubled) is_quoted = !is_quoted;
       was_quoted = true;
     } else if (c == ',' && !is_quoted) {
-      cells.push_back(was_quoted ? Json(cell) : cell_of(cell));
+      cells.push_back(cell.empty() && !was_quoted ? Json() : Json(cell));
       cell.clear();
       was_quoted = false;
     } else {
       cell += c;
     }
   }
-  cells.push_back(was_quoted ? Json(cell) : cell_of(cell));
+  cells.push_back(cell.empty() && !was_quoted ? Json() : Json(cell));
   return cells;
 }
 

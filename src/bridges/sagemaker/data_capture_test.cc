@@ -22,17 +22,17 @@ std::string line(const Json& input, const Json& output, const char* inference_id
 
 TEST(DataCapture, OfCsvGivesARowALine) {
   const auto rows =
-      read_capture_line(line(side("text/csv", "132,25,\"a, b\",\n5,,x,2\n", "CSV"),
+      read_capture_line(line(side("text/csv", "132,25,\"a, b\",\n05,,x,2\n", "CSV"),
                              side("text/csv; charset=utf-8", "0.01076381653547287,0.5", "CSV")));
   ASSERT_TRUE(rows) << base::render(rows.error());
   ASSERT_EQ(rows->size(), 2u);
   EXPECT_EQ((*rows)[0].id, "aaaa-1-0");
-  EXPECT_EQ((*rows)[0].values, (std::vector<Json>{132.0, 25.0, "a, b", nullptr}));
+  EXPECT_EQ((*rows)[0].values, (std::vector<Json>{"132", "25", "a, b", nullptr}));
   EXPECT_EQ((*rows)[1].prediction, "0.5");
   EXPECT_EQ(*capture_csv(*rows),
             "prediction_id,time,c0,c1,c2,c3,prediction\n"
-            "aaaa-1-0,2022-02-14T17:25:49Z,132.0,25.0,\"a, b\",,0.01076381653547287\n"
-            "aaaa-1-1,2022-02-14T17:25:49Z,5.0,,x,2.0,0.5\n");
+            "aaaa-1-0,2022-02-14T17:25:49Z,132,25,\"a, b\",,0.01076381653547287\n"
+            "aaaa-1-1,2022-02-14T17:25:49Z,05,,x,2,0.5\n");
 }
 
 TEST(DataCapture, OfJsonKeepsNamesAndTheCallersId) {
@@ -48,7 +48,7 @@ TEST(DataCapture, OfJsonKeepsNamesAndTheCallersId) {
 TEST(DataCapture, Base64IsOpenedAndAnswersMayBeMissing) {
   const auto rows = read_capture_line(line(side("text/csv", "MSwy", "BASE64"), nullptr));
   ASSERT_TRUE(rows) << base::render(rows.error());
-  EXPECT_EQ((*rows)[0].values, (std::vector<Json>{1.0, 2.0}));
+  EXPECT_EQ((*rows)[0].values, (std::vector<Json>{"1", "2"}));
   EXPECT_EQ((*rows)[0].prediction, "");
 }
 
@@ -77,6 +77,11 @@ TEST(DataCapture, SaysWhatIsWrong) {
             "this is no captured call: endpointInput has no data");
   EXPECT_EQ(refusal(R"({"captureData":{"endpointInput":{"data":"M","encoding":"BASE64"}})" + event),
             "this is no captured call: the data of endpointInput is no base64");
+  EXPECT_EQ(refusal(R"({"captureData":{"endpointInput":{"data":"%%%","encoding":"BASE64"}})" + event),
+            "this is no captured call: the data of endpointInput is no base64");
+  EXPECT_EQ(
+      refusal(R"({"captureData":{"endpointInput":{"data":"1","encoding":"PROTO"}})" + event),
+      "this is no captured call: the encoding of endpointInput is 'PROTO', CSV, JSON or BASE64 is wanted");
   EXPECT_EQ(refusal(R"({"captureData":{"endpointInput":{"data":"3","encoding":"JSON"}})" + event),
             "this is no captured call: the input is neither an object nor a list");
   EXPECT_EQ(refusal(R"({"captureData":{"endpointInput":{"data":"1\n2","encoding":"CSV"},)"

@@ -34,11 +34,21 @@ Json config_json(const MonitorConstraints& constraints) {
   return json.set("distribution_constraints", std::move(distribution));
 }
 
-ColumnConstraint read_constraint(const Json& json) {
+tl::unexpected<Error> no_constraints(const std::string& what) {
+  return fail(ErrorCode::invalid, "this is no constraints.json of Model Monitor: " + what,
+              "export it from the baseline job's output, or from its S3 prefix");
+}
+
+Result<ColumnConstraint> read_constraint(const Json& json) {
   ColumnConstraint column;
   column.name = json.text_or("name");
+  if (column.name.empty()) return no_constraints("a feature has no name");
   column.inferred_type = json.text_or("inferred_type", "Unknown");
-  if (json["completeness"].is_number()) column.completeness = json["completeness"].as_double();
+  if (const Json& share = json["completeness"]; !share.is_null()) {
+    if (!share.is_number() || share.as_double() < 0 || share.as_double() > 1)
+      return no_constraints("the completeness of '" + column.name + "' is no share from 0 to 1");
+    column.completeness = share.as_double();
+  }
   column.is_non_negative = json["num_constraints"].bool_or("is_non_negative");
   const Json& domains = json["string_constraints"]["domains"];
   if (domains.is_array()) {
@@ -46,6 +56,13 @@ ColumnConstraint read_constraint(const Json& json) {
       column.domain.push_back(value.is_string() ? value.as_string() : value.dump());
   }
   return column;
+}
+
+// Of a threshold the share of values that may be otherwise. The monitor's pages describe it as that share
+// (0.1); its containers write 1.0 and report "Expected match: 100.0%", the share that must fit.
+double share_allowed(const Json& config, const char* name) {
+  const double threshold = std::clamp(config.double_or(name, 0.1), 0.0, 1.0);
+  return threshold < 0.5 ? threshold : 1 - threshold;
 }
 
 // The violations of one dataset.
@@ -170,16 +187,13 @@ Json MonitorConstraints::to_json() const {
 }
 
 Result<MonitorConstraints> MonitorConstraints::from_json(const Json& json) {
-  if (!json["features"].is_array()) {
-    return fail(ErrorCode::invalid, "this is no constraints.json of Model Monitor: 'features' is missing",
-                "export it from the baseline job's output, or from its S3 prefix");
-  }
+  if (!json["features"].is_array()) return no_constraints("'features' is missing");
   MonitorConstraints constraints;
   for (const Json& feature : json["features"].as_array())
-    constraints.columns.push_back(read_constraint(feature));
+    constraints.columns.push_back(TRY(read_constraint(feature)));
   const Json& config = json["monitoring_config"];
-  constraints.datatype_share = config.double_or("datatype_check_threshold", 0.1);
-  constraints.domain_share = config.double_or("domain_content_threshold", 0.1);
+  constraints.datatype_share = share_allowed(config, "datatype_check_threshold");
+  constraints.domain_share = share_allowed(config, "domain_content_threshold");
   const Json& distribution = config["distribution_constraints"];
   constraints.compares_distributions = distribution.text_or("perform_comparison", "Enabled") == "Enabled";
   constraints.numeric_distance = distribution.double_or("comparison_threshold", 0.1);

@@ -118,5 +118,31 @@ TEST(MonitorConstraints, ProposeChecksThatAProjectTakes) {
   }
 }
 
+TEST(MonitorConstraints, AThresholdOfOneLetsNothingUnknownPass) {
+  const Json features = Json::array().push(Json::object(
+      {{"name", "plan"}, {"string_constraints", Json::object({{"domains", Json::array().push("a")}})}}));
+  const auto proposed = [&features](double threshold) {
+    const Json config = Json::object({{"domain_content_threshold", threshold}});
+    const auto constraints =
+        MonitorConstraints::from_json(Json::object({{"features", features}, {"monitoring_config", config}}));
+    return constraints ? propose_checks(*constraints, nullptr) : base::render(constraints.error());
+  };
+  EXPECT_EQ(proposed(1), "    checks:\n      - in: {\"plan\": [\"a\"]}\n");
+  EXPECT_EQ(proposed(0.1), "    checks:\n      - in: {\"plan\": [\"a\"]}\n        mostly: 0.9\n");
+}
+
+TEST(MonitorConstraints, WhatCannotBeReadIsRefused) {
+  const auto refusal = [](const char* feature) {
+    const Json json = Json::object({{"features", Json::array().push(*base::parse_json(feature))}});
+    const auto constraints = MonitorConstraints::from_json(json);
+    return constraints ? "" : constraints.error().message;
+  };
+  EXPECT_EQ(refusal(R"({"name":3})"), "this is no constraints.json of Model Monitor: a feature has no name");
+  EXPECT_EQ(refusal(R"({"name":"a","completeness":"high"})"),
+            "this is no constraints.json of Model Monitor: the completeness of 'a' is no share from 0 to 1");
+  EXPECT_EQ(refusal(R"({"name":"a","completeness":1.5})"),
+            "this is no constraints.json of Model Monitor: the completeness of 'a' is no share from 0 to 1");
+}
+
 }  // namespace
 }  // namespace trimtab::bridges
