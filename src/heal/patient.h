@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "heal/limit_finding.h"
 #include "heal/policy.h"
 #include "model/recipe.h"
 #include "serve/vitals.h"
@@ -42,6 +43,8 @@ class Patient {
   virtual std::optional<watch::Correction> weakness_of(std::int64_t version) = 0;
   // What its learner sees, in order; empty: not known.
   virtual std::vector<model::Feature> features_of(std::int64_t version) = 0;
+  // How the limits that its owner declared stand now; none declared: empty.
+  virtual std::vector<LimitFinding> limits() { return {}; }
   // From now on answers are moved by so much in log odds; 0: not at all.
   virtual void answer_at(double level) = 0;
 };

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "heal/approval.h"
 #include "heal/canary_guard.h"
+#include "heal/declared_health.h"
 #include "heal/label_doubt.h"
 #include "heal/lesson.h"
 #include "heal/recall.h"
@@ -60,7 +61,10 @@ Train train_with(flow::Pipeline& pipeline, const project::Project& project) {
 Rounds::Rounds(store::Home& home, const base::Clock& clock, Train train, TimeUs train_takes)
     : home_(home), clock_(clock), train_(std::move(train)), train_takes_(train_takes) {}
 
-Status Rounds::guard(Patient& ward) { return guard_service(home_, clock_, ward); }
+Status Rounds::guard(Patient& ward) {
+  TRY(guard_service(home_, clock_, ward));
+  return guard_health(home_, clock_, ward);
+}
 
 BatchReport Rounds::measure(Patient& ward, const watch::LabelledBatch& batch) const {
   return performance(batch, ward.options().binary);
@@ -99,7 +103,7 @@ Finding Rounds::weigh(Patient& ward, const watch::LabelledBatch& answered) const
 Status Rounds::journal(Patient& ward, const watch::LabelledBatch& batch, const BatchReport& performance,
                        const Finding& finding) {
   const TimeUs now = clock_.now();
-  const bool is_ill = is_service_ill(ward);
+  const bool is_ill = is_service_ill(ward) || !broken_limits_text(ward.limits()).empty();
   TRY(home_.database().write([&](store::Connection& connection) -> Status {
     Journal journal(connection, ward, now);
     TRY(journal.write_performance(batch, performance));
@@ -434,9 +438,12 @@ Status Rounds::settle(Patient& ward) {
     TRY(ward.redeploy());
   }
   if (known.serving_version != ward.policy().served_version) TRY(ward.redeploy());
-  const std::string health(health_of(ward.policy()));
+  std::string health(health_of(ward.policy()));
+  std::string reason = broken_limits_text(ward.limits());
+  if (health == "healthy" && !reason.empty()) health = "degraded";
+  if (reason.empty()) reason = "what the batches and heals so far say";
   if (known.health != health) {
-    TRY(registry::change_health(home_, clock_, ward.name(), health, "what the batches and heals so far say"));
+    TRY(registry::change_health(home_, clock_, ward.name(), health, reason));
   }
   const auto pushed = TRY(registry::pushed_version(home_, ward.name()));
   return pushed ? take_up_push(ward, *pushed, known.serving_version.value_or(0)) : Status();

@@ -1,8 +1,10 @@
 #include "heal/ward.h"
 
 #include <algorithm>
+#include <charconv>
 #include <limits>
 #include <map>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 
@@ -49,6 +51,21 @@ std::optional<std::int64_t> replaced_by(store::Home& home, const registry::Endpo
     return {};
   });
   return looked && before != champion.serving_version ? before : std::nullopt;
+}
+
+// The newest row that a version was trained on or judged by; nothing: its run does not say.
+std::optional<TimeUs> newest_row_of(store::Home& home, const std::string& model, std::int64_t version) {
+  const auto facts = registry::find_version(home, model, version);
+  const Result<Json> run = facts ? registry::run_json(home, facts->run_id) : Result<Json>(Json());
+  if (!run || !(*run)["data"]["params"].is_array()) return std::nullopt;
+  for (const Json& param : (*run)["data"]["params"].as_array()) {
+    if (param.text_or("key") != "to") continue;
+    const std::string text = param.text_or("value");
+    TimeUs to = 0;
+    const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), to);
+    return failure == std::errc() && end == text.data() + text.size() ? std::optional(to) : std::nullopt;
+  }
+  return std::nullopt;
 }
 
 }  // namespace
@@ -285,6 +302,40 @@ std::optional<watch::Correction> Ward::weakness_of(std::int64_t version) {
 std::vector<model::Feature> Ward::features_of(std::int64_t version) {
   const auto artifact = load_version(home_, declared_.model, version);
   return artifact ? (*artifact)->recipe.features : std::vector<model::Feature>();
+}
+
+ServiceFigures Ward::service_figures(TimeUs now) {
+  ServiceFigures figures;
+  const serve::Endpoint::Counters counters = endpoint_->counters();
+  const RecentTraffic::Count lately = recent_traffic_.look(
+      now, {static_cast<std::int64_t>(counters.requests), static_cast<std::int64_t>(counters.errors)});
+  figures.requests = lately.requests;
+  figures.errors = lately.errors;
+  figures.p99_ms = static_cast<double>(counters.latency_us_p99) / base::kMillisecondUs;
+  figures.time_counts = options_.time_counts;
+  for (const project::HealthLimit& limit : declared_.health) {
+    if (limit.metric != "p99_ms") continue;
+    const auto most = static_cast<TimeUs>(limit.threshold * base::kMillisecondUs);
+    std::tie(figures.slow, figures.timed) = endpoint_->slower_than(most);
+  }
+  // Where history is replayed against today's clock, everything is old.
+  if (project_.as_of && options_.time_counts) return figures;
+  if (policy_.served_version) figures.newest = newest_row_of(home_, declared_.model, *policy_.served_version);
+  if (!policy_.recent.empty())
+    figures.newest = std::max(figures.newest.value_or(INT64_MIN), policy_.recent.back().end);
+  return figures;
+}
+
+std::vector<LimitFinding> Ward::limits() {
+  if (declared_.health.empty() || !policy_.served_version) return {};
+  const TimeUs now = clock_.now();
+  const std::int64_t newest = policy_.recent.empty() ? 0 : policy_.recent.back().number;
+  const std::tuple<std::int64_t, std::int64_t, std::int64_t> at = {newest, *policy_.served_version,
+                                                                   now / base::kMinuteUs};
+  if (at == weighed_at_) return limits_;
+  limits_ = weigh_limits(declared_.health, options_, policy_, service_figures(now), now);
+  weighed_at_ = at;
+  return limits_;
 }
 
 void Ward::add_labels(std::vector<watch::Label> labels,

@@ -7,10 +7,12 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "heal/declared_health.h"
 #include "heal/patient.h"
 #include "heal/policy.h"
 #include "heal/recovery.h"
@@ -82,6 +84,8 @@ class Ward final : public Patient {
   Result<std::vector<double>> score_again(std::int64_t version, const watch::LabelledBatch& batch) override;
   std::optional<watch::Correction> weakness_of(std::int64_t version) override;
   std::vector<model::Feature> features_of(std::int64_t version) override;
+  // Looked at anew when a batch has been closed, another version answers, or a minute has passed.
+  std::vector<LimitFinding> limits() override;
   void answer_at(double level) override { endpoint_->answer_at(level); }
   // Durable first, then joined; `on_done` hears the report after the commit. Thread-safe.
   void add_labels(std::vector<watch::Label> labels, std::function<void(Result<watch::LabelReport>)> on_done);
@@ -93,6 +97,7 @@ class Ward final : public Patient {
   void recall_requests();
   Status recover();
   void note(std::span<model::Prediction> predictions);
+  ServiceFigures service_figures(TimeUs now);
 
   const project::Project& project_;
   const project::Endpoint& declared_;
@@ -107,6 +112,10 @@ class Ward final : public Patient {
   std::unique_ptr<watch::Batches> batches_;
   std::unique_ptr<serve::Endpoint> endpoint_;
   PolicyState policy_;
+  RecentTraffic recent_traffic_;
+  // What the limits were last weighed at: newest batch, version that answers, minute.
+  std::tuple<std::int64_t, std::int64_t, std::int64_t> weighed_at_ = {-1, -1, -1};
+  std::vector<LimitFinding> limits_;
   std::vector<watch::Label> labels_meanwhile_;  // Until it has recovered.
   Recovery recovery_;                           // Ends before what it fills does.
 };

@@ -183,7 +183,7 @@ constexpr std::array kLightgbm = std::to_array<Key>({
 
 constexpr std::array kEndpoint = std::to_array<Key>({
     {.name = "model", .about = "The model that answers.", .required = true},
-    {.name = "batch", .form = Form::batch, .about = "What is judged together: 1d or 500 rows of event time."},
+    {.name = "batch", .form = Form::batch, .about = "What is judged together, of event time."},
     {.name = "health", .form = Form::mapping, .about = "Limits that must hold.", .keys = &kHealthKeys},
     {.name = "heal",
      .form = Form::mapping,
@@ -245,7 +245,7 @@ constexpr std::array kHealth = std::to_array<Key>({
     health_limit("accuracy", "Share of right answers."),
     health_limit("rmse", "Root of the mean squared error."),
     health_limit("mae", "Mean absolute error."),
-    health_limit("freshness", "Age of the newest training row, as a duration."),
+    health_limit("freshness", "Age of the newest row whose truth is known, as a duration."),
     health_limit("p99_ms", "Latency that 99 of 100 requests keep."),
     health_limit("errors", "Share of requests that fail, as a number or in percent."),
 });
@@ -312,7 +312,7 @@ constexpr Wanted kWanted[] = {
     {Form::patterns_by_column, "a mapping of columns to patterns"},
     {Form::learner, "a learner like 'baseline' or 'lightgbm: {rounds: 200}'"},
     {Form::test_size, "a share like 20% or a duration like 14d"},
-    {Form::batch, "a duration like 1d or a number of rows like '500 rows'"},
+    {Form::batch, "a duration like 1d"},
     {Form::gates, "a list of gates"},
     {Form::health_limit, "a limit like '<= 0.60'"},
     {Form::retrains, "a limit like '2 per week'"},

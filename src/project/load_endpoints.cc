@@ -39,7 +39,8 @@ void read_batch(const YamlNode& node, Endpoint& endpoint, Diagnostics& diagnosti
   if (duration && *duration > 0) {
     endpoint.batch_duration = *duration;
   } else if (rows && *rows > 0) {
-    endpoint.batch_rows = *rows;
+    diagnostics.add(Error{ErrorCode::unsupported, "a batch of so many rows is not supported in this version",
+                          "write a duration like 'batch: 1d'", node.where, nullptr});
   } else if (duration || rows) {
     diagnostics.add(node.where, "'batch' is " + in_quotes(node.scalar) + ", more than nothing is wanted");
   } else {

@@ -45,16 +45,14 @@ const DiagnosticCase kLoadEndpointsCases[] = {
      "24:15: error: 'contract' is a mapping, one of refuse, repair is wanted"},
     {24, "    contarct: repair\n    model: m",
      "24:5: error: unknown key 'contarct' in endpoint 'e'\n   hint: did you mean 'contract'?"},
-    {25, "    batch: 500",
-     "25:12: error: 'batch' is a number ('500'), a duration like 1d or a number of rows like '500 rows' is "
-     "wanted"},
+    {25, "    batch: 500", "25:12: error: 'batch' is a number ('500'), a duration like 1d is wanted"},
     {25, "    batch: 0 rows", "25:12: error: 'batch' is '0 rows', more than nothing is wanted"},
+    {25, "    batch: 500 rows",
+     "25:12: error: a batch of so many rows is not supported in this version\n   hint: write a duration like "
+     "'batch: 1d'"},
     {25, "    batch: 0d", "25:12: error: 'batch' is '0d', more than nothing is wanted"},
-    {25, "    batch: [1d]",
-     "25:12: error: 'batch' is a list, a duration like 1d or a number of rows like '500 rows' is wanted"},
-    {25, "    batch: many rows",
-     "25:12: error: 'batch' is text ('many rows'), a duration like 1d or a number of rows like '500 rows' is "
-     "wanted"},
+    {25, "    batch: [1d]", "25:12: error: 'batch' is a list, a duration like 1d is wanted"},
+    {25, "    batch: many rows", "25:12: error: 'batch' is text ('many rows'), a duration like 1d is wanted"},
     {26, "    health: {auk: \">= 0.6\"}",
      "26:14: error: unknown key 'auk' in 'health'\n   hint: did you mean 'auc'?"},
     {26, "    health: {auc: 0.6}",
@@ -152,9 +150,6 @@ Endpoint endpoint_with(int line, const std::string& text) {
 
 TEST(LoadEndpoints, ReadsBatches) {
   EXPECT_EQ(endpoint_with(25, "    batch: 2d").batch_duration, 2 * base::kDayUs);
-  const Endpoint by_rows = endpoint_with(25, "    batch: 500 rows");
-  EXPECT_EQ(by_rows.batch_rows, 500);
-  EXPECT_EQ(by_rows.batch_duration, std::nullopt);
   EXPECT_EQ(endpoint_with(25, "    # none").batch_duration, base::kDayUs);
 }
 

@@ -570,4 +570,11 @@ Endpoint::Counters Endpoint::counters() const {
   return counters;
 }
 
+std::pair<std::int64_t, std::int64_t> Endpoint::slower_than(TimeUs time) const {
+  const std::size_t count = std::min<std::size_t>(kLatencies, state_->requests.load());
+  std::int64_t slower = 0;
+  for (std::size_t i = 0; i < count; ++i) slower += state_->latencies[i].load() > time ? 1 : 0;
+  return {slower, static_cast<std::int64_t>(count)};
+}
+
 }  // namespace trimtab::serve

@@ -12,6 +12,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -120,6 +121,8 @@ class Endpoint {
     std::uint64_t latency_us_p50 = 0, latency_us_p99 = 0;  // Of the last 1,024 requests.
   };
   Counters counters() const;
+  // How many of the last 1,024 requests took longer than that, and of how many.
+  std::pair<std::int64_t, std::int64_t> slower_than(TimeUs time) const;
   // How the versions that run did beside each other, on all that was answered until now. Counted since they
   // run side by side in this process.
   std::vector<PairVitals> vitals() const;
