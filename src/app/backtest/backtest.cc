@@ -81,6 +81,12 @@ class Backtest {
 
   Result<BacktestReport> run() {
     endpoint_ = TRY(endpoint());
+    if (options_.to && *options_.to <= options_.from) {
+      return fail(ErrorCode::invalid,
+                  "the replay would end at " + base::format_time(*options_.to) + ", before it begins at " +
+                      base::format_time(options_.from),
+                  "--to must be later than --from");
+    }
     for (const std::string& name : options_.policies) choices_.push_back(TRY(choice_of(name)));
     project::Project adjusted = project_;
     for (const std::string& setting : options_.settings) TRY(project::set_heal(adjusted, setting));
@@ -91,6 +97,11 @@ class Backtest {
     folder_ = fs::path(options_.home) / "backtests" / base::sha256(question).substr(0, 12);
     TRY(base::make_folders(folder_));
     const HistoryFeed feed = TRY(prepare());
+    if (feed.requests.empty()) {
+      return fail(ErrorCode::invalid,
+                  "there is no row to replay from " + base::format_time(options_.from) + " on",
+                  "--from must leave rows to be asked about");
+    }
     options_.say(std::to_string(feed.requests.size()) + " requests, " + std::to_string(feed.labels.size()) +
                  " labels, " + std::to_string(choices_.size()) + " policies");
     return replay(feed);

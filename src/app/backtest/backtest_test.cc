@@ -102,6 +102,15 @@ TEST_F(BacktestRefusal, APolicyThatDoesNotExist) {
             "every-batches:5, psi, or loss-3sigma");
 }
 
+TEST_F(BacktestRefusal, AnEndBeforeTheBeginning) {
+  BacktestOptions options;
+  options.from = 15'000 * base::kDayUs;
+  options.to = 14'999 * base::kDayUs;
+  EXPECT_EQ(refusal("  late: {model: m}\n", options),
+            "error: the replay would end at 2011-01-25T00:00:00Z, before it begins at 2011-01-26T00:00:00Z\n"
+            "   hint: --to must be later than --from");
+}
+
 TEST_F(BacktestRefusal, ASettingThatSetsNothing) {
   BacktestOptions options;
   options.settings = {"heal.poison_budget=few"};
