@@ -13,6 +13,7 @@
 #include "heal/journal.h"
 #include "heal/recall.h"
 #include "heal/rollout.h"
+#include "heal/trial_counts.h"
 
 namespace trimtab::heal {
 namespace {
@@ -106,21 +107,42 @@ ServiceTrial trial_of(const serve::PairVitals& pair, bool served_is_on_trial, co
   return trial;
 }
 
-std::optional<ServiceTrial> trial_of_rollout(const Patient& ward, const RolloutState& state) {
+std::optional<serve::PairVitals> pair_of_rollout(const Patient& ward, const RolloutState& state) {
   for (const serve::PairVitals& pair : ward.vitals()) {
-    if (pair.other == state.version && pair.served == state.champion)
-      return trial_of(pair, false, ward.options());
+    if (pair.other == state.version && pair.served == state.champion) return pair;
   }
   return std::nullopt;
 }
 
-std::optional<ServiceTrial> trial_of_champion(const Patient& ward) {
+std::optional<serve::PairVitals> pair_of_champion(const Patient& ward) {
   if (!ward.policy().on_trial) return std::nullopt;
   for (const serve::PairVitals& pair : ward.vitals()) {
-    if (pair.role == model::Role::previous && pair.served == ward.policy().served_version)
-      return trial_of(pair, true, ward.options());
+    if (pair.role == model::Role::previous && pair.served == ward.policy().served_version) return pair;
   }
   return std::nullopt;
+}
+
+std::optional<ServiceTrial> trial_of_rollout(const Patient& ward, const RolloutState& state) {
+  const auto pair = pair_of_rollout(ward, state);
+  return pair ? std::optional(trial_of(*pair, false, ward.options())) : std::nullopt;
+}
+
+std::optional<ServiceTrial> trial_of_champion(const Patient& ward) {
+  const auto pair = pair_of_champion(ward);
+  return pair ? std::optional(trial_of(*pair, true, ward.options())) : std::nullopt;
+}
+
+// Whatever is on trial now goes on after a restart.
+Status keep_trials(store::Home& home, const Patient& ward, const std::vector<Incident>& open) {
+  std::vector<serve::PairVitals> on_trial;
+  for (const Incident& incident : open) {
+    const IncidentEvent* rollout = incident.rollout();
+    if (rollout == nullptr) continue;
+    const auto pair = pair_of_rollout(ward, RolloutState::from_json(rollout->detail));
+    if (pair) on_trial.push_back(*pair);
+  }
+  if (const auto pair = pair_of_champion(ward)) on_trial.push_back(*pair);
+  return keep_counts(home, ward.name(), on_trial);
 }
 
 // The rollout's next step, which is the last.
@@ -245,6 +267,7 @@ Status guard_service(store::Home& home, const base::Clock& clock, Patient& ward)
     open = TRY(list_incidents(connection, ward.name(), true));
     return {};
   }));
+  TRY(keep_trials(home, ward, open));
   for (const Incident& incident : open) {
     if (incident.rollout() != nullptr) return guard_rollout(home, clock.now(), ward, incident);
     if (incident.unfinished_treatment() != nullptr) return {};  // One thing at a time.

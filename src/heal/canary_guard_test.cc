@@ -5,6 +5,7 @@
 
 #include "heal/approval.h"
 #include "heal/evidence.h"
+#include "heal/hand_rollback.h"
 #include "heal/recall.h"
 #include "heal/simulated_patient_test.h"
 #include "heal/stream_test.h"
@@ -308,6 +309,39 @@ TEST_F(CanaryGuard, SwitchedOffItOnlySaysSo) {
   EXPECT_EQ(patient_->deployed, 2);
 }
 
+TEST_F(CanaryGuard, AKilledServerGoesOnWithTheTrial) {
+  roll_out();
+  patient_->side_by_side.clear();
+  std::uint64_t request = 0;
+  const auto ask = [&](int times) {
+    const serve::Asked asked[] = {{1, false, ""}, {2, true, "a division by zero"}};
+    for (int i = 0; i < times; ++i) patient_->counted->note(++request, asked, kBegin);
+  };
+  ask(12);
+  look();
+  EXPECT_EQ(patient_->challenger, 2);
+  patient_->restart();
+  look();
+  EXPECT_EQ(patient_->challenger, 2) << "nothing was counted twice";
+  ask(1);
+  look();
+  EXPECT_EQ(patient_->challenger, std::nullopt);
+  EXPECT_EQ(newest("outcome").text_or("why"),
+            "version 2 failed 13 of 13 requests, 13 of them where version 1 answered; the first at "
+            "2011-01-26T00:00:00Z: a division by zero");
+  look();
+  EXPECT_TRUE(kept_counts(*home_, kEndpoint).value().empty()) << "the trial is over";
+}
+
+TEST_F(CanaryGuard, WhatAPersonEndsBeginsAnew) {
+  roll_out();
+  pair().only_other_failed = pair().other_failed = 12;
+  look();
+  EXPECT_EQ(kept_counts(*home_, kEndpoint).value().at(0).only_other_failed, 12);
+  ASSERT_TRUE(roll_back_by_hand(*home_, clock_, {.endpoint = kEndpoint}, patient_->policy()));
+  EXPECT_TRUE(kept_counts(*home_, kEndpoint).value().empty());
+}
+
 // Killed before any row that is written, it comes to the same end.
 class KilledGuard : public CanaryGuard, public testing::WithParamInterface<int> {
  protected:
@@ -318,8 +352,9 @@ class KilledGuard : public CanaryGuard, public testing::WithParamInterface<int> 
     if (rounds_.guard(*patient_)) (void)rounds_.finish_treatments(*patient_);
     record.lives();
     patient_->restart();
-    // What was counted died with the process; where the verdict did not get into the journal it is seen anew.
-    if (patient_->challenger || incidents().empty()) patient_->side_by_side = seen;
+    // What was counted since the last look died with the process: the versions fail again.
+    const bool is_kept = !kept_counts(*home_, kEndpoint).value().empty();
+    if (!is_kept && (patient_->challenger || incidents().empty())) patient_->side_by_side = seen;
     look();
     look();
   }

@@ -5,6 +5,7 @@
 
 #include "heal/incident.h"
 #include "heal/recall.h"
+#include "heal/trial_counts.h"
 #include "heal/ward.h"
 #include "registry/endpoints.h"
 #include "registry/pushes.h"
@@ -97,6 +98,7 @@ Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& c
         TRY(registry::roll_back_within(connection, wish.endpoint, report.to, now, wish.actor, wish.reason));
     if (!changed && !ends_rollout) return {};
     TRY(close_incidents(connection, wish, report, now));
+    TRY(forget_counts(connection, wish.endpoint));
     next.treating = false;
     // To the policy it is a new champion like any other: what it had gathered was about the old one.
     if (changed) note_promotion(next, report.to, now);

@@ -2,6 +2,7 @@
 // times: restarted by what the record says, and killed by a record that takes no more writes.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -11,6 +12,7 @@
 #include "heal/patient.h"
 #include "heal/recall.h"
 #include "heal/rounds.h"
+#include "heal/trial_counts.h"
 #include "registry/endpoints.h"
 #include "registry/record.h"
 #include "store/home.h"
@@ -32,7 +34,9 @@ class SimulatedPatient final : public Patient {
   watch::Batches& batches() override { return *batches_; }
   PolicyState& policy() override { return policy_; }
   const PolicyState& policy() const override { return policy_; }
-  std::vector<serve::PairVitals> vitals() const override { return side_by_side; }
+  std::vector<serve::PairVitals> vitals() const override {
+    return side_by_side.empty() ? counted->pairs() : side_by_side;
+  }
   Status redeploy() override {
     const Result<registry::EndpointFacts> found = registry::find_endpoint(home_, name_);
     const registry::EndpointFacts facts = TRY(Result<registry::EndpointFacts>(found));
@@ -41,16 +45,28 @@ class SimulatedPatient final : public Patient {
     challenger = facts.challenger_version;
     share = facts.challenger_share;
     note_champion(policy_, *facts.serving_version);
+    std::vector<serve::PairVitals> pairs;
+    const auto beside = [&](std::optional<std::int64_t> version, model::Role role) {
+      if (!version || version == deployed) return;
+      pairs.push_back({.served = *deployed, .other = *version, .role = role});
+    };
+    beside(challenger, share > 0 ? model::Role::canary : model::Role::shadow);
+    if (warm != challenger) beside(warm, model::Role::previous);
+    counted->watch(std::move(pairs), options_.time_max_us);
     return {};
   }
 
-  Status can_serve(std::int64_t) override {
-    if (does_not_load) return fail(ErrorCode::storage_broken, "its learner is damaged");
+  Status can_serve(std::int64_t version) override {
+    if (does_not_load || (is_broken && is_broken(version)))
+      return fail(ErrorCode::storage_broken, "its learner is damaged");
     return {};
   }
-  Result<std::vector<double>> score_again(std::int64_t, const watch::LabelledBatch& batch) override {
+  Result<std::vector<double>> score_again(std::int64_t version, const watch::LabelledBatch& batch) override {
     std::vector<double> scores;
-    for (const double truth : batch.truth) scores.push_back(says_again.value_or(truth));
+    for (std::size_t row = 0; row < batch.truth.size(); ++row) {
+      scores.push_back(says ? says(version, &batch.features[2 * row])
+                            : says_again.value_or(batch.truth[row]));
+    }
     return scores;
   }
   std::optional<watch::Correction> weakness_of(std::int64_t) override { return std::nullopt; }
@@ -60,6 +76,8 @@ class SimulatedPatient final : public Patient {
   // All that was in memory is gone, and what the disk has is read again.
   void restart() {
     side_by_side.clear();
+    counted = std::make_unique<serve::Vitals>();
+    counted->watch(kept_counts(home_, name_).value(), 0);
     batches_ = std::make_unique<watch::Batches>(rule_);
     for (const watch::Label& label : labels) batches_->add(label);
     Recall recall = Recall::begin(home_, name_, rule_.duration, *batches_).value();
@@ -80,9 +98,13 @@ class SimulatedPatient final : public Patient {
   double level = 0;                            // By which its answers are moved.
   bool does_not_load = false;                  // What is to become the champion.
   std::optional<double> says_again;            // A version to all rows, asked again; nothing: the truth.
-  std::optional<std::int64_t> challenger;      // Who is rolled out, and the share that it answers.
+  std::function<bool(std::int64_t)>
+      is_broken;  // Or which versions do not load, and what one says to a row of
+  std::function<double(std::int64_t, const double*)> says;  // two features.
+  std::optional<std::int64_t> challenger;  // Who is rolled out, and the share that it answers.
   double share = 0;
-  std::vector<serve::PairVitals> side_by_side;  // How versions did beside each other.
+  std::unique_ptr<serve::Vitals> counted;       // How versions did beside each other,
+  std::vector<serve::PairVitals> side_by_side;  // or as a test has it.
   std::vector<model::Prediction> predictions;   // What the log holds, …
   std::vector<watch::Label> labels;             // … and the labels.
 
@@ -102,7 +124,7 @@ class MortalRecord {
   explicit MortalRecord(store::Home& home) : home_(home) {
     std::string script = "INSERT OR REPLACE INTO setting (name, value) VALUES ('rows_left', 1000000000);";
     for (const char* event : {"INSERT ON incident_event", "INSERT ON heal_state", "UPDATE ON endpoint",
-                              "INSERT ON model_version", "INSERT ON incident"}) {
+                              "INSERT ON model_version", "INSERT ON incident", "INSERT ON setting"}) {
       std::string name = event;
       for (char& c : name) c = c == ' ' ? '_' : c;
       script += "CREATE TRIGGER mortal_" + name + " BEFORE " + event +

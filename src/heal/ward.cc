@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "heal/recall.h"
+#include "heal/trial_counts.h"
 #include "heal/watch_view.h"
 #include "model/artifact.h"
 #include "registry/endpoints.h"
@@ -121,6 +122,7 @@ Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const 
     ward->endpoint_->repair_requests(std::move(door));
   }
   ward->recall_answers();
+  ward->endpoint_->go_on_from(TRY(kept_counts(home, ward->name())));
   TRY(ward->swap());
   ward->recall_requests();
   TRY(ward->recover());

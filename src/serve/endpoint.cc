@@ -506,6 +506,8 @@ std::vector<PairVitals> Endpoint::vitals() const {
   return state_->vitals.pairs();
 }
 
+void Endpoint::go_on_from(std::vector<PairVitals> counted) { state_->vitals.watch(std::move(counted), 0); }
+
 void Endpoint::settle() const {
   if (Mirror* mirror = state_->mirror_now.load()) mirror->settle();
 }

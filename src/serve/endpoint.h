@@ -124,8 +124,11 @@ class Endpoint {
   // How many of the last 1,024 requests took longer than that, and of how many.
   std::pair<std::int64_t, std::int64_t> slower_than(TimeUs time) const;
   // How the versions that run did beside each other, on all that was answered until now. Counted since they
-  // run side by side in this process.
+  // run side by side in this process, or on from what was counted before.
   std::vector<PairVitals> vitals() const;
+  // What was counted before a restart. Before the first deployment; what it does not run side by side is
+  // forgotten.
+  void go_on_from(std::vector<PairVitals> counted);
 
  private:
   struct State;

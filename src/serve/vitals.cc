@@ -29,7 +29,41 @@ void count(PairVitals& pair, std::span<const Asked> asked, std::int64_t by) {
   pair.only_other_failed += other->failed && !served->failed ? by : 0;
 }
 
+Json first_json(const FirstFailure& first) {
+  return Json::object({{"time", first.time}, {"error", first.error}});
+}
+
+FirstFailure first_from(const Json& json) { return {json.int_or("time"), json.text_or("error")}; }
+
 }  // namespace
+
+Json PairVitals::to_json() const {
+  Json json = Json::object({{"served", served}, {"other", other}, {"requests", requests}});
+  json.set("served_failed", served_failed).set("other_failed", other_failed);
+  json.set("only_served_failed", only_served_failed).set("only_other_failed", only_other_failed);
+  json.set("served_first", first_json(served_first)).set("other_first", first_json(other_first));
+  json.set("timed", timed).set("only_served_slow", only_served_slow).set("only_other_slow", only_other_slow);
+  return json.set("served_us", served_us).set("other_us", other_us);
+}
+
+PairVitals PairVitals::from_json(const Json& json) {
+  PairVitals pair;
+  pair.served = json.int_or("served");
+  pair.other = json.int_or("other");
+  pair.requests = json.int_or("requests");
+  pair.served_failed = json.int_or("served_failed");
+  pair.other_failed = json.int_or("other_failed");
+  pair.only_served_failed = json.int_or("only_served_failed");
+  pair.only_other_failed = json.int_or("only_other_failed");
+  pair.served_first = first_from(json["served_first"]);
+  pair.other_first = first_from(json["other_first"]);
+  pair.timed = json.int_or("timed");
+  pair.only_served_slow = json.int_or("only_served_slow");
+  pair.only_other_slow = json.int_or("only_other_slow");
+  pair.served_us = json.double_or("served_us");
+  pair.other_us = json.double_or("other_us");
+  return pair;
+}
 
 bool is_slow(TimeUs took, TimeUs of_other, TimeUs limit) {
   if (limit > 0) return took > limit;

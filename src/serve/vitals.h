@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "model/prediction.h"
 
 namespace trimtab::serve {
@@ -39,6 +40,9 @@ struct PairVitals {
   double served_us = 0, other_us = 0;                      // In sum.
 
   bool operator==(const PairVitals&) const = default;
+  // Exact, but for the role, which the next deployment says.
+  Json to_json() const;
+  static PairVitals from_json(const Json& json);
 };
 
 // With a limit, what takes longer than that is slow; without, what takes more than kManyTimes as long as the

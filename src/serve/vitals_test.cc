@@ -43,6 +43,19 @@ TEST_F(VitalsTest, CountsWhoFailedAloneAndKeepsTheFirstError) {
   EXPECT_EQ(vitals_.pairs().at(1).served_first, FirstFailure());
 }
 
+TEST_F(VitalsTest, WhatWasKeptGoesOnAfterARestart) {
+  for (std::uint64_t request = 1; request <= 5; ++request) note(request, request == 2, request > 3);
+  vitals_.note_times(1, 2, 100, 9000);
+  const PairVitals kept = PairVitals::from_json(base::parse_json(pair().to_json().dump()).value());
+  EXPECT_EQ(kept, pair());
+  Vitals restarted;
+  restarted.watch({kept}, 0);
+  restarted.watch({{.served = 1, .other = 2, .role = model::Role::canary}, {.served = 1, .other = 3}}, 0);
+  EXPECT_EQ(restarted.pairs().at(0).requests, 5);
+  EXPECT_EQ(restarted.pairs().at(0).role, model::Role::canary);
+  EXPECT_EQ(restarted.pairs().at(1).requests, 0);
+}
+
 TEST_F(VitalsTest, ARequestCountsOnceInHoweverManyPartsItComes) {
   note(7, false, true);
   note(8, false, false);

@@ -55,6 +55,11 @@ class World:
         self.code = self.server.wait(timeout=30)
         self.text, self.server = "", None
 
+    def kill(self):
+        self.server.kill()
+        self.code = self.server.wait(timeout=30)
+        self.text, self.server = "", None
+
     def ask(self, method, path, body, headers):
         connection = http.client.HTTPConnection(*self.address, timeout=60)
         if method == "POST":
@@ -167,6 +172,8 @@ class Scenario:
                 world.serve(shlex.split(rest))
             elif word == "stop":
                 world.stop()
+            elif word == "kill":
+                world.kill()
             elif word == "show":
                 world.code, world.text = 0, (world.folder / rest).read_text(encoding="utf-8")
             elif word == "same":
