@@ -355,6 +355,18 @@ TEST_F(RollingOut, AnotherChampionEndsIt) {
   EXPECT_EQ(facts().serving_version, 3);
 }
 
+TEST_F(RollingOut, APushMeanwhileIsTakenUpAfterwards) {
+  ASSERT_TRUE(registry::register_version(*home_, clock_, version_with("a third version of it", true)));
+  ASSERT_TRUE(registry::push_version(*home_, clock_, kEndpoint, 3, "ada", "by hand"));
+  for (int i = 0; i < 3; ++i) {
+    next_batch(Concept::second);
+    look();
+  }
+  EXPECT_EQ(patient_->deployed, 2);
+  EXPECT_EQ(registry::pushed_version(*home_, kEndpoint).value(), 3) << "the promotion has not undone it";
+  EXPECT_EQ(patient_->challenger, 3);
+}
+
 TEST_F(RollingOut, WhatAPersonEndedIsTakenOff) {
   ASSERT_TRUE(home_->database().write([&](store::Connection& connection) -> Status {
     TRY(append_event(connection, 1, "outcome", Json::object({{"result", "superseded"}}), clock_.now()));

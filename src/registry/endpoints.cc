@@ -92,6 +92,14 @@ Status mirror(Connection& connection, TimeUs now, const EndpointFacts& endpoint,
   return tell_alias(connection, now, endpoint.model, alias, version);
 }
 
+// A client has moved the champion's alias to a third version, and nobody has decided on that yet.
+Result<bool> has_other_push(Connection& connection, const EndpointFacts& endpoint, std::int64_t version) {
+  if (!endpoint.serving_version) return false;
+  Statement row = connection.prepare("SELECT version FROM model_alias WHERE model = ? AND alias = ?");
+  if (!TRY(row.with(endpoint.model, alias_of(endpoint, "champion")).step())) return false;
+  return row.integer(0) != version && row.integer(0) != *endpoint.serving_version;
+}
+
 void bind_version(Statement& statement, int index, std::optional<std::int64_t> version) {
   if (version) {
     statement.bind(index, *version);
@@ -251,6 +259,7 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
     TRY(may_serve(connection, facts, version, action));
     Json detail = Json::object({{"model", facts.model}});
     detail.set("from", version_json(facts.serving_version)).set("to", version).set("why", reason);
+    const bool is_pushed = TRY(has_other_push(connection, facts, version));
     const bool keeps_previous = action == "endpoint.refit" && facts.previous_version;
     if (!keeps_previous) facts.previous_version = facts.serving_version;
     facts.serving_version = version;
@@ -258,7 +267,7 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
       facts.challenger_version = std::nullopt;
       TRY(mirror(connection, now, facts, "challenger", std::nullopt));
     }
-    TRY(mirror(connection, now, facts, "champion", version));
+    if (!is_pushed) TRY(mirror(connection, now, facts, "champion", version));
     return keep(connection, facts, now, actor, action, detail);
   });
 }

@@ -39,7 +39,8 @@ Result<std::vector<EndpointFacts>> list_endpoints(store::Home& home);
 Result<bool> has_served(store::Home& home, const std::string& endpoint, std::int64_t version);
 
 // Makes `version` the champion; the old one becomes `previous`. The alias "champion" of the model mirrors it
-// when the endpoint bears the model's name, otherwise "<endpoint>-champion". Idempotent. `action` is
+// when the endpoint bears the model's name, otherwise "<endpoint>-champion"; a push to it that nobody has
+// decided on yet (registry/pushes.h) stands. Idempotent. `action` is
 // "endpoint.promote", "endpoint.roll_back" or "endpoint.refit" (the same knowledge from more rows: who was
 // `previous` stays so). Errors: not_found, conflict (a version whose gates did not pass).
 Status change_champion(store::Home& home, const base::Clock& clock, const std::string& endpoint,
