@@ -333,6 +333,14 @@ TEST_F(CanaryGuard, AKilledServerGoesOnWithTheTrial) {
   EXPECT_TRUE(kept_counts(*home_, kEndpoint).value().empty()) << "the trial is over";
 }
 
+TEST_F(CanaryGuard, WhatAPersonTakesBackAnswersNothingMoreWhateverTheLoopIsAt) {
+  roll_out();
+  ASSERT_TRUE(registry::change_challenger_share(*home_, clock_, kEndpoint, 2, 0.1, "heal", "incident 1"));
+  ASSERT_TRUE(roll_back_by_hand(*home_, clock_, {.endpoint = kEndpoint}, patient_->policy()));
+  EXPECT_EQ(facts().challenger_version, std::nullopt);
+  EXPECT_EQ(facts().serving_version, 1);
+}
+
 TEST_F(CanaryGuard, WhatAPersonEndsBeginsAnew) {
   roll_out();
   pair().only_other_failed = pair().other_failed = 12;

@@ -98,6 +98,9 @@ Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& c
         TRY(registry::roll_back_within(connection, wish.endpoint, report.to, now, wish.actor, wish.reason));
     if (!changed && !ends_rollout) return {};
     TRY(close_incidents(connection, wish, report, now));
+    // It answers nothing more, and does not wait for the loop to hear of it.
+    TRY(registry::change_challenger_within(connection, wish.endpoint, std::nullopt, now, wish.actor,
+                                           wish.reason));
     TRY(forget_counts(connection, wish.endpoint));
     next.treating = false;
     // To the policy it is a new champion like any other: what it had gathered was about the old one.

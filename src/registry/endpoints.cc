@@ -313,21 +313,27 @@ Status change_challenger(store::Home& home, const base::Clock& clock, const std:
                          std::optional<std::int64_t> version, const std::string& actor,
                          const std::string& reason) {
   const TimeUs now = clock.now();
-  return home.database().write([&](Connection& connection) -> Status {
-    EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
-    if (facts.challenger_version == version) return {};
-    if (version) TRY(gates_of(connection, facts.model, *version));
-    Json detail = Json::object({{"model", facts.model}});
-    detail.set("from", version_json(facts.challenger_version))
-        .set("to", version_json(version))
-        .set("why", reason);
-    facts.challenger_version = version;
-    TRY(connection.prepare("DELETE FROM setting WHERE name = ?")
-            .with(std::string(kShareSetting) + endpoint)
-            .run());
-    TRY(mirror(connection, now, facts, "challenger", version));
-    return keep(connection, facts, now, actor, "endpoint.challenge", detail);
+  return home.database().write([&](Connection& connection) {
+    return change_challenger_within(connection, endpoint, version, now, actor, reason);
   });
+}
+
+Status change_challenger_within(Connection& connection, const std::string& endpoint,
+                                std::optional<std::int64_t> version, TimeUs now, const std::string& actor,
+                                const std::string& reason) {
+  EndpointFacts facts = TRY(select_endpoint(connection, endpoint));
+  if (facts.challenger_version == version) return {};
+  if (version) TRY(gates_of(connection, facts.model, *version));
+  Json detail = Json::object({{"model", facts.model}});
+  detail.set("from", version_json(facts.challenger_version))
+      .set("to", version_json(version))
+      .set("why", reason);
+  facts.challenger_version = version;
+  TRY(connection.prepare("DELETE FROM setting WHERE name = ?")
+          .with(std::string(kShareSetting) + endpoint)
+          .run());
+  TRY(mirror(connection, now, facts, "challenger", version));
+  return keep(connection, facts, now, actor, "endpoint.challenge", detail);
 }
 
 Status change_challenger_share(store::Home& home, const base::Clock& clock, const std::string& endpoint,

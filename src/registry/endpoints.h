@@ -50,6 +50,10 @@ Status change_champion(store::Home& home, const base::Clock& clock, const std::s
 Status change_challenger(store::Home& home, const base::Clock& clock, const std::string& endpoint,
                          std::optional<std::int64_t> version, const std::string& actor,
                          const std::string& reason);
+// The same, as a part of a larger transaction.
+Status change_challenger_within(store::Connection& connection, const std::string& endpoint,
+                                std::optional<std::int64_t> version, TimeUs now, const std::string& actor,
+                                const std::string& reason);
 // From now on the challenger answers this share of the rows, in [0, 1); 0: it scores along only. The champion
 // stays the champion. Idempotent. Errors: not_found, invalid (no such share), conflict (`version` is not the
 // challenger, or its gates did not pass).
