@@ -69,14 +69,20 @@ RolloutState weigh_rollout(const project::Rollout& rollout, int poison_budget, b
   RolloutState next = state;
   next.step = RolloutStep::stay;
   const Pairs pairs = pairs_of(state, batch);
+  const int shadow = shadow_batches(rollout, poison_budget);
+  const int patience = kRolloutPatience * std::max({1, shadow, poison_budget + 1});
   if (std::ssize(pairs.champion) < kRolloutRowsMin) {
     next.why = "too few rows of the batch were scored by both";
+    if (batch.number >= state.begun) ++next.batches;
+    if (next.batches < patience) return next;
+    next.step = RolloutStep::send_back;
+    next.why = "nothing has shown that it is not worse than the champion: " + next.why;
     return next;
   }
   ++next.batches;
   ++next.stage_batches;
   gather(pairs, binary, batch.number, next);
-  const int wanted = next.stage == 0 ? shadow_batches(rollout, poison_budget) : 1;
+  const int wanted = next.stage == 0 ? shadow : 1;
   // Batches with wrong labels, as many as the owner declared, must not be able to make either case alone.
   const bool is_worse = next.worse.value() > kWorseLog && next.worse.without_strongest(poison_budget) > 0;
   const bool is_not_worse =
@@ -89,7 +95,7 @@ RolloutState weigh_rollout(const project::Rollout& rollout, int poison_budget, b
     next.step = is_last ? RolloutStep::promote : RolloutStep::advance;
     next.why = "it is not worse than the champion on the same rows";
     if (!is_last) ++next.stage, next.stage_batches = 0;
-  } else if (next.batches >= kRolloutPatience * std::max(wanted, shadow_batches(rollout, poison_budget))) {
+  } else if (next.batches >= patience) {
     next.step = RolloutStep::send_back;
     next.why = "nothing has shown that it is not worse than the champion";
   } else {
@@ -99,7 +105,8 @@ RolloutState weigh_rollout(const project::Rollout& rollout, int poison_budget, b
 }
 
 Json RolloutState::to_json() const {
-  Json json = Json::object({{"version", version}, {"champion", champion}, {"stage", stage}});
+  Json json =
+      Json::object({{"version", version}, {"champion", champion}, {"begun", begun}, {"stage", stage}});
   json.set("step", rollout_step_name(step)).set("why", why);
   json.set("stage_batches", stage_batches).set("batches", batches);
   json.set("S_not_worse", not_worse.value()).set("enough_at", kNotWorseLog);
@@ -111,6 +118,7 @@ RolloutState RolloutState::from_json(const Json& json) {
   RolloutState state;
   state.version = json.int_or("version");
   state.champion = json.int_or("champion");
+  state.begun = json.int_or("begun");
   state.stage = static_cast<int>(json.int_or("stage"));
   state.stage_batches = static_cast<int>(json.int_or("stage_batches"));
   state.batches = static_cast<int>(json.int_or("batches"));

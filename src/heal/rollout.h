@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <string>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "heal/evidence.h"
 #include "project/project.h"
@@ -20,7 +21,8 @@ inline constexpr double kRolloutMargin = 0.005;
 // S at which it counts as not worse (1 in 20 that a worse one gets here), and as worse (1 in 100).
 inline constexpr double kNotWorseLog = 2.995732273553991;
 inline constexpr double kWorseLog = 4.605170185988092;
-// Without either after so many times the shadow's batches the champion is kept.
+// Without either after so many times the shadow's batches, or those that the poison budget asks for if they
+// are more, the champion is kept.
 inline constexpr int kRolloutPatience = 8;
 
 enum class RolloutStep : std::uint8_t { stay, advance, promote, send_back };
@@ -29,6 +31,7 @@ std::string_view rollout_step_name(RolloutStep step);
 struct RolloutState {
   std::int64_t version = 0;
   std::int64_t champion = 0;  // That it is held against.
+  TimeUs begun = 0;           // Batches from before say nothing of it.
   int stage = 0;              // 0: shadow; then the shares of the canary, one after the other.
   int stage_batches = 0;      // Labelled batches in this stage,
   int batches = 0;            // and in all.
@@ -46,7 +49,8 @@ double rollout_share(const project::Rollout& rollout, int stage);
 int shadow_batches(const project::Rollout& rollout, int poison_budget);
 
 // A pure function of the state and the next labelled batch. A batch in which fewer than kRolloutRowsMin rows
-// were scored by both decides nothing. `binary`: scores are probabilities.
+// were scored by both says nothing, but patience ends with such batches too. `binary`: scores are
+// probabilities.
 inline constexpr int kRolloutRowsMin = 10;
 RolloutState weigh_rollout(const project::Rollout& rollout, int poison_budget, bool binary,
                            const RolloutState& state, const watch::LabelledBatch& batch);

@@ -81,11 +81,34 @@ TEST_F(RolloutTest, WhereNothingIsShownTheChampionIsKept) {
   EXPECT_EQ(state_.why, "nothing has shown that it is not worse than the champion");
 }
 
-TEST_F(RolloutTest, ABatchThatOneOfThemHasNotSeenSaysNothing) {
-  watch::LabelledBatch alone = stream_.day(1, Concept::first);
-  state_ = weigh_rollout(rollout_, 0, true, state_, alone);
+TEST_F(RolloutTest, ABatchFromBeforeItSaysNothing) {
+  state_.begun = 20 * base::kDayUs;
+  for (int day = 1; day < 20; ++day) {
+    state_ = weigh_rollout(rollout_, 0, true, state_, stream_.day(day, Concept::first));
+    EXPECT_EQ(state_.step, RolloutStep::stay);
+  }
   EXPECT_EQ(state_.batches, 0);
   EXPECT_EQ(state_.why, "too few rows of the batch were scored by both");
+}
+
+// Of a version that does not answer, or where hardly anybody asks.
+TEST_F(RolloutTest, ItEndsAlsoWhereNothingIsScoredByBoth) {
+  state_.begun = 20 * base::kDayUs;
+  for (int day = 20; day < 28; ++day) {
+    EXPECT_EQ(state_.step, RolloutStep::stay);
+    state_ = weigh_rollout(rollout_, 0, true, state_, stream_.day(day, Concept::first));
+  }
+  EXPECT_EQ(state_.step, RolloutStep::send_back);
+  EXPECT_EQ(state_.why,
+            "nothing has shown that it is not worse than the champion: too few rows of the batch were scored "
+            "by both");
+}
+
+TEST_F(RolloutTest, PatienceOutlastsThePoisonBudget) {
+  rollout_.shadow_batches = 1;
+  poison_budget_ = 9;
+  EXPECT_EQ(steps(10, Concept::second, Concept::second),
+            "stay stay stay stay stay stay stay stay stay advance");
 }
 
 TEST_F(RolloutTest, TheUnitOfARegressionsTargetDoesNotMatter) {

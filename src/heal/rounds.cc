@@ -266,9 +266,13 @@ Status Rounds::roll_out(Patient& ward, const Incident& incident, std::int64_t ve
 // The rollout stands in the journal before anything of it is done; the next step is carry_rollout's.
 Status Rounds::begin_rollout(Patient& ward, const Incident& incident, std::int64_t version,
                              const Json& judged) {
+  if (const Status loads = ward.can_serve(version); !loads) {
+    return give_up(ward, incident, does_not_load(version, loads.error()));
+  }
   const registry::EndpointFacts facts = TRY(registry::find_endpoint(home_, ward.name()));
   RolloutState state;
   state.version = version;
+  state.begun = clock_.now();
   state.champion = *facts.serving_version;
   state.why = "it has passed its gates, and scores along";
   Json detail = state.to_json();

@@ -251,6 +251,19 @@ TEST_F(RoundsTest, WhatDoesNotLoadIsNotMadeChampion) {
   EXPECT_EQ(audited("endpoint.promote"), 1) << "the first version's";
 }
 
+TEST_F(RoundsTest, WhatDoesNotLoadIsNotRolledOut) {
+  PolicyOptions options;
+  options.rollout = project::Rollout{.shadow_batches = 1, .canary = {0.1}, .key = ""};
+  patient_ = std::make_unique<SimulatedPatient>(*home_, options);
+  patient_->does_not_load = true;
+  ASSERT_TRUE(reach(verdict_of(Treatment::retrain)));
+  clock_.advance_to(kStart + kTrainTakes);
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(journal(), "detected verdict treatment outcome closed");
+  EXPECT_EQ(outcome().text_or("error"), "version 2 does not load: its learner is damaged");
+  EXPECT_EQ(facts().challenger_version, std::nullopt);
+}
+
 TEST_F(RoundsTest, WhatDoesNotLoadIsNotGoneBackTo) {
   promote_a_second();
   patient_->does_not_load = true;
