@@ -459,23 +459,33 @@ constexpr std::size_t kReplayedBatches = 3;
 constexpr std::int64_t kReplayedRowsMin = 100;  // Fewer say nothing of a version.
 constexpr double kClearlyWorse = 2;             // Standard errors.
 
+// What a version said to the rows of a batch, or would have.
+Result<std::vector<double>> scores_of(Patient& ward, std::int64_t version,
+                                      const watch::LabelledBatch& batch) {
+  const auto known = batch.scores.find(version);
+  return known != batch.scores.end() ? known->second : ward.score_again(version, batch);
+}
+
 // What the newest labelled rows say of a version that has not answered them. Errors: conflict: it is clearly
 // worse than the champion.
-Status replay(Patient& ward, std::int64_t version) {
+Status replay(Patient& ward, std::int64_t version, std::int64_t champion) {
   std::vector<double> of_version, of_champion;
   std::size_t left = kReplayedBatches;
   const auto& recent = ward.policy().recent;
   for (auto batch = recent.rbegin(); batch != recent.rend() && left > 0; ++batch, --left) {
-    const Result<std::vector<double>> scores = ward.score_again(version, *batch);
-    if (!scores) {
+    const Result<std::vector<double>> scores = scores_of(ward, version, *batch);
+    // Others than the champion of today may have answered them.
+    const Result<std::vector<double>> answers = scores_of(ward, champion, *batch);
+    if (!scores || !answers) {
       base::log_warning("heal", ward.name() + ": version " + std::to_string(version) +
-                                    " cannot be asked about former rows: " + base::render(scores.error()));
+                                    " cannot be held against the champion on former rows: " +
+                                    base::render(scores ? answers.error() : scores.error()));
       return {};
     }
     for (std::size_t row = 0; row < scores->size(); ++row) {
-      if (std::isnan((*scores)[row]) || std::isnan(batch->plain[row])) continue;
+      if (std::isnan((*scores)[row]) || std::isnan((*answers)[row])) continue;
       of_version.push_back(std::pow((*scores)[row] - batch->truth[row], 2));
-      of_champion.push_back(std::pow(batch->plain[row] - batch->truth[row], 2));
+      of_champion.push_back(std::pow((*answers)[row] - batch->truth[row], 2));
     }
   }
   const judge::PairedDifference worse = judge::paired_difference(of_version, of_champion);
@@ -499,7 +509,7 @@ Status Rounds::take_up_push(Patient& ward, std::int64_t version, std::int64_t ch
     if (const Status loads = ward.can_serve(version); !loads)
       may = fail(does_not_load(version, loads.error()));
   }
-  if (may) may = replay(ward, version);
+  if (may) may = replay(ward, version, champion);
   if (!may) return registry::refuse_push(home_, clock_, ward.name(), version, may.error().message);
   if (waits) return ask_about_push(home_, clock_, ward, version, champion);
   const TimeUs now = clock_.now();

@@ -297,6 +297,20 @@ TEST_F(RoundsTest, APushThatIsClearlyWorseOnKnownRowsIsRefusedBeforeItAnswers) {
   EXPECT_EQ(facts().serving_version, 2) << "what is better comes to answer";
 }
 
+TEST_F(RoundsTest, APushIsHeldAgainstTheChampionOfTodayWhoeverAnsweredThen) {
+  promote_a_second();
+  ASSERT_TRUE(registry::register_version(*home_, clock_, version_with("a third version of it", true)));
+  for (int day = 1; day <= 4; ++day) {
+    patient_->policy().recent.push_back(stream_.day(day, Concept::first));  // As the first has answered it.
+  }
+  // The second and the third say the same, which is worse than what the first did.
+  patient_->says_again = 0.9;
+  ASSERT_TRUE(registry::push_version(*home_, clock_, kEndpoint, 3, "ada", "by hand"));
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  EXPECT_EQ(registry::why_refused(*home_, kEndpoint, 3).value(), "");
+  EXPECT_EQ(facts().serving_version, 3);
+}
+
 // A rollout of the second version, which believes in the second concept.
 class RollingOut : public RoundsTest {
  protected:
