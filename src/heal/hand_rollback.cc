@@ -103,8 +103,7 @@ Result<RollbackReport> roll_back_by_hand(store::Home& home, const base::Clock& c
                                            wish.reason));
     TRY(forget_counts(connection, wish.endpoint));
     next.treating = false;
-    // To the policy it is a new champion like any other: what it had gathered was about the old one.
-    if (changed) note_promotion(next, report.to, now);
+    if (changed) note_taken_back(next, report.to, now);
     return keep_policy(connection, wish.endpoint, next, now);
   }));
   policy = std::move(next);
@@ -117,7 +116,7 @@ Status adopt_rollback(store::Home& home, const base::Clock& clock, const Rollbac
   const TimeUs now = clock.now();
   PolicyState next = policy;
   next.treating = false;
-  if (report.from != report.to) note_promotion(next, report.to, now);
+  if (report.from != report.to) note_taken_back(next, report.to, now);
   TRY(home.database().write(
       [&](store::Connection& connection) { return keep_policy(connection, report.endpoint, next, now); }));
   policy = std::move(next);

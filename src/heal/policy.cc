@@ -436,12 +436,20 @@ void note_not_yet(PolicyState& state, TimeUs now) {
 }
 
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now) {
-  if (state.on_trial) ++state.failed_heals;
+  const bool was_mistake = state.on_trial;
+  if (was_mistake) ++state.failed_heals;
   // What can be learnt may be news to the former champion, too; if it is not, this falls at once.
   EvidenceCusum learnable = std::move(state.learnable);
   note_promotion(state, version, now);
   state.learnable = std::move(learnable);
   state.on_trial = false;
+  // What it answered goes on arriving with its labels: that is no world of its own that comes back.
+  if (was_mistake) state.former_version.reset();
+}
+
+void note_taken_back(PolicyState& state, std::int64_t version, TimeUs now) {
+  note_promotion(state, version, now);
+  state.former_version.reset();
 }
 
 void note_level(PolicyState& state, bool follows) {

@@ -123,6 +123,9 @@ void note_not_yet(PolicyState& state, TimeUs now);
 void note_learnt(PolicyState& state, TimeUs since, std::int64_t batches);
 // Going back is a failed heal too, when it was the loop that had promoted the version.
 void note_rollback(PolicyState& state, std::int64_t version, TimeUs now);
+// A person took the champion back: the version that answers now is a new champion like any other, and nothing
+// that is still to come of the one taken back speaks for it.
+void note_taken_back(PolicyState& state, std::int64_t version, TimeUs now);
 // Answers follow the expected level from now on, or no longer do.
 void note_level(PolicyState& state, bool follows);
 // The champion of the record, whenever it is looked at. Nothing of what is known counts against one that

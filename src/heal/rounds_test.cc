@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "heal/hand_rollback.h"
 #include "heal/simulated_patient_test.h"
 #include "heal/stream_test.h"
 #include "registry/pushes.h"
@@ -309,6 +310,37 @@ TEST_F(RoundsTest, APushIsHeldAgainstTheChampionOfTodayWhoeverAnsweredThen) {
   ASSERT_TRUE(rounds_.finish_treatments(*patient_));
   EXPECT_EQ(registry::why_refused(*home_, kEndpoint, 3).value(), "");
   EXPECT_EQ(facts().serving_version, 3);
+}
+
+// The first version answers again; now the labels come in of what the second has answered, and speak for it.
+class TakenBack : public RoundsTest {
+ protected:
+  void expect_that_it_stays_away() {
+    ASSERT_EQ(patient_->deployed, 1);
+    for (int i = 0; i < 6; ++i) {
+      watch::LabelledBatch batch = stream_.day(++day_, Concept::second, 2, Concept::second, 300);
+      Stream::add_previous(batch, 1, Concept::first);
+      const Finding finding = rounds_.weigh(*patient_, batch);
+      EXPECT_NE(finding.verdict.treatment, Treatment::roll_back);
+      if (finding.verdict.treatment != Treatment::none) break;  // It may well be learnt from.
+      patient_->policy() = finding.next;
+    }
+  }
+};
+
+TEST_F(TakenBack, AVersionThatWasAMistakeDoesNotComeBackByItsLateLabels) {
+  promote_a_second();
+  patient_->policy().on_trial = true;
+  ASSERT_TRUE(reach(verdict_of(Treatment::roll_back)));
+  ASSERT_TRUE(rounds_.finish_treatments(*patient_));
+  expect_that_it_stays_away();
+}
+
+TEST_F(TakenBack, NorDoesOneThatAPersonTookBack) {
+  promote_a_second();
+  ASSERT_TRUE(roll_back_by_hand(*home_, clock_, {.endpoint = kEndpoint}, patient_->policy()));
+  ASSERT_TRUE(patient_->redeploy());
+  expect_that_it_stays_away();
 }
 
 // A rollout of the second version, which believes in the second concept.
