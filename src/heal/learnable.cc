@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <span>
 
 #include "heal/lesson.h"
@@ -33,23 +34,49 @@ double mean_of(const std::vector<double>& values) {
   return values.empty() ? 0 : sum / static_cast<double>(values.size());
 }
 
-// The losses on `now` of a correction fitted on earlier rows; nothing when it cannot be fitted.
-std::vector<double> corrected_losses(const RowPool& past, const RowPool& now, bool with_features,
-                                     double ridge) {
-  watch::CorrectionRows learnt = past.rows(), judged = now.rows();
-  if (!with_features) {
-    learnt.width = judged.width = 0;
-    learnt.features = judged.features = {};
-  }
-  const Result<watch::Correction> correction = watch::Correction::fit(learnt, ridge);
-  if (!correction) return {};
+watch::CorrectionRows rows_of(const RowPool& pool, bool with_features) {
+  watch::CorrectionRows rows = pool.rows();
+  if (with_features) return rows;
+  rows.width = 0;
+  rows.features = {};
+  return rows;
+}
+
+// A correction of the champion, and its losses on rows that it has not seen.
+struct Corrected {
+  double slope = 1;
+  std::vector<double> losses;
+};
+
+// Nothing: it cannot be fitted to the past.
+std::optional<Corrected> correct(const RowPool& past, const RowPool& now, bool with_features, double ridge) {
+  const Result<watch::Correction> correction = watch::Correction::fit(rows_of(past, with_features), ridge);
+  if (!correction) return std::nullopt;
   std::vector<double> score;
-  correction->apply(judged, score);
-  return losses_of(now, score);
+  correction->apply(rows_of(now, with_features), score);
+  return Corrected{correction->slope(), losses_of(now, score)};
+}
+
+// The champion's order of this batch's rows is the wrong way round.
+bool is_turned(const RowPool& now) {
+  const Result<watch::Correction> own = watch::Correction::fit(rows_of(now, false), kRecalibrationRidge);
+  return own && own->slope() < 0;
 }
 
 void keep_better(std::vector<double>& best, const std::vector<double>& losses) {
   if (!losses.empty() && mean_of(losses) < mean_of(best)) best = losses;
+}
+
+// By how much each probe beat what explains the batch without learning, row by row.
+std::vector<std::vector<double>> gains(const std::vector<double>& explained,
+                                       const std::vector<std::vector<double>>& probes) {
+  std::vector<std::vector<double>> gains;
+  for (const std::vector<double>& probe : probes) {
+    std::vector<double>& difference = gains.emplace_back();
+    for (std::size_t row = 0; row < probe.size(); ++row)
+      difference.push_back(std::clamp(explained[row] - probe[row] - kWorthwhile, -1.0, 1.0));
+  }
+  return gains;
 }
 
 // The newest batches of which it is known what the version that answered `now` says, with as many features:
@@ -76,7 +103,7 @@ void RowPool::add(const watch::LabelledBatch& batch) {
   }
 }
 
-void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence) {
+void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, int turned_most, Json& evidence) {
   const Batches earlier = batches_like(state, batch);
   if (earlier.empty() || batch.width == 0) return;
   const auto newest = [&earlier](std::size_t count) {
@@ -85,9 +112,14 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
   RowPool now;
   now.add(batch);
   std::vector<double> best = losses_of(now, now.score);
+  std::vector<double> upright = best;  // Without what turns scores round.
   evidence.set("champion_brier", mean_of(best));
-  for (const std::size_t count : {std::size_t{1}, std::size_t{3}})
-    keep_better(best, corrected_losses(newest(count), now, false, kRecalibrationRidge));
+  for (const std::size_t count : {std::size_t{1}, std::size_t{3}}) {
+    const std::optional<Corrected> recalibrated = correct(newest(count), now, false, kRecalibrationRidge);
+    if (!recalibrated) continue;
+    keep_better(best, recalibrated->losses);
+    if (recalibrated->slope >= 0) keep_better(upright, recalibrated->losses);
+  }
   evidence.set("recalibrated_brier", mean_of(best));
   const bool is_known =
       state.weakness && state.weakness_of == batch.served_version && state.weakness->width() == batch.width;
@@ -101,16 +133,19 @@ void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json
     if (state.weakness_helps >= 0) keep_better(best, as_ever);
     state.weakness_helps += kNewestCounts * (helped - state.weakness_helps);
   }
-  std::vector<std::vector<double>> alternatives;
+  std::vector<std::vector<double>> probes;
   for (const std::size_t count : {std::size_t{4}, std::size_t{14}}) {
-    const std::vector<double> probe = corrected_losses(newest(count), now, true, watch::kProbeRidge);
-    if (probe.empty()) continue;
-    evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe));
-    std::vector<double>& difference = alternatives.emplace_back();
-    for (std::size_t row = 0; row < probe.size(); ++row)
-      difference.push_back(std::clamp(best[row] - probe[row] - kWorthwhile, -1.0, 1.0));
+    const std::optional<Corrected> probe = correct(newest(count), now, true, watch::kProbeRidge);
+    if (!probe) continue;
+    evidence.set(count == 4 ? "probe4_brier" : "probe14_brier", mean_of(probe->losses));
+    probes.push_back(probe->losses);
   }
-  if (!alternatives.empty()) state.learnable.push(alternatives, batch.number);
+  if (probes.empty()) return;
+  state.learnable.push(gains(best, probes), batch.number);
+  state.turned_batches = is_turned(now) ? state.turned_batches + 1 : 0;
+  if (state.turned_batches == 0) return state.turned.reset();
+  state.turned.push(gains(upright, probes), batch.number);
+  if (state.turned_batches >= turned_most && state.turned.alarms()) state.learnable = state.turned;
 }
 
 }  // namespace trimtab::heal

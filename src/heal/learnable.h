@@ -23,7 +23,10 @@ struct RowPool {
   watch::CorrectionRows rows() const { return {width, features, score, truth}; }
 };
 
-// One look: pushes what the batch says to state.learnable, and sets its figures in `evidence`.
-void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, Json& evidence);
+// One look: pushes what the batch says to state.learnable, and sets its figures in `evidence`. A
+// recalibration may also turn the champion's scores round, and so explain labels that say the contrary of
+// what they always said; from the batch on that makes `turned_most` of them in a row it no longer does
+// (state.turned).
+void gather_evidence(PolicyState& state, const watch::LabelledBatch& batch, int turned_most, Json& evidence);
 
 }  // namespace trimtab::heal

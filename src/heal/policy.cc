@@ -232,6 +232,11 @@ bool is_damaged(const watch::LabelledBatch& batch) {
          static_cast<double>(batch.damaged) >= kDamagedShare * static_cast<double>(batch.rows());
 }
 
+// So many batches in a row, faults of labels do not last.
+int believed_after(const PolicyOptions& options) {
+  return kDoubtTimesBudget * std::max(options.heal.poison_budget, kDoubtBudgetMin);
+}
+
 // Labels that cannot be what happened say nothing of any version, and nobody learns from them. What goes on
 // for longer than a fault may is believed after all. Nothing: there is no doubt.
 std::optional<Verdict> weigh_labels(const PolicyOptions& options, PolicyState& state,
@@ -244,7 +249,7 @@ std::optional<Verdict> weigh_labels(const PolicyOptions& options, PolicyState& s
     state.doubtful_batches = 0;
     return std::nullopt;
   }
-  const int lasting = kDoubtTimesBudget * std::max(options.heal.poison_budget, kDoubtBudgetMin);
+  const int lasting = believed_after(options);
   if (state.doubtful_batches >= lasting) return std::nullopt;
   if (state.doubtful_batches == 0) state.doubtful_since = batch.number;
   if (++state.doubtful_batches == lasting) {
@@ -260,6 +265,16 @@ std::optional<Verdict> weigh_labels(const PolicyOptions& options, PolicyState& s
               std::move(evidence),
               "nothing is learnt from these batches; if it is the truth, that is believed after " +
                   std::to_string(lasting) + " of them");
+}
+
+// Whoever swaps two labels turns a model round; so does a world, now and then.
+Verdict turned_verdict(const PolicyOptions& options, const PolicyState& state, Json evidence) {
+  evidence.set("S_turned", state.turned.value()).set("turned_batches", state.turned_batches);
+  return hold("since " + time_text(state.turned.since()) +
+                  " labels say the contrary of what the champion says: their source may have swapped them",
+              std::move(evidence),
+              "nothing is learnt from that yet; if it is the truth, it is believed after " +
+                  std::to_string(believed_after(options)) + " batches");
 }
 
 Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const watch::LabelledBatch& batch,
@@ -279,7 +294,7 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
     const auto ahead = static_cast<int>((now - batch.number) / std::max<TimeUs>(1, state.batch_length));
     state.levels.learn(batch, budget, ahead, about_level);
     const bool alarmed = state.learnable.alarms();
-    gather_evidence(state, batch, evidence);
+    gather_evidence(state, batch, believed_after(options), evidence);
     leave_out_if_over(state, alarmed, batch);
   }
   Verdict of_level;
@@ -300,6 +315,8 @@ Verdict weigh_declared(const PolicyOptions& options, PolicyState& state, const w
   const int others = std::max(0, budget - 1);
   const bool confirmed = learnable.alarms() && learnable.length() > others && learnable.newest() > 0 &&
                          learnable.without_strongest(others) > 0;
+  if (!learnable.alarms() && state.turned.alarms())
+    return turned_verdict(options, state, std::move(evidence));
   if (!confirmed) {
     const bool may_refit = of_level.treatment == Treatment::none && !learnable.alarms();
     return may_refit ? weigh_refit(options, state, batch, std::move(evidence), now) : of_level;
@@ -402,6 +419,8 @@ Verdict decide(const PolicyOptions& options, PolicyState& state, const watch::La
 
 void note_promotion(PolicyState& state, std::int64_t version, TimeUs) {
   state.learnable.reset();
+  state.turned.reset();
+  state.turned_batches = 0;
   state.previous_better.reset();
   state.levels.forecast.forget_newest();
   state.changed_since = 0;
@@ -488,7 +507,7 @@ Json PolicyState::to_json() const {
   json.set("weakness_of", weakness_of).set("weakness_helps", weakness_helps);
   json.set("naive", naive).set("changed_since", changed_since).set("learnt_batches", learnt_batches);
   json.set("doubtful_batches", doubtful_batches).set("doubtful_since", doubtful_since);
-  json.set("weighed_at", weighed_at);
+  json.set("weighed_at", weighed_at).set("turned", turned.to_json()).set("turned_batches", turned_batches);
   json.set("left_out", spans_json(left_out)).set("damaged", spans_json(damaged));
   return json.set("last_periodic", last_periodic ? Json(*last_periodic) : Json());
 }
@@ -518,6 +537,8 @@ PolicyState PolicyState::from_json(const Json& json) {
   state.doubtful_batches = static_cast<int>(json.int_or("doubtful_batches"));
   state.doubtful_since = json.int_or("doubtful_since");
   state.weighed_at = json.double_or("weighed_at");
+  state.turned = EvidenceCusum::from_json(json["turned"]);
+  state.turned_batches = static_cast<int>(json.int_or("turned_batches"));
   state.left_out = spans_from(json["left_out"]);
   state.damaged = spans_from(json["damaged"]);
   state.weakness_of = json.int_or("weakness_of");

@@ -88,6 +88,8 @@ struct PolicyState {
   std::vector<features::TimeSpan> damaged;  // … and those of repaired rows: only where there is nothing else.
   int doubtful_batches = 0;   // In a row, of labels that cannot be what happened (heal/label_doubt.h), …
   TimeUs doubtful_since = 0;  // … and since when.
+  EvidenceCusum turned;       // As `learnable`, in a row of batches whose labels say the contrary of what
+  int turned_batches = 0;     // the champion says, and were that no fault of theirs; and how many those are.
   double weighed_at = 0;      // S when the last candidate was no better than by chance.
   int failed_heals = 0;       // In a row; at kFailedHealsMax a person is called.
   bool treating = false;      // A treatment is in the journal and has no outcome yet.

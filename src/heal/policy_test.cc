@@ -192,6 +192,42 @@ TEST_F(Policy, LabelsThatCannotBeAreSaidAndNotLearntFromAsLongAsFaultsLast) {
   EXPECT_EQ(verdict.treatment, Treatment::retrain) << verdict.to_json().dump();
 }
 
+// A recalibration that turns the scores round does as well as any correction: nothing would ever be learnt.
+TEST_F(Policy, AWorldTurnedRoundIsBelievedWhenNoFaultOfLabelsLastsSoLong) {
+  const auto turned_day = [this] {
+    watch::LabelledBatch batch = stream_.day(day_++, Concept::first);
+    for (double& truth : batch.truth) truth = 1 - truth;
+    return next(std::move(batch));
+  };
+  const int lasting = 4 * options_.heal.poison_budget;
+  pass(15);
+  std::vector<Verdict> verdicts;
+  for (int i = 0; i + 1 < lasting; ++i) {
+    verdicts.push_back(turned_day());
+    EXPECT_NE(verdicts.back().treatment, Treatment::retrain) << i;
+  }
+  const Verdict& told = verdicts.back();
+  ASSERT_EQ(told.treatment, Treatment::hold);
+  EXPECT_EQ(told.hypothesis, "since " + base::format_time(state_.turned.since()) +
+                                 " labels say the contrary of what the champion says: their source may have "
+                                 "swapped them");
+  EXPECT_EQ(told.expected,
+            "nothing is learnt from that yet; if it is the truth, it is believed after 12 batches");
+  EXPECT_EQ(told.evidence.int_or("turned_batches"), lasting - 1);
+  PolicyState swapped_back = state_;
+
+  Verdict verdict = turned_day();
+  EXPECT_EQ(verdict.treatment, Treatment::retrain);
+  ASSERT_FALSE(verdict.changes.empty());
+  const std::int64_t turned_on = day_ - lasting;
+  EXPECT_NEAR(static_cast<double>(verdict.changes.front() / base::kDayUs), static_cast<double>(turned_on), 3);
+
+  state_ = std::move(swapped_back);
+  pass(5);
+  EXPECT_EQ(state_.turned_batches, 0);
+  EXPECT_FALSE(state_.turned.alarms());
+}
+
 TEST_F(Policy, WhatTheChampionWouldHaveSaidToTheFormerOnesRowsIsEvidence) {
   pass(15);
   note_promotion(state_, 2, now_);
