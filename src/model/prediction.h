@@ -25,6 +25,7 @@ struct VersionScore {
 
 struct Prediction {
   std::string id;
+  bool id_was_made = false;  // By the server: nobody asks under it again.
   std::string endpoint;
   TimeUs event_time = 0;  // Of the request row; the clock when it has none.
   TimeUs received = 0;

@@ -38,7 +38,7 @@ void clear(model::Prediction& prediction) {
   prediction.request_json.clear();
   prediction.scores.clear();
   prediction.features.clear();
-  prediction.damaged = false;
+  prediction.damaged = prediction.id_was_made = false;
 }
 
 // What a reply says of one row.
@@ -216,6 +216,7 @@ Result<std::vector<RowAnswer>> Endpoint::State::recall(Bench& bench, const Shape
     if (!request.ids[row]) {
       next_id(bench.ids[row]);
       prediction.id = bench.ids[row];
+      prediction.id_was_made = true;
       continue;
     }
     prediction.id = bench.ids[row] = std::move(*request.ids[row]);
@@ -533,7 +534,7 @@ Door* Endpoint::door() { return state_->door.get(); }
 const Door* Endpoint::door() const { return state_->door.get(); }
 
 void Endpoint::remember(const model::Prediction& prediction) {
-  if (prediction.scores.empty()) return;
+  if (prediction.scores.empty() || prediction.id_was_made) return;
   const model::VersionScore& served = prediction.scores.front();
   (void)state_->answers.add(prediction.id,
                             {prediction.request_hash, served.score, served.version, prediction.damaged});

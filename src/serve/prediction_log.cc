@@ -1,8 +1,8 @@
 // On disk: <folder>/<first row, 12 digits>.seg, blocks one after the other. A block is the length of its rows
 // (u32), their CRC32C (u32), then the rows. A row: lengths and values in the order of model::Prediction,
 // little-endian; texts are a length (u32) and bytes. The number of scores has its highest bit set where the
-// row is damaged: rows that are not look as they did before there was such a mark. Nothing in a segment is
-// ever overwritten.
+// row is damaged, and the next one where the id was made here: rows that have neither look as they did before
+// there were such marks. Nothing in a segment is ever overwritten.
 #include "serve/prediction_log.h"
 
 #include <algorithm>
@@ -34,6 +34,7 @@ constexpr std::int64_t kFlushRows = 10'000;
 constexpr std::uint64_t kSegmentBytesMax = 64u << 20;
 constexpr TimeUs kForgetEvery = base::kHourUs;
 constexpr std::uint32_t kDamaged = 1u << 31;
+constexpr std::uint32_t kMadeId = 1u << 30;
 constexpr std::size_t kHeaderBytes = 2 * sizeof(std::uint32_t);
 
 template <class T>
@@ -53,7 +54,8 @@ void encode(std::string& out, const model::Prediction& prediction) {
   put(out, prediction.received);
   put_text(out, prediction.request_json);
   put(out, prediction.request_hash);
-  put(out, static_cast<std::uint32_t>(prediction.scores.size()) | (prediction.damaged ? kDamaged : 0));
+  const std::uint32_t marks = (prediction.damaged ? kDamaged : 0) | (prediction.id_was_made ? kMadeId : 0);
+  put(out, static_cast<std::uint32_t>(prediction.scores.size()) | marks);
   for (const model::VersionScore& score : prediction.scores) {
     put(out, score.version);
     put(out, score.role);
@@ -80,7 +82,8 @@ class Decoder {
     prediction.request_hash = get<std::uint64_t>();
     const auto scores = get<std::uint32_t>();
     prediction.damaged = (scores & kDamaged) != 0;
-    prediction.scores.resize(scores & ~kDamaged);
+    prediction.id_was_made = (scores & kMadeId) != 0;
+    prediction.scores.resize(scores & ~(kDamaged | kMadeId));
     for (model::VersionScore& score : prediction.scores) {
       score.version = get<std::int64_t>();
       score.role = get<model::Role>();

@@ -109,9 +109,28 @@ TEST_F(PredictionLogTest, GivesBackWhatItTook) {
     EXPECT_EQ(row.scores[1].role, model::Role::previous);
     EXPECT_EQ(row.scores[1].score, 0.75);
     EXPECT_EQ(row.features, wanted.features);
+    EXPECT_FALSE(row.id_was_made);
   }));
   EXPECT_EQ(visited, 1);
   EXPECT_TRUE(problems(*log).empty());
+}
+
+TEST_F(PredictionLogTest, KeepsWhatIsMarked) {
+  for (const bool damaged : {false, true}) {
+    for (const bool made : {false, true}) {
+      const auto log = open();
+      model::Prediction marked = prediction("p");
+      marked.damaged = damaged;
+      marked.id_was_made = made;
+      log->append(marked);
+      ASSERT_TRUE(log->flush());
+      ASSERT_TRUE(log->newest(1, [&](model::Prediction&& row) {
+        EXPECT_EQ(row.damaged, damaged);
+        EXPECT_EQ(row.id_was_made, made);
+        EXPECT_EQ(row.scores.size(), 2u);
+      }));
+    }
+  }
 }
 
 TEST_F(PredictionLogTest, ReadsWhatWasReceivedSince) {
