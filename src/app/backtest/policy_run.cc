@@ -327,11 +327,11 @@ void read_incidents(const Json& incidents, PolicyResult& result) {
   Mean detect, heal;
   for (auto incident = list.rbegin(); incident != list.rend(); ++incident) {
     time_incident(*incident, detect, heal);
-    Json evidence;
+    Json verdict = Json::object();  // The newest one: what is done is done for it.
     for (const Json& event : (*incident)["events"].as_array()) {
       const Json& detail = event["detail"];
       const std::string kind = event.text_or("kind");
-      if (kind == "verdict") evidence = detail["evidence"];
+      if (kind == "verdict") verdict = detail;
       if (kind == "treatment" && detail.text_or("treatment") == "retrain") ++result.retrains;
       if (kind != "outcome") continue;
       const std::string outcome = detail.text_or("result");
@@ -340,8 +340,8 @@ void read_incidents(const Json& incidents, PolicyResult& result) {
       std::string action = outcome;
       if (!detail["version"].is_null()) action += ", version " + detail["version"].dump();
       if (outcome == "failed") action += ": " + detail.text_or("error");
-      result.timeline.push(
-          timeline_entry(event.text_or("time"), incident->text_or("summary"), evidence, action));
+      const std::string why = verdict.text_or("hypothesis", incident->text_or("summary"));
+      result.timeline.push(timeline_entry(event.text_or("time"), why, verdict["evidence"], action));
     }
   }
   result.days_to_detect = detect.value();
