@@ -38,6 +38,8 @@ THE_CLOCK = "src/base/clock.cc"
 MAIN = "src/main.cc"
 ABOVE_ALL = 1000
 
+TOP_FOLDERS = {".ci", "bench", "cmake", "docs", "examples", "migrations", "src", "tests"}
+
 Error = collections.namedtuple("Error", "path line text")
 Room = collections.namedtuple("Room", "name floor headers")
 
@@ -336,6 +338,16 @@ def generated_files(tree):
             yield Error(output, 1, "is not what cmake/third_party.py writes; run it")
 
 
+def strays(tree):
+    """What was tried out in the tree does not stay in it."""
+    for path in tree.paths:
+        top = path.split("/")[0]
+        if "/" in path and top not in TOP_FOLDERS:
+            yield Error(path, 1, f"{top}/ is no folder of this tree")
+        if "/" not in path and path.endswith((".yaml", ".csv", ".parquet")):
+            yield Error(path, 1, "projects and data stand in examples/ and tests/")
+
+
 RULES = [
     floors,
     whole_paths,
@@ -350,6 +362,7 @@ RULES = [
     coroutines,
     injected_time,
     generated_files,
+    strays,
 ]
 
 

@@ -264,6 +264,20 @@ class Rest(unittest.TestCase):
         )
         self.assertEqual(found, [f"src/base/a.cc:2: {word} is left over; do it now, or open an issue"])
 
+    def test_what_was_tried_out_does_not_stay(self):
+        tried = {
+            "trimtab.yaml": "project: p\n",
+            "data/a.csv": "x\n",
+            "examples/a/trimtab.yaml": "project: p\n",
+        }
+        self.assertEqual(
+            errors_of("strays", tried),
+            [
+                "data/a.csv:1: data/ is no folder of this tree",
+                "trimtab.yaml:1: projects and data stand in examples/ and tests/",
+            ],
+        )
+
     def test_coroutines(self):
         found = errors_of("coroutines", {"src/base/a.cc": "// co_await is banned\nco_await f();\n"})
         self.assertEqual(found, ["src/base/a.cc:2: co_await: no coroutines, g++ 12 miscompiles them"])
