@@ -33,7 +33,7 @@ list(FILTER project_sources EXCLUDE REGEX "_test\\.cc$")
 fuzz_target(project ${project_sources} src/base/file.cc src/base/hex.cc src/base/id.cc src/base/yaml.cc)
 fuzz_target(csv src/api/predict/csv_rows.cc src/ingest/cell.cc src/table/schema.cc src/table/utf8.cc
                 src/serve/request_columns.cc)
-fuzz_target(tensors src/api/predict/oip_tensors.cc src/serve/answer_text.cc)
+fuzz_target(tensors src/api/predict/oip_tensors.cc src/serve/answer_text.cc src/table/utf8.cc)
 fuzz_target(expressions src/table/allowed_functions.cc src/table/batch.cc src/table/binding.cc src/table/engine.cc
                         src/table/expression.cc src/table/expression_scan.cc src/table/expression_tree.cc
                         src/table/schema.cc src/table/session.cc src/table/utf8.cc)
