@@ -98,7 +98,8 @@ Ward::Ward(const project::Project& project, const project::Endpoint& declared, c
         return load_baseline(home_, declared_.model, version, {engine_, privacy_.get()});
       })),
       batches_(std::make_unique<watch::Batches>(rule_of(project, declared))) {}
-Ward::~Ward() = default;
+// The endpoint hands on what it still has, to what is still there.
+Ward::~Ward() { endpoint_.reset(); }
 
 Result<std::unique_ptr<Ward>> Ward::open(const project::Project& project, const project::Endpoint& declared,
                                          const PolicyOptions& options, store::Home& home,
