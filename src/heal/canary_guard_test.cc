@@ -192,14 +192,7 @@ class CanaryGuard : public testing::Test {
     ASSERT_TRUE(rounds_.guard(*patient_));
     ASSERT_TRUE(rounds_.finish_treatments(*patient_));
   }
-  std::vector<Incident> incidents() {
-    std::vector<Incident> all;
-    EXPECT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
-      all = TRY(list_incidents(connection, kEndpoint, false));
-      return {};
-    }));
-    return all;
-  }
+  std::vector<Incident> incidents() { return incidents_of(*home_); }
   std::string journal() {
     std::string kinds;
     const Incident first = incidents().at(0);

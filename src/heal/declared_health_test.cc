@@ -106,57 +106,22 @@ TEST(DeclaredHealth, TrafficIsThatOfTheLastHour) {
 // The loop's passes, on a real record.
 class GuardHealth : public testing::Test {
  protected:
-  class LimitedPatient final : public Patient {
-   public:
-    explicit LimitedPatient(SimulatedPatient& inner) : inner_(inner) {}
-    const std::string& name() const override { return inner_.name(); }
-    const PolicyOptions& options() const override { return inner_.options(); }
-    watch::Batches& batches() override { return inner_.batches(); }
-    PolicyState& policy() override { return inner_.policy(); }
-    const PolicyState& policy() const override { return inner_.policy(); }
-    std::vector<serve::PairVitals> vitals() const override { return inner_.vitals(); }
-    Status redeploy() override { return inner_.redeploy(); }
-    Status can_serve(std::int64_t version) override { return inner_.can_serve(version); }
-    Result<std::vector<double>> score_again(std::int64_t version,
-                                            const watch::LabelledBatch& batch) override {
-      return inner_.score_again(version, batch);
-    }
-    std::optional<watch::Correction> weakness_of(std::int64_t) override { return std::nullopt; }
-    std::vector<model::Feature> features_of(std::int64_t) override { return {}; }
-    void answer_at(double level) override { inner_.answer_at(level); }
-    std::vector<LimitFinding> limits() override { return found; }
-
-    std::vector<LimitFinding> found;
-
-   private:
-    SimulatedPatient& inner_;
-  };
-
   GuardHealth() {
     open_endpoint(*home_, clock_);
-    simulated_ = std::make_unique<SimulatedPatient>(*home_, PolicyOptions());
-    patient_ = std::make_unique<LimitedPatient>(*simulated_);
-    patient_->found = {{.limit = "auc >= 0.6", .value = 0.7, .threshold = 0.6}};
+    patient_ = std::make_unique<SimulatedPatient>(*home_, PolicyOptions());
+    patient_->limits_found = {{.limit = "auc >= 0.6", .value = 0.7, .threshold = 0.6}};
   }
   void look() {
     ASSERT_TRUE(rounds_.guard(*patient_));
     ASSERT_TRUE(rounds_.finish_treatments(*patient_));
   }
-  std::vector<Incident> incidents() {
-    std::vector<Incident> all;
-    EXPECT_TRUE(home_->database().read([&](store::Connection& connection) -> Status {
-      all = TRY(list_incidents(connection, kEndpoint, false));
-      return {};
-    }));
-    return all;
-  }
+  std::vector<Incident> incidents() { return incidents_of(*home_); }
   std::string health() { return registry::find_endpoint(*home_, kEndpoint)->health; }
 
   base::ManualClock clock_{kHealthBegin};
   store::ScratchFolder scratch_;
   std::unique_ptr<store::Home> home_ = store::Home::open(scratch_ / "home", clock_).value();
-  std::unique_ptr<SimulatedPatient> simulated_;
-  std::unique_ptr<LimitedPatient> patient_;
+  std::unique_ptr<SimulatedPatient> patient_;
   Rounds rounds_{*home_, clock_,
                  [](const flow::TrainingRequest&, const std::string&) -> Result<Trained> {
                    return fail(ErrorCode::internal, "nothing is trained here");
@@ -168,9 +133,9 @@ TEST_F(GuardHealth, ALimitThatIsOutIsAnIncidentUntilItHoldsAgain) {
   look();
   EXPECT_TRUE(incidents().empty());
   EXPECT_EQ(health(), "healthy");
-  patient_->found[0].is_out = true;
-  patient_->found[0].value = 0.104;
-  patient_->found.push_back({.limit = "freshness <= 7d", .value = 60, .threshold = 604800});
+  patient_->limits_found[0].is_out = true;
+  patient_->limits_found[0].value = 0.104;
+  patient_->limits_found.push_back({.limit = "freshness <= 7d", .value = 60, .threshold = 604800});
   look();
   look();
   ASSERT_EQ(incidents().size(), 1U);
@@ -180,12 +145,12 @@ TEST_F(GuardHealth, ALimitThatIsOutIsAnIncidentUntilItHoldsAgain) {
   EXPECT_EQ(open.events[0].detail.text_or("health"), "auc 0.104 where >= 0.6 is declared");
   EXPECT_EQ(open.events[1].detail["evidence"]["limits"].as_array().size(), 2U) << "for and against";
   EXPECT_EQ(health(), "degraded");
-  patient_->found[1].is_out = true;
+  patient_->limits_found[1].is_out = true;
   look();
   ASSERT_EQ(incidents().front().events.size(), 3U);
   EXPECT_EQ(incidents().front().events[2].detail.text_or("hypothesis"),
             "the endpoint is not as declared: auc >= 0.6, freshness <= 7d does not hold");
-  for (LimitFinding& one : patient_->found) one.is_out = false;
+  for (LimitFinding& one : patient_->limits_found) one.is_out = false;
   look();
   EXPECT_EQ(incidents().front().state, "closed");
   EXPECT_EQ(health(), "healthy");

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "heal/incident.h"
 #include "heal/patient.h"
 #include "heal/recall.h"
 #include "heal/rounds.h"
@@ -71,6 +72,7 @@ class SimulatedPatient final : public Patient {
   }
   std::optional<watch::Correction> weakness_of(std::int64_t) override { return std::nullopt; }
   std::vector<model::Feature> features_of(std::int64_t) override { return {}; }
+  std::vector<LimitFinding> limits() override { return limits_found; }
   void answer_at(double moved_by) override { level = moved_by; }
 
   // All that was in memory is gone, and what the disk has is read again.
@@ -105,6 +107,7 @@ class SimulatedPatient final : public Patient {
   double share = 0;
   std::unique_ptr<serve::Vitals> counted;       // How versions did beside each other,
   std::vector<serve::PairVitals> side_by_side;  // or as a test has it.
+  std::vector<LimitFinding> limits_found;       // How the declared limits stand.
   std::vector<model::Prediction> predictions;   // What the log holds, …
   std::vector<watch::Label> labels;             // … and the labels.
 
@@ -167,6 +170,17 @@ inline void open_endpoint(store::Home& home, const base::Clock& clock,
   CHECK(registry::declare_endpoint(home, clock, kProject, kEndpoint, kEndpoint).has_value());
   CHECK(
       registry::change_champion(home, clock, kEndpoint, 1, "apply", "endpoint.promote", "first").has_value());
+}
+
+// All of the endpoint, newest first.
+inline std::vector<Incident> incidents_of(store::Home& home) {
+  std::vector<Incident> all;
+  const Status looked = home.database().read([&](store::Connection& connection) -> Status {
+    all = TRY(list_incidents(connection, kEndpoint, false));
+    return {};
+  });
+  CHECK(looked.has_value());
+  return all;
 }
 
 }  // namespace trimtab::heal
