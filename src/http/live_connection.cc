@@ -5,24 +5,17 @@
 #include "http/live_connection.h"
 
 #include <algorithm>
-#include <array>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <optional>
 
 #include "base/log.h"
 #include "http/body_file.h"
+#include "http/byte_stream.h"
 #include "http/percent.h"
 #include "http/reply_text.h"
 #include "http/request_reader.h"
 
 namespace trimtab::http {
 namespace {
-
-namespace asio = boost::asio;
-using boost::system::error_code;
-using tcp = asio::ip::tcp;
-using base::TlsSession;
 
 constexpr std::size_t kFlushBytes = 64u << 10;   // Pipelined answers are gathered up to here.
 constexpr std::size_t kCopiedBody = 16u << 10;   // Larger reply bodies are written from where they are.
@@ -81,11 +74,10 @@ class ClientConnection final : public LiveConnection {
   bool answer_and_end(Reply reply);
 
   bool flush();
-  void wait_until_writable(std::size_t left, bool by_reading);
+  void wait_until_writable(std::size_t left, ByteStream::Wants wants);
   void receive();
   void receive_into(std::span<char> room);
-  void receive_tls(std::span<char> room);
-  void received(const error_code& error, std::size_t count);
+  void received(std::size_t count);
   void linger();
   void close();
   void retire_when_over();
@@ -99,10 +91,9 @@ class ClientConnection final : public LiveConnection {
 
   Shared& shared_;
   IoThread& io_;
-  tcp::socket socket_;
-  std::unique_ptr<TlsSession> tls_;  // Null: plain HTTP.
   const bool from_loopback_;
   const std::string address_;
+  ByteStream stream_;
   Phase phase_ = Phase::reading;
 
   RequestReader reader_;
@@ -133,16 +124,10 @@ class ClientConnection final : public LiveConnection {
 ClientConnection::ClientConnection(Shared& shared, IoThread& io, Accepted client)
     : shared_(shared),
       io_(io),
-      socket_(io.context()),
       from_loopback_(client.from_loopback),
       address_(std::move(client.address)),
-      reader_({shared.options.body_bytes_max, shared.options.header_bytes_max}) {
-  error_code error;
-  socket_.assign(client.is_ipv6 ? tcp::v6() : tcp::v4(), client.socket.get(), error);
-  if (!error) client.socket.release();
-  if (!error) socket_.non_blocking(true, error);
-  if (shared.options.tls) tls_ = shared.options.tls->accept(socket_.native_handle());
-}
+      stream_(io, std::move(client), shared.options.tls.get()),
+      reader_({shared.options.body_bytes_max, shared.options.header_bytes_max}) {}
 
 void ClientConnection::start_refused() {
   const std::string open = std::to_string(shared_.options.connections_max);
@@ -434,7 +419,7 @@ bool ClientConnection::answer_and_end(Reply reply) {
 void ClientConnection::answer(Reply reply) {
   const bool is_last = !keep_alive_ || shared_.ends_connections;
   // Browsers that have been here do not come back without TLS.
-  if (tls_) reply.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
+  if (stream_.is_encrypted()) reply.headers.emplace_back("Strict-Transport-Security", "max-age=31536000");
   append_reply_head(output_, reply, {.close = is_last, .say_keep = reader_.is_old()});
   const bool has_body = reader_.request().method != "HEAD" && status_has_body(reply.status);
   if (has_body && reply.file) reply_file_ = std::move(reply.file);
@@ -468,31 +453,16 @@ bool ClientConnection::flush() {
   while (written_ < total) {
     const std::size_t of_output = std::min(written_, output_.size());
     const std::size_t of_body = written_ - of_output;
-    const asio::const_buffer head(output_.data() + of_output, output_.size() - of_output);
-    const asio::const_buffer body(large_body_.data() + of_body, large_body_.size() - of_body);
-    if (tls_) {
-      const asio::const_buffer& part = head.size() > 0 ? head : body;
-      const TlsSession::Moved moved = tls_->write({static_cast<const char*>(part.data()), part.size()});
-      written_ += moved.bytes;
-      if (moved.bytes > 0) continue;
-      if (moved.wants == TlsSession::Wants::to_write || moved.wants == TlsSession::Wants::to_read) {
-        wait_until_writable(total - written_, moved.wants == TlsSession::Wants::to_read);
-        return false;
-      }
+    const ByteStream::Moved moved = stream_.write(std::string_view(output_).substr(of_output),
+                                                  std::string_view(large_body_).substr(of_body));
+    written_ += moved.bytes;
+    if (moved.bytes > 0) continue;
+    if (moved.wants == ByteStream::Wants::to_write || moved.wants == ByteStream::Wants::to_read) {
+      wait_until_writable(total - written_, moved.wants);
+    } else {
       close();
-      return false;
     }
-    error_code error;
-    written_ += large_body_.empty() ? socket_.write_some(head, error)
-                                    : socket_.write_some(std::array{head, body}, error);
-    if (error == asio::error::would_block) {
-      wait_until_writable(total - written_, false);
-      return false;
-    }
-    if (error) {
-      close();
-      return false;
-    }
+    return false;
   }
   // A file has one deadline for all its parts.
   if (phase_ != Phase::sending) {
@@ -507,7 +477,7 @@ bool ClientConnection::flush() {
 }
 
 // TLS may have to read before it can write.
-void ClientConnection::wait_until_writable(std::size_t left, bool by_reading) {
+void ClientConnection::wait_until_writable(std::size_t left, ByteStream::Wants wants) {
   // One deadline for all that is to be written, so that reading slowly gains nothing.
   if (!is_write_timed_) {
     deadline_ = after_moving(left);
@@ -515,12 +485,11 @@ void ClientConnection::wait_until_writable(std::size_t left, bool by_reading) {
     is_timed_ = false;
   }
   is_writing_ = true;
-  socket_.async_wait(by_reading ? tcp::socket::wait_read : tcp::socket::wait_write,
-                     [this](const error_code&) {
-                       is_writing_ = false;
-                       if (phase_ == Phase::closed) return retire_when_over();
-                       advance();
-                     });
+  stream_.wait(wants, [this] {
+    is_writing_ = false;
+    if (phase_ == Phase::closed) return retire_when_over();
+    advance();
+  });
 }
 
 void ClientConnection::receive() {
@@ -539,29 +508,13 @@ void ClientConnection::receive() {
 
 void ClientConnection::receive_into(std::span<char> room) {
   is_reading_ = true;
-  if (tls_) return receive_tls(room);
-  socket_.async_read_some(asio::mutable_buffer(room.data(), room.size()),
-                          [this](const error_code& error, std::size_t count) { received(error, count); });
+  stream_.read(room, [this](std::size_t count) { received(count); });
 }
 
-// What TLS has decrypted already may be all that comes: it is asked before the socket is waited for.
-void ClientConnection::receive_tls(std::span<char> room) {
-  const TlsSession::Moved moved = tls_->read(room);
-  if (moved.bytes > 0) return io_.post([this, count = moved.bytes] { received({}, count); });
-  const bool waits_to_write = moved.wants == TlsSession::Wants::to_write;
-  if (!waits_to_write && moved.wants != TlsSession::Wants::to_read)
-    return io_.post([this] { received(asio::error::eof, 0); });
-  socket_.async_wait(waits_to_write ? tcp::socket::wait_write : tcp::socket::wait_read,
-                     [this, room](const error_code& error) {
-                       if (error || phase_ == Phase::closed) return received(asio::error::eof, 0);
-                       receive_tls(room);
-                     });
-}
-
-void ClientConnection::received(const error_code& error, std::size_t count) {
+void ClientConnection::received(std::size_t count) {
   is_reading_ = false;
   if (phase_ == Phase::closed) return retire_when_over();
-  if (error) return close();
+  if (count == 0) return close();
   if (phase_ == Phase::reading) reader_.received(count);
   advance();
 }
@@ -572,9 +525,7 @@ void ClientConnection::linger() {
   if (!is_lingering_) {
     is_lingering_ = true;
     deadline_ = after(kLingerUs);
-    error_code ignored;
-    if (tls_) tls_->say_goodbye();
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.end_writing();
     reader_.discard();
     account_for(reader_.large_bytes());
   }
@@ -584,9 +535,7 @@ void ClientConnection::linger() {
 void ClientConnection::close() {
   if (phase_ == Phase::closed) return;
   phase_ = Phase::closed;
-  error_code ignored;
-  if (tls_ && !is_lingering_) tls_->say_goodbye();
-  socket_.close(ignored);
+  stream_.close();
   retire_when_over();
 }
 
