@@ -38,7 +38,7 @@ std::vector<std::string> newest_requests(const serve::PredictionLog& log) {
 
 watch::BatchRule rule_of(const project::Project& project, const project::Endpoint& declared) {
   watch::BatchRule rule;
-  if (declared.batch_duration) rule.duration = *declared.batch_duration;
+  rule.duration = declared.batch_duration;
   rule.label_delay = project.find_model(declared.model)->label_delay;
   return rule;
 }
@@ -168,8 +168,8 @@ void Ward::recall_answers() {
 
 // Brings back what was in memory: which batches are closed, the policy's state, what was counted.
 Status Ward::recover() {
-  const TimeUs duration = declared_.batch_duration.value_or(base::kDayUs);
-  auto recall = std::make_shared<Recall>(TRY(Recall::begin(home_, name(), duration, *batches_)));
+  auto recall =
+      std::make_shared<Recall>(TRY(Recall::begin(home_, name(), declared_.batch_duration, *batches_)));
   auto truths = std::make_shared<const watch::TruthById>(
       TRY(watch::read_truths(home_, name(), clock_.now() - watch::Realised::kKept)));
   const Result<registry::EndpointFacts> facts = registry::find_endpoint(home_, name());

@@ -302,11 +302,7 @@ void load_endpoint(const YamlNode::Entry& entry, Draft& draft) {
     draft.references.push_back(
         {Reference::Target::model, endpoint.model, reader.place_of("model"), what + " serves"});
   }
-  if (const YamlNode* batch = reader.find("batch")) {
-    read_batch(*batch, endpoint, draft.diagnostics);
-  } else {
-    endpoint.batch_duration = base::kDayUs;
-  }
+  if (const YamlNode* batch = reader.find("batch")) read_batch(*batch, endpoint, draft.diagnostics);
   read_health(reader, endpoint, draft);
   if (const YamlNode* heal = reader.find("heal")) read_heal(*heal, endpoint.heal, draft.diagnostics);
   if (const YamlNode* rollout = reader.find("rollout")) {

@@ -220,8 +220,7 @@ struct Endpoint {
   std::string name;
   SourceRange where;
   std::string model;
-  std::optional<TimeUs> batch_duration;    // Labelled batches by event time: either this …
-  std::optional<std::int64_t> batch_rows;  // … or that many rows.
+  TimeUs batch_duration = base::kDayUs;  // Of labelled batches, by event time.
   std::vector<HealthLimit> health;
   Heal heal;
   std::optional<Rollout> rollout;  // Nothing: what passes its gates is the champion at once.
