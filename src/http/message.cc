@@ -39,7 +39,7 @@ Reply error_reply(const Error& error, int status) {
   for (const Error* cause = error.cause.get(); cause != nullptr; cause = cause->cause.get()) {
     message += ": " + cause->message;
   }
-  Json body = Json::object({{"code", row.name}, {"message", std::move(message)}});
+  Json body = Json::object({{"code", row.name}, {"message", message}});
   if (!error.hint.empty()) body.set("hint", error.hint);
   if (error.where) {
     Json where = Json::object({{"file", error.where->file}});
@@ -49,6 +49,8 @@ Reply error_reply(const Error& error, int status) {
   }
   Reply reply =
       Reply::json(Json::object({{"error", std::move(body)}}), status != 0 ? status : row.http_status);
+  reply.error =
+      std::make_shared<const Error>(Error{error.code, std::move(message), error.hint, error.where, nullptr});
   if (error.code == ErrorCode::unauthenticated) reply.headers.emplace_back("WWW-Authenticate", "Bearer");
   if (error.code == ErrorCode::busy) reply.headers.emplace_back("Retry-After", "1");
   return reply;

@@ -60,7 +60,8 @@ struct Reply {
   std::string content_type = "application/json";
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;
-  std::optional<ReplyFile> file = {};  // Instead of `body`.
+  std::optional<ReplyFile> file = {};       // Instead of `body`.
+  std::shared_ptr<const Error> error = {};  // Of a refusal, for whoever words it otherwise.
 
   static Reply json(const Json& value, int status = 200) {
     return {status, "application/json", value.dump(), {}};

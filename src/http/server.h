@@ -49,8 +49,8 @@ struct ServerOptions {
   // that of an address that is too long (414, the path as sent), for callers who expect another shape than
   // ours; nothing leaves it as it is. Runs on the io threads.
   std::function<std::optional<Reply>(std::string_view path, const Error& error, int status)> no_route;
-  // Gives a refusal that is the server's own, whatever for, the body that callers of this path expect. What
-  // it finds is what error_reply wrote, or the Doorkeeper. Runs on the io threads.
+  // Gives a refusal that is the server's own, whatever for, the body that callers of this path expect. The
+  // reply carries its error. Runs on the io threads.
   std::function<void(const Request&, Reply&)> reword;
 };
 

@@ -30,6 +30,7 @@ Admission refuse(ErrorCode code, const std::string& message, const std::string& 
   Json body = Json::object(
       {{"error", std::move(error)}, {"error_code", mlflow_code}, {"message", message + "; " + hint}});
   admission.refusal = http::Reply::json(body, status != 0 ? status : base::error_row(code).http_status);
+  admission.refusal->error = std::make_shared<const Error>(Error{code, message, hint, std::nullopt, nullptr});
   // Browsers would ask with a window of their own if they were told of Basic.
   if (code == ErrorCode::unauthenticated)
     admission.refusal->headers.emplace_back("WWW-Authenticate", "Bearer");

@@ -109,12 +109,10 @@ Worded in_mlflow_words(const Error& error) {
 }
 
 // MLflow's code for a refusal that has no row of its own in the error table.
-std::string_view mlflow_code_of(int status, std::string_view code) {
+std::string_view mlflow_code_of(int status, ErrorCode code) {
   if (status == 404) return "ENDPOINT_NOT_FOUND";
-  for (const base::ErrorRow& row : base::error_table()) {
-    if (row.name == code && row.http_status == status) return row.mlflow_code;
-  }
-  return "BAD_REQUEST";
+  const base::ErrorRow& row = base::error_row(code);
+  return row.http_status == status ? row.mlflow_code : "BAD_REQUEST";
 }
 
 bool is_below(std::string_view path, std::string_view root) {
@@ -160,18 +158,14 @@ void reword_refusal(const http::Request& request, http::Reply& reply) {
   const bool is_mlflow = is_mlflow_scoring(path);
   const bool is_aws = is_below(path, "/endpoints") && is_aws_caller(request);
   if (!is_oip && !is_vertex && !is_mlflow && !is_aws) return;
-  const Result<Json> ours = base::parse_json(reply.body);
-  if (!ours || !(*ours)["error"].is_object()) return;
-  const Json& error = (*ours)["error"];
-  const std::string hint = error.text_or("hint");
-  const std::string message = error.text_or("message");
-  const Refusal said{hint.empty() ? message : message + " (" + hint + ")", reply.status, false};
+  if (!reply.error) return;
+  const Refusal said{text_of(*reply.error), reply.status, false};
   http::Reply theirs;
   if (is_oip) theirs = as_reply(Json::object({{"error", said.text}}), said);
   if (is_vertex) theirs = google_refusal(said);
   if (is_aws) theirs = said.status == 415 ? aws_model_reply(said) : aws_service_reply(said);
   if (is_mlflow) {
-    const std::string code(mlflow_code_of(said.status, error.text_or("code")));
+    const std::string code(mlflow_code_of(said.status, reply.error->code));
     theirs = as_reply(Json::object({{"error_code", code}, {"message", said.text}}), said);
   }
   reply.status = theirs.status;

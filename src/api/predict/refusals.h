@@ -25,7 +25,7 @@ http::Reply aws_refusal(const Error& error);
 http::Reply mlflow_scoring_refusal(const Error& error);
 
 // Puts a refusal of the server's own (no such path, a body that is too large or of another type, no right to
-// ask, …), as http::error_reply wrote it, into the shape of the dialect whose path was asked. Others stay as
+// ask, …), by the error that it carries, into the shape of the dialect whose path was asked. Others stay as
 // they are. For http::ServerOptions::reword.
 void reword_refusal(const http::Request& request, http::Reply& reply);
 
